@@ -1,0 +1,46 @@
+"""Chance, by key: the same key always draws the same number, whatever else happened before.
+
+There is no generator and no state here: a draw is a hash of what is being decided. So an outcome
+does not depend on the order of events, on the number of processes or on Python's hash seed.
+"""
+
+import hashlib
+from typing import NewType
+
+Key = NewType("Key", bytes)
+
+_UNIT = 2.0**-53
+
+
+def key(*parts: str | int) -> Key:
+    """A key for a thing (seed, fleet, agent, ...); parts of different lists never collide."""
+    return _digest(b"", parts)
+
+
+def sub(parent: Key, *parts: str | int) -> Key:
+    """The key of something that belongs to `parent`."""
+    return _digest(parent, parts)
+
+
+def unit(parent: Key, *purpose: str | int) -> float:
+    """A number in [0, 1) for this key and purpose: 53 bits of BLAKE2b, evenly spread."""
+    return (int.from_bytes(_digest(parent, purpose)[:8], "big") >> 11) * _UNIT
+
+
+def guid(parent: Key, *purpose: str | int) -> str:
+    """A version-4 shaped GUID, lower case, for this key and purpose."""
+    raw = bytearray(_digest(parent, purpose))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _digest(parent: bytes, parts: tuple[str | int, ...]) -> Key:
+    # Type and length stand before each part, so ("ab", "c") and ("a", "bc") differ, and so do 1 and "1".
+    hasher = hashlib.blake2b(parent, digest_size=16)
+    for part in parts:
+        data = str(part).encode()
+        hasher.update(b"%c%d:" % (b"i" if isinstance(part, int) else b"s", len(data)))
+        hasher.update(data)
+    return Key(hasher.digest())
