@@ -1,0 +1,345 @@
+"""Between values and bytes: the agents' JSON, and the management API's JSON and query strings.
+
+Nothing here knows sockets or HTTP libraries: a shell hands over bytes and strings. Whatever cannot be read
+raises MalformedMessage with a sentence for the sender.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from urllib.parse import urlencode
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.alias_generators import to_pascal
+from pydantic.fields import FieldInfo
+
+from agent_sim.errors import MalformedMessage
+from agent_sim.instants import from_iso, to_iso
+from agent_sim.protocol import agent, command, schedule
+from agent_sim.protocol.endpoints import BY_OPERATION, Carries, Endpoint
+
+T = TypeVar("T")
+
+
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    found = _ADAPTERS.get(kind)
+    if found is None:
+        found = _ADAPTERS[kind] = TypeAdapter(kind)
+    return found
+
+
+# --- the agents' wire -------------------------------------------------------------------------
+
+_BODY_BY_ACTION: Mapping[str, type[agent.Body]] = {
+    "register": agent.Register,
+    "heartbeat": agent.Heartbeat,
+    "configure": agent.Configure,
+    "update": agent.UpdateInventory,
+    "enroll": agent.Enroll,
+    "locations": agent.UpdateLocations,
+    "complete": agent.Complete,
+}
+
+
+def agent_body(value: agent.Body | agent.ReplyBody) -> bytes:
+    """The JSON of a message on the agents' wire."""
+    return _adapter(type(value)).dump_json(value, by_alias=True)
+
+
+def read_agent_request(endpoint: str, data: bytes) -> agent.AgentRequest:
+    """The request that was POSTed to `endpoint` of our own server. Raises MalformedMessage."""
+    kind = _BODY_BY_ACTION.get(endpoint.rsplit("/", 1)[-1].lower())
+    if kind is None:
+        raise MalformedMessage(f"no agent endpoint ends like {endpoint!r}")
+    return agent.AgentRequest(endpoint, cast(agent.Body, _read(kind, data)))
+
+
+def read_agent_reply(request: agent.AgentRequest, data: bytes) -> agent.ReplyBody | None:
+    """What a server answered; None for an empty or unreadable body, as the vendor's agent takes it."""
+    try:
+        return cast(agent.ReplyBody, _read(agent.REPLY_OF[type(request.body)], data)) if data else None
+    except MalformedMessage:
+        return None
+
+
+def agent_path(endpoint: str, base: str) -> str:
+    """The path to POST to: `base`, a slash, and the endpoint less one `KeyfactorAgents/` (agent-protocol 1)."""
+    stripped = endpoint.replace("KeyfactorAgents/", "", 1)
+    return f"{base.rstrip('/')}/{stripped.lstrip('/')}"
+
+
+def _read(kind: type, data: bytes) -> object:
+    try:
+        return _adapter(kind).validate_json(data)
+    except ValidationError as error:
+        raise MalformedMessage(_sentence(error)) from error
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else str(first["msg"])
+
+
+# --- the management API: operations -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """An operation as HTTP carries it; `path` is under the API's base, `query` without its question mark."""
+
+    method: str
+    path: str
+    query: str
+    body: bytes | None
+
+
+def api_call(operation: command.Operation) -> ApiCall:
+    """How to ask for `operation` over HTTP."""
+    row = BY_OPERATION[type(operation)]
+    match row.carries:
+        case Carries.NOTHING:
+            return ApiCall(row.method, row.path, "", None)
+        case Carries.PAGE:
+            page: command.Page = operation.page  # type: ignore[union-attr]  # the table says that it has one
+            return ApiCall(row.method, row.path, urlencode(_page_parameters(page)), None)
+        case Carries.PARAMETERS:
+            return ApiCall(row.method, row.path, urlencode(_parameters(operation)), None)
+        case Carries.PATH:
+            return ApiCall(row.method, row.path.format(**_plain(operation)), "", None)
+        case Carries.OBJECT:
+            return ApiCall(row.method, row.path, "", json.dumps(to_json(operation, omit_none=True)).encode())
+        case Carries.ARRAY:
+            [items] = _plain(operation).values()
+            return ApiCall(row.method, row.path, "", json.dumps(items).encode())
+
+
+def _plain(operation: command.Operation) -> dict[str, object]:
+    return {item.name: getattr(operation, item.name) for item in fields(operation)}
+
+
+def _parameters(operation: command.Operation) -> dict[str, object]:
+    return {name.replace("_", ""): value for name, value in _plain(operation).items()}
+
+
+def _page_parameters(page: command.Page) -> dict[str, object]:
+    given: dict[str, object] = {"pq.pageReturned": page.number, "pq.returnLimit": page.limit}
+    if page.query:
+        given["pq.queryString"] = page.query
+    if page.sort_field:
+        given |= {"pq.sortField": page.sort_field, "pq.sortAscending": int(page.descending)}
+    if page.skip:
+        given["pq.skipCount"] = page.skip
+    return given
+
+
+_PAGE_PREFIX = re.compile(r"^(?:pq|query|certificatestorequery)\.", re.IGNORECASE)
+
+
+def read_operation(
+    row: Endpoint, path: Mapping[str, str], query: Sequence[tuple[str, str]], body: bytes
+) -> command.Operation:
+    """The operation that a request to `row` asks for. Raises MalformedMessage."""
+    kind = cast("type[Any]", row.operation)
+    match row.carries:
+        case Carries.NOTHING:
+            return cast(command.Operation, kind())
+        case Carries.PAGE:
+            return cast(command.Operation, kind(read_page(query)))
+        case Carries.PARAMETERS:
+            return cast(command.Operation, _from_parameters(kind, query))
+        case Carries.PATH:
+            return cast(command.Operation, kind(**path))
+        case Carries.OBJECT:
+            return cast(command.Operation, from_json(kind, _object(body)))
+        case Carries.ARRAY:
+            return cast(command.Operation, _from_array(kind, body))
+
+
+def read_page(query: Sequence[tuple[str, str]]) -> command.Page:
+    """Paging from a query string: either spelling, any case, the last duplicate wins (command-api 1.5)."""
+    given = {_PAGE_PREFIX.sub("", name).lower(): value for name, value in query}
+    return command.Page(
+        query=given.get("querystring", ""),
+        number=_whole(given, "pagereturned", 1, at_least=1),
+        limit=_whole(given, "returnlimit", 50, at_least=1),
+        sort_field=given.get("sortfield", ""),
+        descending=_direction(given.get("sortascending", "0")),
+        skip=_whole(given, "skipcount", 0, at_least=0),
+    )
+
+
+def _whole(given: Mapping[str, str], name: str, default: int, at_least: int) -> int:
+    text = given.get(name, "").strip()
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < at_least:
+        raise MalformedMessage(f"{name} must be a whole number, {at_least} or more; found {text[:40]!r}")
+    return int(text)
+
+
+def _direction(text: str) -> bool:
+    # 0 is ascending and 1 descending, despite the parameter's name (command-api 1.5).
+    word = text.strip().lower() or "0"
+    if word not in ("0", "1", "ascending", "descending"):
+        raise MalformedMessage(f"sortAscending must be 0 (ascending) or 1 (descending); found {text[:40]!r}")
+    return word in ("1", "descending")
+
+
+def _from_parameters(kind: type[Any], query: Sequence[tuple[str, str]]) -> object:
+    given = {name.lower(): value for name, value in query}
+    values: dict[str, int] = {}
+    for item in fields(kind):
+        spelled = item.name.replace("_", "")
+        if spelled not in given and item.name in _required(kind):
+            raise MalformedMessage(f"{spelled} is missing from the query string")
+        if spelled in given:
+            values[item.name] = _whole(given, spelled, 0, at_least=0)
+    return kind(**values)
+
+
+def _required(kind: type[Any]) -> frozenset[str]:
+    return frozenset(item.name for item in fields(kind) if item.default is MISSING)
+
+
+def _from_array(kind: type[Any], body: bytes) -> object:
+    items = _json(body)
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise MalformedMessage("the body must be a JSON array of GUIDs")
+    return kind(tuple(items))
+
+
+def _object(body: bytes) -> Mapping[str, object]:
+    value = _json(body)
+    if not isinstance(value, dict):
+        raise MalformedMessage("the body must be a JSON object")
+    return value
+
+
+def _json(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessage(f"the body is not valid JSON: {error}") from error
+
+
+# --- the management API: values ---------------------------------------------------------------
+
+_SCHEDULES = frozenset(get_args(schedule.Schedule))
+_TIMES = frozenset({"operation_start", "operation_end", "last_seen", "requested", "request_timestamp", "at"})
+"""Fields that are instants inside and RFC 3339 text on the wire."""
+
+
+def to_json(value: object, *, omit_none: bool) -> object:
+    """A value of the management API as plain JSON. `omit_none` leaves out members that are None."""
+    if type(value) in _SCHEDULES:
+        return schedule.to_rest(cast(schedule.Schedule, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return {
+            alias: to_iso(member) if name in _TIMES and member is not None else to_json(member, omit_none=omit_none)
+            for name, alias in _aliases(type(value))
+            if (member := getattr(value, name)) is not None or not omit_none
+        }
+    if isinstance(value, tuple | list):
+        return [to_json(item, omit_none=omit_none) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): to_json(member, omit_none=omit_none) for name, member in value.items()}
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def from_json(kind: type[T], value: object) -> T:
+    """Read a value of the management API: names in any case, unknown ones ignored. Raises MalformedMessage."""
+    try:
+        return cast(T, _adapter(kind).validate_python(_fold(kind, value)))
+    except ValidationError as error:
+        raise MalformedMessage(_sentence(error)) from error
+
+
+def read_reply(operation: command.Operation, status: int, body: bytes, total: int | None) -> command.CommandReply:
+    """What a server answered to `operation`. Raises MalformedMessage for a body that is not what it should be."""
+    row = BY_OPERATION[type(operation)]
+    if status >= 300:
+        return command.CommandReply(status, _read_error(body))
+    if row.reply is None or not body.strip():
+        return command.CommandReply(status)
+    value = _json(body)
+    if not row.many:
+        return command.CommandReply(status, from_json(row.reply, value))
+    if not isinstance(value, list):
+        raise MalformedMessage(f"{row.name} must answer a JSON array")
+    return command.CommandReply(status, tuple(from_json(row.reply, item) for item in value), total)
+
+
+def _read_error(body: bytes) -> command.ApiError | None:
+    try:
+        value = _json(body)
+        return from_json(command.ApiError, {"ErrorCode": "", **value} if isinstance(value, dict) else value)
+    except MalformedMessage:
+        return None
+
+
+@cache
+def _aliases(kind: type) -> tuple[tuple[str, str], ...]:
+    """(field, wire name) in order."""
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple((item.name, _alias(item.name, hints[item.name])) for item in fields(kind))
+
+
+def _alias(name: str, hint: object) -> str:
+    given = [part.alias for part in get_args(hint)[1:] if isinstance(part, FieldInfo) and part.alias]
+    return given[0] if get_origin(hint) is Annotated and given else to_pascal(name)
+
+
+def _fold(hint: object, value: object) -> object:
+    """`value` with the names of every object put right, schedules and times read, by the type `hint`."""
+    hint = _bare(hint)
+    if value is None:
+        return None
+    if hint == schedule.Schedule:
+        return schedule.from_rest(value)
+    if is_dataclass(hint) and isinstance(value, Mapping):
+        return _fold_object(cast(type, hint), value)
+    arguments = get_args(hint)
+    if get_origin(hint) is tuple and isinstance(value, list) and arguments:
+        return tuple(_fold(arguments[0], item) for item in value)
+    return value
+
+
+def _fold_object(kind: type, value: Mapping[object, object]) -> dict[str, object]:
+    given = {str(name).lower(): member for name, member in value.items()}
+    hints = get_type_hints(kind)
+    folded: dict[str, object] = {}
+    for name, alias in _aliases(kind):
+        if alias.lower() in given:
+            member = given[alias.lower()]
+            folded[alias] = _time(alias, member) if name in _TIMES else _fold(hints[name], member)
+    return folded
+
+
+def _time(name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_iso(value)
+    except ValueError as error:
+        raise MalformedMessage(f"{name} must be a time such as 2026-01-02T23:30:00Z") from error
+
+
+def _bare(hint: object) -> object:
+    """`X` from `X | None` and from `Annotated[X, ...]`."""
+    if get_origin(hint) is Annotated:
+        return _bare(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType) and hint != schedule.Schedule:
+        rest = [part for part in get_args(hint) if part is not NoneType]
+        if set(rest) == _SCHEDULES:
+            return schedule.Schedule
+        if len(rest) == 1:
+            return _bare(rest[0])
+    return hint
