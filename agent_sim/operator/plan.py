@@ -1,0 +1,53 @@
+"""What the operator is asked to do, as data: fleets to make ready and work to post.
+
+Made by `scenario.plan`; carried out by `operator.core` over the management API, on any target.
+"""
+
+from dataclasses import dataclass
+
+from agent_sim.instants import Instant, Span
+from agent_sim.protocol.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class FleetNeed:
+    """One fleet as the management side must know it.
+
+    `machines` are ClientMachine names in index order; `capabilities` are scenario words (`PEM`, `LOGS`,
+    `custom:Name`); `stores[i]` is how many certificate stores machine i has for each store capability.
+    """
+
+    name: str
+    machines: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    stores: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Work to post: `type` is a scenario word, `machines` who gets it.
+
+    With `handed_over` the server recurs by that schedule and the work is posted once per machine (or store) at
+    `start`; else it is posted as Immediate jobs at `start`, and again every `every` until `until` (exclusive).
+    All instants are absolute.
+    """
+
+    name: str
+    type: str
+    machines: tuple[str, ...]
+    start: Instant
+    until: Instant
+    every: Span | None = None
+    handed_over: Schedule | None = None
+    spread: Span = 0  # posts of one round are spread evenly over this span, in index order
+    operation: str = "remove"  # of Management: add | remove
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPlan:
+    """All that one run asks of the operator. `prefix` begins every ClientMachine in scope."""
+
+    prefix: str
+    fleets: tuple[FleetNeed, ...]
+    postings: tuple[Posting, ...]
+    certificate_id: int | None = None
