@@ -20,6 +20,9 @@ NO_TENANT: Final = "00000000-0000-0000-0000-000000000000"
 RENEWAL_CODES: Final = ("A0100007", "A0100008")
 """Codes that ask the agent for a new certificate of its own (agent-protocol 2.4)."""
 
+SESSION_UNKNOWN: Final = "A0100009"
+"""Our server's code for a session token that it does not know (ours: the vendor's code is not public)."""
+
 _T = TypeVar("_T")
 
 

@@ -277,6 +277,11 @@ def read_reply(operation: command.Operation, status: int, body: bytes, total: in
     return command.CommandReply(status, tuple(from_json(row.reply, item) for item in value), total)
 
 
+def unreadable(error: MalformedMessage) -> command.CommandReply:
+    """The reply that stands for an answer which is none: what a gateway would call 502."""
+    return command.CommandReply(502, command.ApiError("", f"the answer cannot be read: {error}"))
+
+
 def _read_error(body: bytes) -> command.ApiError | None:
     try:
         value = _json(body)

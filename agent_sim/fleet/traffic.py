@@ -1,0 +1,61 @@
+"""Requests counted per operation, second by second: what the journal keeps instead of a line per request."""
+
+from agent_sim.errors import ConnectFailed, TransportError
+from agent_sim.histogram import Histogram
+from agent_sim.instants import Span
+from agent_sim.results.journal import Traffic as TrafficLine
+
+POOL_WAIT = "pool_wait"
+"""The operation under which time spent waiting for one of our own connections is counted."""
+
+
+class _Count:
+    __slots__ = ("errors", "failed", "latency", "ok")
+
+    def __init__(self) -> None:
+        self.ok = 0
+        self.failed = 0
+        self.errors: dict[str, int] = {}
+        self.latency = Histogram()
+
+
+class Traffic:
+    """Counts until `take` empties it."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, _Count] = {}
+
+    def ended(self, operation: str, outcome: int | TransportError, wire: Span, waited: Span) -> None:
+        """One exchange ended in a status or an error after `wire` nanoseconds, having waited `waited` before."""
+        count = self._of(operation)
+        count.latency.record(wire // 1000)
+        problem = kind_of(outcome)
+        if problem is None:
+            count.ok += 1
+        else:
+            count.failed += 1
+            count.errors[problem] = count.errors.get(problem, 0) + 1
+        waiting = self._of(POOL_WAIT)
+        waiting.ok += 1
+        waiting.latency.record(waited // 1000)
+
+    def take(self, t: float) -> list[TrafficLine]:
+        """A line for each operation seen since the last call, in order of names."""
+        counts, self._counts = self._counts, {}
+        return [
+            TrafficLine(t, name, count.ok, count.failed, count.errors, count.latency.to_json())
+            for name, count in sorted(counts.items())
+        ]
+
+    def _of(self, operation: str) -> _Count:
+        found = self._counts.get(operation)
+        if found is None:
+            found = self._counts[operation] = _Count()
+        return found
+
+
+def kind_of(outcome: int | TransportError) -> str | None:
+    """The error's kind for the report; None for success."""
+    if isinstance(outcome, TransportError):
+        return "no_connection" if isinstance(outcome, ConnectFailed) else "no_answer"
+    return None if outcome < 300 else f"http_{outcome}"

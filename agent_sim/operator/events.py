@@ -1,0 +1,98 @@
+"""What can happen to the operator, and what it reports to have happened."""
+
+from dataclasses import dataclass
+
+from agent_sim.errors import TransportError
+from agent_sim.operator.rounds import Due
+from agent_sim.protocol.command import CommandReply, Operation
+from agent_sim.protocol.enums import JobType
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An operation to send; `due` names the work that it posts, None for all else."""
+
+    operation: Operation
+    due: Due | None = None
+
+
+# --- events -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """It is `next_wake` or later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """`order` was answered."""
+
+    order: Order
+    reply: CommandReply
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    """`order` ended without an answer; whether the server acted is unknown."""
+
+    order: Order
+    error: TransportError
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """Post nothing more."""
+
+
+Event = Woken | Answered | SendFailed | StopRequested
+
+
+# --- facts ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobTypeKnown:
+    """The server has this custom job type, under this GUID."""
+
+    type: JobType
+
+
+@dataclass(frozen=True, slots=True)
+class AgentApproved:
+    """The server accepted the approval of this orchestrator: it should register now."""
+
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobPosted:
+    """The server accepted work; `job_id` is "" where the API names none (inventory schedules)."""
+
+    posting: str
+    type: str
+    machine: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostFailed:
+    """Work was refused, or its fate is unknown (`status` 0)."""
+
+    posting: str
+    type: str
+    machine: str
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFailed:
+    """Something the fleet needs could not be made ready; the run goes on without it."""
+
+    what: str
+    status: int
+    message: str
+
+
+Fact = JobTypeKnown | AgentApproved | JobPosted | PostFailed | SetupFailed

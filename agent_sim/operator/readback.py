@@ -1,0 +1,74 @@
+"""What the server says in the end: runs and waiting jobs in scope, read page by page.
+
+Written as generators that yield an operation and are sent its reply, so that the same reading serves a live run and a
+replay. Only orchestrators whose name begins with the prefix are read.
+"""
+
+from collections.abc import Generator
+from typing import Final
+
+from agent_sim.errors import TargetError
+from agent_sim.protocol import command
+from agent_sim.protocol.enums import Status
+from agent_sim.protocol.schedule import recurs
+from agent_sim.query.scope import quote
+
+_PAGE: Final = 1000
+
+Reading = Generator[command.Operation, command.CommandReply, list[command.JobHistoryRecord]]
+JobReading = Generator[command.Operation, command.CommandReply, list[command.ScheduledJobRecord]]
+Check = Generator[command.Operation, command.CommandReply, bool]
+
+
+def runs(prefix: str, since: int = 0) -> Reading:
+    """Every run in scope with an audit id above `since`, in order of audit ids."""
+    query = f"Agent -startswith {quote(prefix)}" + (f" AND JobHistoryId -gt {since}" if since else "")
+    found: list[command.JobHistoryRecord] = []
+    number = 1
+    while True:
+        reply = yield command.ListJobHistory(command.Page(query=query, number=number, limit=_PAGE))
+        page = [item for item in _records(reply) if isinstance(item, command.JobHistoryRecord)]
+        found += page
+        if len(page) < _PAGE:
+            return found
+        number += 1
+
+
+def waiting(prefix: str) -> JobReading:
+    """Every job in scope that the server still has scheduled."""
+    query = f"Agent -startswith {quote(prefix)}"
+    found: list[command.ScheduledJobRecord] = []
+    number = 1
+    while True:
+        reply = yield command.ListScheduledJobs(command.Page(query=query, number=number, limit=_PAGE))
+        page = [item for item in _records(reply) if isinstance(item, command.ScheduledJobRecord)]
+        found += page
+        if len(page) < _PAGE:
+            return found
+        number += 1
+
+
+def is_drained(prefix: str) -> Check:
+    """True if no run is in process and nothing waits but recurring jobs."""
+    query = f"Agent -startswith {quote(prefix)} AND Status -eq {Status.IN_PROCESS.value}"
+    reply = yield command.ListJobHistory(command.Page(query=query, limit=1))
+    if _records(reply):
+        return False
+    jobs = yield from waiting(prefix)
+    return all(job.schedule is not None and recurs(job.schedule) for job in jobs)
+
+
+def newest_run(prefix: str) -> Generator[command.Operation, command.CommandReply, int]:
+    """The highest audit id in scope so far; 0 if there is none."""
+    query = f"Agent -startswith {quote(prefix)}"
+    page = command.Page(query=query, limit=1, sort_field="JobHistoryId", descending=True)
+    reply = yield command.ListJobHistory(page)
+    first = next(iter(_records(reply)), None)
+    return first.job_history_id if isinstance(first, command.JobHistoryRecord) else 0
+
+
+def _records(reply: command.CommandReply) -> tuple[object, ...]:
+    if not reply.is_success or not isinstance(reply.body, tuple):
+        reason = reply.body.message if isinstance(reply.body, command.ApiError) else "no list in the answer"
+        raise TargetError(f"the target would not be read back (status {reply.status}): {reason}")
+    return reply.body
