@@ -23,7 +23,7 @@ def storm_file() -> Path:
 def scenario_file(name: str) -> Path:
     """A scenario by path, or by the name of one that comes with agent-sim. Raises UsageError."""
     given = Path(name)
-    if given.exists() or given.suffix in (".yaml", ".yml") and given.parent == Path() and not _shipped(given.stem):
+    if given.exists() or (given.suffix in (".yaml", ".yml") and given.parent == Path() and not _shipped(given.stem)):
         return given
     shipped = _shipped(given.stem)
     if shipped is not None and given.parent in (Path(), Path("scenarios")):

@@ -10,25 +10,17 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from agent_sim.errors import TransportError
+from agent_sim.fleet.cores import Core
 from agent_sim.instants import NEVER, SECOND, Instant, Span
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
 Event = TypeVar("Event")
-_E_contra = TypeVar("_E_contra", contravariant=True)
 
 _LONGEST_NAP: Span = SECOND
-
-
-class Core(Protocol[_E_contra, Request]):
-    """A plain object that is told what happened and says what to send."""
-
-    def handle(self, event: _E_contra, now: Instant) -> list[Request]: ...
-
-    def next_wake(self) -> Instant: ...
 
 
 @dataclass(frozen=True, slots=True)

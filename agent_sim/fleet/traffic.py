@@ -4,6 +4,7 @@ from agent_sim.errors import ConnectFailed, TransportError
 from agent_sim.histogram import Histogram
 from agent_sim.instants import Span
 from agent_sim.results.journal import Traffic as TrafficLine
+from agent_sim.storms.taxonomy import ErrorKind, classify
 
 POOL_WAIT = "pool_wait"
 """The operation under which time spent waiting for one of our own connections is counted."""
@@ -29,12 +30,12 @@ class Traffic:
         """One exchange ended in a status or an error after `wire` nanoseconds, having waited `waited` before."""
         count = self._of(operation)
         count.latency.record(wire // 1000)
-        problem = kind_of(outcome)
-        if problem is None:
+        error = error_of(outcome)
+        if error is None:
             count.ok += 1
         else:
             count.failed += 1
-            count.errors[problem] = count.errors.get(problem, 0) + 1
+            count.errors[error.value] = count.errors.get(error.value, 0) + 1
         waiting = self._of(POOL_WAIT)
         waiting.ok += 1
         waiting.latency.record(waited // 1000)
@@ -54,8 +55,8 @@ class Traffic:
         return found
 
 
-def kind_of(outcome: int | TransportError) -> str | None:
-    """The error's kind for the report; None for success."""
+def error_of(outcome: int | TransportError) -> ErrorKind | None:
+    """The error that an exchange ended in, in the words of storms' reports; None for success."""
     if isinstance(outcome, TransportError):
-        return "no_connection" if isinstance(outcome, ConnectFailed) else "no_answer"
-    return None if outcome < 300 else f"http_{outcome}"
+        return ErrorKind.CONNECT_REFUSED if isinstance(outcome, ConnectFailed) else ErrorKind.READ_TIMEOUT
+    return None if 200 <= outcome < 300 else classify(outcome, has_body=False, expected=200)

@@ -1,0 +1,47 @@
+# On a fresh machine (Python 3.11 or later) `make demo` and `make test` do all the set-up themselves.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+FOR ?= 60s
+AGENTS ?=
+BIN := .venv/bin
+
+.PHONY: help setup demo test test-fast lint format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.ready ## prepare .venv from pinned versions (then .venv/bin/agent-sim works)
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: agent-sim needs Python 3.11 or later; try: make PYTHON=python3.11 setup"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "error: no virtual environment could be made; on Debian: apt-get install python3-venv"; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## the whole idea in a minute: fleet, storms, verdict (FOR=20s AGENTS=500 change its size)
+	@$(BIN)/agent-sim run scenarios/demo.yaml --param for=$(FOR) $(if $(AGENTS),--param agents=$(AGENTS))
+
+test: setup lint ## lint, types, import contracts and every test
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-fast: setup ## only the tests that need no real processes: seconds
+	$(BIN)/python -m pytest -m "not slow" -n auto
+
+lint: setup ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
+	pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --strip-extras --allow-unsafe --output-file requirements.lock pyproject.toml
+
+clean: ## remove what was made
+	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

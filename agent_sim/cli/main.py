@@ -1,0 +1,42 @@
+"""The command `agent-sim`: one verb a module, wired here and nowhere else.
+
+The rim of the program: errors become one line on stderr and an exit code (scenario-format, "Exit codes");
+tracebacks are for bugs.
+"""
+
+import sys
+
+import typer
+
+from agent_sim.cli.check import check
+from agent_sim.cli.run import run
+from agent_sim.cli.scenarios import scenarios
+from agent_sim.cli.schema import schema
+from agent_sim.cli.serve import serve
+from agent_sim.errors import AgentSimError, TargetError, UsageError
+
+app = typer.Typer(
+    name="agent-sim",
+    help="Simulate certificate orchestrator agents by the thousand, and storm the server they talk to.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+for verb in (run, serve, check, schema, scenarios):
+    app.command()(verb)
+
+EXIT_CODES = {UsageError: 2, TargetError: 4}
+
+
+def main() -> None:
+    """Run the command line; the process ends with the verb's exit code."""
+    try:
+        app()
+    except AgentSimError as error:
+        code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+        sys.stderr.write("".join(f"error: {line}\n" for line in str(error).splitlines()))
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""What every shell drives: an agent, the operator, or anything else with these two methods."""
+
+from typing import Protocol, TypeVar
+
+from agent_sim.instants import Instant
+
+Request = TypeVar("Request")
+_E_contra = TypeVar("_E_contra", contravariant=True)
+
+
+class Core(Protocol[_E_contra, Request]):
+    """A plain object that is told what happened and says what to send."""
+
+    def handle(self, event: _E_contra, now: Instant) -> list[Request]: ...
+
+    def next_wake(self) -> Instant: ...

@@ -1,0 +1,91 @@
+"""From what cores report to what the journal keeps: one table from facts to lines.
+
+Shared by the live fleet and by replays, so that both leave the same journal.
+"""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from agent_sim.agent import events as agent
+from agent_sim.agent.behaviour import Occasion
+from agent_sim.instants import SECOND, Instant
+from agent_sim.operator import events as operator
+from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Heartbeat, Register
+from agent_sim.protocol.command import JobHistoryRecord, ScheduledJobRecord
+from agent_sim.protocol.schedule import to_wire
+from agent_sim.results import journal
+
+_OPERATIONS = {Register: "register", Heartbeat: "heartbeat", Configure: "configure", Complete: "complete"}
+
+
+def operation_of(request: AgentRequest) -> str:
+    """What the report calls a request of an agent."""
+    return _OPERATIONS.get(type(request.body), "upload")
+
+
+def of_agent(fact: agent.Fact, fleet: str, name: str, t: float) -> journal.Line:
+    """The line for one fact of one agent, `t` seconds into the run."""
+    match fact:
+        case agent.Registered(first, jobs):
+            return journal.AgentRegistered(t, fleet, name, first, jobs)
+        case agent.RegistrationRefused(code, message):
+            return journal.AgentRefused(t, fleet, name, code, message)
+        case agent.SessionLost():
+            return journal.SessionLost(t, fleet, name)
+        case agent.JobConfigured(job, audit, occasion):
+            return journal.JobConfigured(t, fleet, name, job, audit, *_where(occasion))
+        case agent.JobCancelled(job) | agent.JobRefused(job):
+            return journal.JobCancelled(t, fleet, name, job)
+        case agent.JobCompleted(job, audit, occasion, result, accepted, worked):
+            return journal.JobCompleted(
+                t, fleet, name, job, audit, *_where(occasion), result, accepted, worked / SECOND
+            )
+        case _:
+            assert_never(fact)
+
+
+def _where(occasion: Occasion) -> tuple[str, str, int, int]:
+    return occasion.job.word, occasion.store, occasion.occurrence, occasion.attempt
+
+
+def of_operator(fact: operator.Fact, t: float) -> Iterator[journal.Line]:
+    """The lines for one fact of the operator; what concerns nobody's job has none."""
+    match fact:
+        case operator.JobTypeKnown():
+            return
+        case operator.AgentApproved(machine):
+            yield journal.AgentApproved(t, machine)
+        case operator.JobPosted(posting, kind, machine, job_id):
+            yield journal.JobPosted(t, posting, kind, machine, job_id or None)
+        case operator.PostFailed(posting, kind, machine, status, message):
+            yield journal.PostFailed(t, posting, kind, machine, status, message)
+        case operator.SetupFailed(what, status, message):
+            yield journal.PostFailed(t, "setup", what, "", status, message)
+        case _:
+            assert_never(fact)
+
+
+def of_run(record: JobHistoryRecord, started: Instant, t: float) -> journal.ServerRun:
+    """The line for one record of the server's job history."""
+    return journal.ServerRun(
+        t,
+        audit=record.job_history_id,
+        job=record.job_id,
+        type=record.job_type,
+        machine=record.agent_machine,
+        result=record.result,
+        status=record.status,
+        start=_since(record.operation_start, started),
+        end=_since(record.operation_end, started),
+        schedule=to_wire(record.schedule) if record.schedule is not None else None,
+    )
+
+
+def of_job(record: ScheduledJobRecord, t: float) -> journal.ServerJob:
+    """The line for one job that the server still has scheduled."""
+    schedule = to_wire(record.schedule) if record.schedule is not None else None
+    return journal.ServerJob(t, record.id, record.job_type, record.client_machine, schedule)
+
+
+def _since(instant: Instant | None, started: Instant) -> float | None:
+    return None if instant is None else (instant - started) / SECOND

@@ -1,0 +1,30 @@
+from agent_sim.errors import ConnectFailed, ReplyTimeout
+from agent_sim.fleet.traffic import Traffic
+from agent_sim.instants import MILLISECOND
+
+
+def test_exchanges_are_counted_by_operation_and_error():
+    traffic = Traffic()
+    for outcome in (200, 204, 500, 503, 401, 404, ConnectFailed(), ReplyTimeout()):
+        traffic.ended("heartbeat", outcome, 2 * MILLISECOND, 0)
+
+    beat, wait = traffic.take(1.5)
+
+    assert (beat.t, beat.operation, beat.ok, beat.failed) == (1.5, "heartbeat", 2, 6)
+    assert beat.errors == {
+        "http_5xx": 2,
+        "http_401_403": 1,
+        "http_4xx_contract": 1,
+        "connect_refused": 1,
+        "read_timeout": 1,
+    }
+    assert beat.latency["max_us"] == 2000
+    assert (wait.operation, wait.ok) == ("pool_wait", 8)
+
+
+def test_what_was_taken_is_not_counted_again():
+    traffic = Traffic()
+    traffic.ended("register", 200, 1, 1)
+    traffic.take(1.0)
+
+    assert traffic.take(2.0) == []
