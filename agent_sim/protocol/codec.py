@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import IntEnum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -311,10 +312,17 @@ def _fold(hint: object, value: object) -> object:
         return schedule.from_rest(value)
     if is_dataclass(hint) and isinstance(value, Mapping):
         return _fold_object(cast(type, hint), value)
+    if isinstance(hint, type) and issubclass(hint, IntEnum) and isinstance(value, str):
+        return _enum_names(hint).get(value.lower(), value)  # some servers write names (command-api 0, rule 1)
     arguments = get_args(hint)
     if get_origin(hint) is tuple and isinstance(value, list) and arguments:
         return tuple(_fold(arguments[0], item) for item in value)
     return value
+
+
+@cache
+def _enum_names(kind: type[IntEnum]) -> Mapping[str, int]:
+    return {member.name.replace("_", "").lower(): member.value for member in kind}
 
 
 def _fold_object(kind: type, value: Mapping[object, object]) -> dict[str, object]:

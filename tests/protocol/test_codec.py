@@ -309,6 +309,15 @@ def test_an_agent_record_keeps_its_status():
     assert codec.from_json(command.AgentRecord, shown).status is AgentStatus.NEW
 
 
+@pytest.mark.parametrize("result", ["Failure", "failure", 4])
+def test_a_record_may_come_with_names_for_its_enums(result):
+    shown = {**codec.to_json(RECORD, omit_none=True), "Result": result, "Status": "CompletedWillRetry"}
+
+    read = codec.from_json(command.JobHistoryRecord, shown)
+
+    assert (read.result, read.status) == (Result.FAILURE, Status.COMPLETED_WILL_RETRY)
+
+
 def test_a_completion_carries_a_log_only_if_there_is_one():
     plain = Complete(Result.SUCCESS, 1, "j", "", "s")
 

@@ -1,0 +1,229 @@
+"""`agent-sim serve`: the embedded server as a process of its own.
+
+Wires store, core, accounts and the HTTP shell, and owns what a process owns: arguments, environment, signals,
+the listening socket. What the server does is found in `agent_sim.server`.
+"""
+
+import asyncio
+import contextlib
+import difflib
+import errno
+import gc
+import ipaddress
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from uuid import uuid4
+
+import typer
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from agent_sim.errors import AgentSimError, UsageError
+from agent_sim.server.auth import Accounts, find_pairs
+from agent_sim.server.core import Server
+from agent_sim.server.http.app import make_app
+from agent_sim.server.store import SqliteStore
+from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
+
+DRAIN_SECONDS: Final = 3.0
+"""How long requests in flight may take when the server is told to stop."""
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8600,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    db: Annotated[str, typer.Option(help="Database file, or :memory: to forget all at the end.")] = ":memory:",
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            help="File (mode 0600) with lines AGENT_SIM_USERNAME=, AGENT_SIM_PASSWORD=, AGENT_SIM_AGENT_USERNAME= and"
+            " AGENT_SIM_AGENT_PASSWORD=; a pair that it and the environment lack is generated into it."
+        ),
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="JSON file of server settings, names to values; spans in nanoseconds.")
+    ] = None,
+    sim_api: Annotated[bool, typer.Option("--sim-api", help="Also serve /sim/transitions.")] = False,
+    no_auto_approve: Annotated[
+        bool, typer.Option("--no-auto-approve", help="New agents wait until somebody approves them.")
+    ] = False,
+    exit_with_parent: Annotated[
+        bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
+    ] = False,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        typer.Option(help="What to log to standard error; info: changes of state, debug: every message."),
+    ] = "warning",
+) -> None:
+    """Serve the agents' wire and the management API until told to stop.
+
+    Accounts come from the environment (AGENT_SIM_USERNAME and AGENT_SIM_PASSWORD for the operator,
+    AGENT_SIM_AGENT_USERNAME and AGENT_SIM_AGENT_PASSWORD for agents) or from --credentials FILE.
+    """
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        chosen = _settings(settings, sim_api=sim_api, no_auto_approve=no_auto_approve)
+        accounts = _accounts(credentials)
+        with contextlib.closing(SqliteStore.open(db, chosen.durability)) as store:
+            asyncio.run(_serve(host, port, store, accounts, chosen, exit_with_parent=exit_with_parent))
+    except AgentSimError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+# --- what it is told --------------------------------------------------------------------------
+
+
+def _settings(path: Path | None, *, sim_api: bool, no_auto_approve: bool) -> ServerSettings:
+    chosen = read_settings(path) if path else DEFAULT_SETTINGS
+    approve = chosen.auto_approve and not no_auto_approve
+    return replace(chosen, sim_api=chosen.sim_api or sim_api, auto_approve=approve)
+
+
+def read_settings(path: Path) -> ServerSettings:
+    """Settings from a JSON object of field names to values; what it lacks keeps its default. Raises UsageError."""
+    try:
+        data = path.read_bytes()
+        _refuse_unknown(path, from_json(data))
+        return TypeAdapter(ServerSettings).validate_json(data, strict=True)
+    except OSError as error:
+        raise UsageError(f"cannot read the settings {path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"the settings {path} have an unusable {place}: {first['msg']}") from error
+    except ValueError as error:
+        raise UsageError(f"the settings {path} are not valid JSON: {error}") from error
+
+
+def _refuse_unknown(path: Path, given: object) -> None:
+    if not isinstance(given, dict):
+        raise UsageError(f"the settings {path} must be one JSON object of names to values")
+    known = [item.name for item in fields(ServerSettings)]
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+            raise UsageError(f"the settings {path} have an unknown name {name!r}: {hint}")
+
+
+def _accounts(file: Path | None) -> Accounts:
+    pairs = find_pairs(os.environ, file, terminal=sys.stderr.isatty())
+    if pairs.generated:
+        typer.echo("Generated for this run, and shown only now:", err=True)
+        for line in pairs.generated:
+            typer.echo(f"  {line}", err=True)
+    return Accounts(pairs.operator, pairs.agent)
+
+
+def _warn_of_exposure(host: str) -> None:
+    if not _is_loopback(host):
+        typer.echo(f"warning: {host} can be reached from outside, and passwords travel in clear over HTTP", err=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+# --- the process ------------------------------------------------------------------------------
+
+
+class RandomMint:
+    """Ids that nobody can guess."""
+
+    def guid(self) -> str:
+        return str(uuid4())
+
+
+async def _serve(
+    host: str,
+    port: int,
+    store: SqliteStore,
+    accounts: Accounts,
+    settings: ServerSettings,
+    *,
+    exit_with_parent: bool,
+) -> None:
+    app = make_app(Server(store, settings, RandomMint()), store, accounts, settings)
+    async with _running(app, host, port) as url:
+        with _told_to_stop(exit_with_parent=exit_with_parent) as stop:
+            gc.collect()
+            gc.freeze()  # what is there now stays: let no collection look at it again
+            _warn_of_exposure(host)
+            typer.echo(f"agent-sim server ready at {url}")
+            await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def _running(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
+    """Serve inside the block; gives the address. At the end, requests in flight are answered first."""
+    runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)
+    await runner.setup()
+    try:
+        await _listen(runner, host, port)
+        bound = runner.addresses[0][1]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+    except OSError as error:
+        raise UsageError(_why_not(error, host, port)) from error
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is taken: name another with --port (0 picks a free one)"
+    if error.errno == errno.EACCES:
+        return f"port {port} on {host} is not allowed for this user: name one above 1023 with --port"
+    return f"cannot listen on {host} port {port}: {error.strerror or error}"
+
+
+@contextlib.contextmanager
+def _told_to_stop(*, exit_with_parent: bool) -> Iterator[asyncio.Event]:
+    """An event that SIGTERM, Ctrl-C and, if asked for, the end of standard input set."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    if exit_with_parent:
+        threading.Thread(target=_await_end_of_input, args=(loop, stop), name="parent", daemon=True).start()
+    try:
+        yield stop
+    finally:
+        for number in signals:  # so that a second Ctrl-C does not wait for anybody
+            loop.remove_signal_handler(number)
+
+
+def _await_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while _read_input():
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+        loop.call_soon_threadsafe(stop.set)
+
+
+def _read_input() -> bytes:
+    try:
+        return os.read(0, 4096)
+    except OSError:
+        return b""
+
+
+if __name__ == "__main__":
+    app = typer.Typer(pretty_exceptions_enable=False)  # its tracebacks show local variables
+    app.command()(serve)
+    app()

@@ -1,0 +1,102 @@
+"""User names and passwords: where they come from, and that they are never shown.
+
+They come from the environment or from a file that only its owner can read, never from the command line, and no
+password is part of a repr, an error or a log line. Both sides of a connection read them here: the server that checks
+them, the fleet and the storms that present them.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from agent_sim.errors import UsageError
+
+OPERATOR_NAMES: Final = ("AGENT_SIM_USERNAME", "AGENT_SIM_PASSWORD")
+AGENT_NAMES: Final = ("AGENT_SIM_AGENT_USERNAME", "AGENT_SIM_AGENT_PASSWORD")
+"""The variables that name a pair, in the environment and in a credential file alike."""
+
+_LONGEST_FILE: Final = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user name, such as `operator` or `DOMAIN\\user`, and its password."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def pair(names: tuple[str, str], source: Mapping[str, str], where: str) -> Credentials | None:
+    """The pair that `source` holds under these names; None if it holds neither. Raises UsageError for a half."""
+    username, password = (source.get(name, "") for name in names)
+    if not username and not password:
+        return None
+    if not username or not password:
+        given, missing = names if username else reversed(names)
+        raise UsageError(f"{where} has {given} but not {missing}: give both, or neither")
+    for name, value in zip(names, (username, password), strict=True):
+        if not value.isprintable() or (":" in value and name == names[0]):
+            raise UsageError(f"{name} in {where} holds a character that Basic authentication cannot carry")
+    return Credentials(username, password)
+
+
+def find(names: tuple[str, str], environment: Mapping[str, str], file: Path | None) -> Credentials | None:
+    """The pair from the file, else from the environment. Raises UsageError."""
+    held = read_file(file) if file is not None else {}
+    return pair(names, held, str(file)) or pair(names, environment, "the environment")
+
+
+def need(names: tuple[str, str], environment: Mapping[str, str], file: Path | None) -> Credentials:
+    """The same; raises UsageError, with the mend, if there is none."""
+    found = find(names, environment, file)
+    if found is None:
+        where = f"in {file}" if file is not None else "in the environment (or name a file with --credentials)"
+        raise UsageError(f"credentials are missing: set {' and '.join(names)} {where}")
+    return found
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """NAME=value lines, `#` comments and empty lines; {} for a file that does not exist. Raises UsageError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"cannot read the credential file {path}: {error.strerror}") from error
+    try:
+        _refuse_open_file(path, os.fstat(descriptor))
+        return _parse(path, os.read(descriptor, _LONGEST_FILE))
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_open_file(path: Path, facts: os.stat_result) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise UsageError(f"the credential file {path} is not a regular file")
+    if facts.st_mode & 0o077:
+        mode = stat.S_IMODE(facts.st_mode)
+        raise UsageError(f"the credential file {path} has mode {mode:04o}, must be 0600: chmod 600 {path}")
+
+
+def _parse(path: Path, data: bytes) -> dict[str, str]:
+    held: dict[str, str] = {}
+    for number, line in enumerate(_lines(path, data), start=1):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not name or name.startswith("#"):
+            continue
+        if not equals or name not in (*OPERATOR_NAMES, *AGENT_NAMES) or name in held:
+            # The line itself may be a password: it is not repeated here.
+            expected = ", ".join((*OPERATOR_NAMES, *AGENT_NAMES))
+            raise UsageError(f"{path}:{number}: expected NAME=value, each name once, with NAME one of {expected}")
+        held[name] = value
+    return held
+
+
+def _lines(path: Path, data: bytes) -> list[str]:
+    try:
+        return data.decode().split("\n")
+    except UnicodeDecodeError:
+        raise UsageError(f"the credential file {path} is not UTF-8 text") from None

@@ -1,0 +1,176 @@
+"""The server as an aiohttp application: which side answers which path, and the sweep that runs beside them.
+
+A loop around the core and nothing more: rules about jobs and agents are found in `server.core` and below.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from agent_sim.instants import SECOND, Instant
+from agent_sim.protocol.endpoints import ENDPOINTS, SIM_TRANSITIONS
+from agent_sim.server.auth import Accounts
+from agent_sim.server.http.agents import AgentsSide
+from agent_sim.server.http.command import CommandSide
+from agent_sim.server.http.committer import Changes, Committer
+from agent_sim.server.http.desk import Core, Desk
+from agent_sim.server.http.refusals import NOT_FOUND, UNEXPECTED, Reason, Refused, reason_of, wrong_method
+from agent_sim.server.http.rendering import error_body
+from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
+
+SWEEP_AT_LEAST_EVERY: Final = 1.0
+"""Seconds: a run that was configured after a sweep may be overdue before the time that sweep asked for."""
+
+SWEEP_AT_MOST_EVERY: Final = 0.01
+
+_logger = logging.getLogger(__name__)
+_connections_logger = logging.getLogger(f"{__name__}.connections")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """False for what aiohttp reports of peers that do not speak HTTP: their fault, answered 400, and no news."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_connections_logger.addFilter(_is_ours)
+
+_CONNECTIONS: Final[Mapping[str, object]] = {
+    "logger": _connections_logger,
+    "access_log": None,  # each side logs its messages, at DEBUG
+    # A query of 8 kB, escaped, stands in one line; a certificate in one header (agent-protocol 1).
+    "max_line_size": 32 * 1024,
+    "max_field_size": 32 * 1024,
+}
+
+
+class Side(Protocol):
+    """Answers the requests to all paths under one base."""
+
+    async def answer(self, request: web.Request, path: str) -> web.Response:
+        """The answer to a request whose path is the base and `path`, which is empty or begins with a slash."""
+
+    def refuse(self, reason: Reason) -> web.Response:
+        """The answer to a request that is refused or failed."""
+
+
+class HealthSide:
+    """Says that the server runs, to anybody."""
+
+    async def answer(self, request: web.Request, path: str) -> web.Response:
+        if path:
+            raise Refused(NOT_FOUND)
+        if request.method not in ("GET", "HEAD"):
+            raise Refused(wrong_method("GET, HEAD"))
+        return web.json_response({"status": "ok"})
+
+    def refuse(self, reason: Reason) -> web.Response:
+        body = error_body(reason.problem.code, reason.message)
+        return web.Response(status=reason.problem.status, body=body, content_type="application/json")
+
+
+class NoSide(HealthSide):
+    """All other paths."""
+
+    async def answer(self, request: web.Request, path: str) -> web.Response:
+        raise Refused(NOT_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The sides by their bases: lower case, with a slash before and none behind."""
+
+    by_base: tuple[tuple[str, Side], ...]
+    otherwise: Side
+
+    def find(self, path: str) -> tuple[Side, str]:
+        """The side that answers `path`, and what of the path is below its base."""
+        path = re.sub("/{2,}", "/", path).rstrip("/")
+        lowered = path.lower() + "/"
+        for base, side in self.by_base:
+            if lowered.startswith(base + "/"):
+                return side, path[len(base) :]
+        return self.otherwise, path
+
+
+def make_app(
+    core: Core,
+    store: Changes,
+    accounts: Accounts,
+    settings: ServerSettings = DEFAULT_SETTINGS,
+    clock: Callable[[], Instant] = time.time_ns,
+    *,
+    api_bases: tuple[str, ...] = ("/KeyfactorAPI",),
+    agents_bases: tuple[str, ...] = ("/KeyfactorAgents",),
+) -> web.Application:
+    """The application. It commits what is open when it is cleaned up; closing the store is the caller's business."""
+    desk = Desk(core, accounts, settings, clock, Committer(store))
+    sides = _sides(desk, api_bases, agents_bases)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        side, path = sides.find(request.path)
+        try:
+            return await side.answer(request, path)
+        except ConnectionError:
+            raise  # the client is gone
+        except Exception as error:  # the rim: a bug is one 500 and the server goes on
+            reason = reason_of(error)
+            if reason is UNEXPECTED:
+                _logger.exception("request failed", extra={"method": request.method, "path": request.path})
+            return side.refuse(reason)
+
+    app = web.Application(handler_args=_CONNECTIONS)
+    app.router.add_route("*", "/{path:.*}", handle)
+    app.cleanup_ctx.append(lambda _: _sweeping(desk))
+    return app
+
+
+def _sides(desk: Desk, api_bases: tuple[str, ...], agents_bases: tuple[str, ...]) -> Sides:
+    agents, command = AgentsSide(desk), CommandSide(desk, ENDPOINTS)
+    by_base: list[tuple[str, Side]] = [(_base(base), agents) for base in agents_bases]
+    by_base += [(_base(base), command) for base in api_bases]
+    by_base.append(("/healthz", HealthSide()))
+    if desk.settings.sim_api:
+        row = replace(SIM_TRANSITIONS, path=SIM_TRANSITIONS.path.removeprefix("/sim"))
+        by_base.append(("/sim", CommandSide(desk, [row])))
+    return Sides(tuple(by_base), NoSide())
+
+
+def _base(base: str) -> str:
+    return "/" + base.strip("/").lower()
+
+
+# --- the sweep --------------------------------------------------------------------------------
+
+
+async def _sweeping(desk: Desk) -> AsyncIterator[None]:
+    task = asyncio.create_task(_sweep_forever(desk), name="sweep")
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    desk.committer.flush()
+
+
+async def _sweep_forever(desk: Desk) -> None:
+    pause = 0.0
+    while True:
+        await asyncio.sleep(pause)
+        pause = _sweep(desk)
+
+
+def _sweep(desk: Desk) -> float:
+    """Sweep once; returns the seconds until the next time."""
+    try:
+        wanted = desk.sweep()
+    except Exception:  # a bug here must not end the sweep for ever
+        _logger.exception("sweep failed")
+        return SWEEP_AT_LEAST_EVERY
+    return min(max((wanted - desk.clock()) / SECOND, SWEEP_AT_MOST_EVERY), SWEEP_AT_LEAST_EVERY)

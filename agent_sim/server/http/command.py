@@ -1,0 +1,141 @@
+"""The management API over HTTP: routes from the table of endpoints, header rules, JSON, errors as JSON objects.
+
+What operations do is the core's business; how replies are spelled, `http.rendering`'s.
+Source: command-api 0, 1.2 to 1.4.
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from aiohttp import web
+
+from agent_sim.protocol.codec import read_operation
+from agent_sim.protocol.command import CommandReply
+from agent_sim.protocol.endpoints import Carries, Endpoint
+from agent_sim.server.http.desk import Desk, read_body
+from agent_sim.server.http.refusals import (
+    HEADER_MISSING,
+    MEDIA_TYPE,
+    NOT_FOUND,
+    UNKNOWN_VERSION,
+    Reason,
+    Refused,
+    wrong_method,
+)
+from agent_sim.server.http.rendering import body_of, error_body
+
+LARGEST_BODY: Final = 2 * 1024 * 1024
+"""Bytes; 10,000 GUIDs are 400 kB."""
+
+PRODUCT_VERSION: Final = "25.4.1+agent-sim"
+
+_API_VERSIONS: Final = ("1", "1.0", "2", "2.0")
+_JSON_TYPE: Final = re.compile(r"(application/([\w.-]+\+)?json|application/json-patch\+json|text/json)", re.IGNORECASE)
+_WITH_BODY: Final = (Carries.OBJECT, Carries.ARRAY)
+
+_logger = logging.getLogger(__name__)
+
+
+# --- routes -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    pattern: re.Pattern[str]
+    row: Endpoint
+
+
+class Routes:
+    """Finds the row of the table of endpoints that a method and a path, in any case, belong to."""
+
+    def __init__(self, rows: Iterable[Endpoint]) -> None:
+        rows = tuple(rows)
+        self._fixed = {(row.path.lower(), row.method): row for row in rows if "{" not in row.path}
+        self._routes = tuple(_Route(_pattern(row.path), row) for row in rows)
+
+    def find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+        """The row, and the fields that the path holds. Raises Refused."""
+        fixed = self._fixed.get((path.lower(), method))
+        if fixed is not None:
+            return fixed, {}
+        found = [(route.row, match) for route in self._routes if (match := route.pattern.fullmatch(path))]
+        for row, match in found:
+            if row.method == method:
+                return row, match.groupdict()
+        raise Refused(wrong_method(", ".join(sorted({row.method for row, _ in found}))) if found else NOT_FOUND)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path), re.IGNORECASE)
+
+
+# --- requests and answers ---------------------------------------------------------------------
+
+
+class CommandSide:
+    """Answers under `/KeyfactorAPI`."""
+
+    def __init__(self, desk: Desk, rows: Iterable[Endpoint]) -> None:
+        self._desk = desk
+        self._routes = Routes(rows)
+
+    async def answer(self, request: web.Request, path: str) -> web.Response:
+        """Answer one request to `path`, which is under the side's base. Raises Refused and MalformedMessage."""
+        caller = await self._desk.caller(request)
+        row, fields = self._routes.find(request.method, path)
+        self._check_headers(request)
+        body = await self._body(request, row)
+        operation = read_operation(row, fields, tuple(request.query.items()), body)
+        reply = await self._desk.ask(operation, caller)
+        _log(row, caller.name, reply)
+        return self._response(reply)
+
+    def refuse(self, reason: Reason) -> web.Response:
+        """No, with its reason as JSON."""
+        body = error_body(reason.problem.code, reason.message)
+        return web.Response(status=reason.problem.status, body=body, headers=_headers(None) | dict(reason.headers))
+
+    def _check_headers(self, request: web.Request) -> None:
+        if request.headers.get("x-keyfactor-api-version", "1").strip() not in _API_VERSIONS:
+            raise Refused(UNKNOWN_VERSION)
+        # Never asked for on GET: a vendor sample goes without (command-api 1.2).
+        lacking = request.method != "GET" and not request.headers.get("x-keyfactor-requested-with", "").strip()
+        if lacking and self._desk.settings.strict_headers:
+            raise Refused(HEADER_MISSING)
+
+    async def _body(self, request: web.Request, row: Endpoint) -> bytes:
+        # go-client sends `null` with requests that have no body (command-api 0, rule 6): not even looked at.
+        if row.carries not in _WITH_BODY:
+            return b""
+        kind = request.headers.get("Content-Type", "application/json").partition(";")[0].strip()
+        if not _JSON_TYPE.fullmatch(kind):
+            raise Refused(MEDIA_TYPE)
+        return await read_body(request, LARGEST_BODY)
+
+    def _response(self, reply: CommandReply) -> web.Response:
+        body = None if reply.status == 204 else body_of(reply, self._desk.settings)
+        headers = _headers(reply.total)
+        if body is None:
+            del headers["Content-Type"]
+        return web.Response(status=reply.status, body=body, headers=headers)
+
+
+def _headers(total: int | None) -> dict[str, str]:
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "X-Keyfactor-Product-Version": PRODUCT_VERSION,
+        "X-Keyfactor-Correlation-Id": str(uuid4()),
+        "Api-Supported-Versions": "1.0",
+    }
+    return headers if total is None else headers | {"X-Total-Count": str(total)}
+
+
+def _log(row: Endpoint, caller: str, reply: CommandReply) -> None:
+    level = logging.INFO if row.method != "GET" and reply.is_success else logging.DEBUG
+    if _logger.isEnabledFor(level):
+        facts = {"operation": row.name, "caller": caller, "status": reply.status}
+        _logger.log(level, "%s by %s: %d", row.name, caller, reply.status, extra=facts)

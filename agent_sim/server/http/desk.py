@@ -1,0 +1,100 @@
+"""What every side of the HTTP shell does with a request: who asks, what it says, what the core replies, the commit.
+
+Neither side's paths, headers or JSON are known here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol, overload
+
+from aiohttp import web
+
+from agent_sim.instants import Instant
+from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.protocol.command import CommandReply, Operation
+from agent_sim.server.auth import Accounts, Verdict
+from agent_sim.server.callers import Caller
+from agent_sim.server.http.committer import Committer
+from agent_sim.server.http.refusals import LATE_BODY, TOO_LARGE, UNAUTHENTICATED, Refused
+from agent_sim.settings import ServerSettings
+
+BODY_SECONDS: Final = 60.0
+"""How long the body of a request may take to arrive; our choice."""
+
+
+class Core(Protocol):
+    """The server, as the shell needs it. A call that raises has changed nothing."""
+
+    @overload
+    def handle(self, request: AgentRequest, caller: Caller, now: Instant) -> AgentReply: ...
+    @overload
+    def handle(self, request: Operation, caller: Caller, now: Instant) -> CommandReply: ...
+
+    def sweep(self, now: Instant) -> Instant:
+        """Do what is due by now; returns when there is more to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The core with what stands around it."""
+
+    core: Core
+    accounts: Accounts
+    settings: ServerSettings
+    clock: Callable[[], Instant]
+    committer: Committer
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def caller(self, request: web.Request) -> Caller:
+        """Who sent this. Raises Refused."""
+        header = request.headers.get("Authorization", "")
+        verdict = self.accounts.recall(header) or await self._verify(header)
+        if verdict.caller is None:
+            raise Refused(UNAUTHENTICATED)
+        return verdict.caller
+
+    async def _verify(self, header: str) -> Verdict:
+        # Off the loop, because a password takes long to check; and one by one, because a fleet that
+        # starts together sends one new header a thousand times.
+        async with self._one_at_a_time:
+            verdict = self.accounts.recall(header)
+            return verdict if verdict else await asyncio.to_thread(self.accounts.verify, header)
+
+    @overload
+    async def ask(self, question: AgentRequest, caller: Caller) -> AgentReply: ...
+    @overload
+    async def ask(self, question: Operation, caller: Caller) -> CommandReply: ...
+    async def ask(self, question: AgentRequest | Operation, caller: Caller) -> AgentReply | CommandReply:
+        """The core's reply, once everything that it tells is committed."""
+        reply = self.core.handle(question, caller, self.clock())
+        await self.committer.settled()
+        return reply
+
+    def sweep(self) -> Instant:
+        """Let the core do what is due, and commit that; returns when it wants to be called again."""
+        wanted = self.core.sweep(self.clock())
+        self.committer.flush()
+        return wanted
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The whole body, of `limit` bytes at most. Raises Refused."""
+    if (request.content_length or 0) > limit:
+        raise Refused(TOO_LARGE)
+    if request.content.is_eof():  # it came with the headers, as most do
+        return _within(limit, request.content.read_nowait())
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while chunk := await request.content.readany():
+                body += _within(limit - len(body), chunk)
+    except TimeoutError:
+        raise Refused(LATE_BODY) from None
+    return bytes(body)
+
+
+def _within(limit: int, data: bytes) -> bytes:
+    if len(data) > limit:
+        raise Refused(TOO_LARGE)
+    return data
