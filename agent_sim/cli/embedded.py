@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psutil
+
+from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, Credentials
 from agent_sim.errors import UsageError
 from agent_sim.settings import ServerSettings
-from agent_sim.transports.base import Login
 
 _READY: Final = "ready at "
 _READY_SECONDS: Final = 30
@@ -24,38 +26,54 @@ _STOP_SECONDS: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Logins:
-    """Who the operator and the agents sign in as; None where the target asks nothing."""
+    """Who the operator and the agents sign in as."""
 
-    operator: Login | None
-    agent: Login | None
+    operator: Credentials
+    agent: Credentials
 
     def environment(self) -> dict[str, str]:
         """The same as environment variables, for the server and for Locust: never argv."""
-        pairs = {"AGENT_SIM_": self.operator, "AGENT_SIM_AGENT_": self.agent}
         return {
-            f"{prefix}{name}": value
-            for prefix, login in pairs.items()
-            if login is not None
-            for name, value in (("USERNAME", login.username), ("PASSWORD", login.password))
+            name: value
+            for names, login in ((OPERATOR_NAMES, self.operator), (AGENT_NAMES, self.agent))
+            for name, value in zip(names, (login.username, login.password), strict=True)
         }
 
 
 def made_logins() -> Logins:
     """Fresh ones, for a server that lives as long as its run."""
-    return Logins(Login("operator", secrets.token_urlsafe(24)), Login("agent", secrets.token_urlsafe(24)))
+    return Logins(*(Credentials(name, secrets.token_urlsafe(24)) for name in ("operator", "agent")))
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A server that is up."""
+
+    address: str
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """What it has used so far."""
+        return cpu_seconds(self.pid)
+
+
+def cpu_seconds(pid: int | None = None) -> float:
+    """User and system time of a process so far; of this one unless told otherwise."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 @asynccontextmanager
 async def embedded_server(
     settings: ServerSettings, logins: Logins, folder: Path, port: int = 0, db: str = ":memory:"
-) -> AsyncIterator[str]:
-    """Start a server on loopback and yield its address; it is stopped, or killed, at the end.
+) -> AsyncIterator[Embedded]:
+    """Start a server on loopback and yield it when ready; it is stopped, or killed, at the end.
 
     Raises UsageError with the server's own words if it does not become ready.
     """
     written = folder / "server.json"
     written.write_text(json.dumps(dataclasses.asdict(settings)), encoding="utf-8")
-    command = [sys.executable, "-m", "agent_sim.cli.main", "serve", "--port", str(port), "--db", db]
+    command = [sys.executable, "-m", "agent_sim.cli.serve", "--port", str(port), "--db", db]
     command += ["--settings", str(written), "--sim-api", "--exit-with-parent"]
     with (folder / "server.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -67,7 +85,11 @@ async def embedded_server(
             start_new_session=True,  # Ctrl-C is for us: the server outlives it until the report is written
         )
         try:
-            yield await _address(process, folder / "server.log")
+            address = await _address(process)
+            if address is None:
+                said = await asyncio.to_thread((folder / "server.log").read_text, "utf-8", "replace")
+                raise UsageError(f"the embedded server did not start: {_last_line(said)}")
+            yield Embedded(address, process.pid)
         finally:
             await _stop(process)
 
@@ -76,16 +98,18 @@ def _environment(logins: Logins) -> Mapping[str, str]:
     return os.environ | logins.environment()
 
 
-async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
+async def _address(process: asyncio.subprocess.Process) -> str | None:
     assert process.stdout is not None
     try:
         line = (await asyncio.wait_for(process.stdout.readline(), _READY_SECONDS)).decode()
     except TimeoutError:
-        line = ""
-    if _READY not in line:
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise UsageError(f"the embedded server did not start: {said[-1] if said else 'it said nothing'}")
-    return line.split(_READY, 1)[1].strip()
+        return None
+    return line.split(_READY, 1)[1].strip() if _READY in line else None
+
+
+def _last_line(said: str) -> str:
+    lines = said.strip().splitlines()
+    return lines[-1].removeprefix("error: ") if lines else "it said nothing"
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

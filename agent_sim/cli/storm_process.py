@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 from agent_sim.cli.library import storm_file
 from agent_sim.results.plain import JsonObject
@@ -45,8 +46,9 @@ class StormProcess:
         name = self.plan.name
         plan, result = self.folder / f"storm-{name}.plan.json", self.folder / f"storm-{name}.json"
         plan.write_text(storms.to_json(self.plan), encoding="utf-8")
-        command = [sys.executable, "-m", "locust", "-f", str(storm_file()), "--headless", "--host", self.target.sim_url]
-        command += ["--plan", str(plan), "--result", str(result), "--api-url", self.target.api_url]
+        root, path = _split(self.target.api_url)
+        command = [sys.executable, "-m", "locust", "-f", str(storm_file()), "--headless", "--host", root]
+        command += ["--plan", str(plan), "--result", str(result), "--api-path", path]
         command += ["--csv", str(self.folder / f"storm-{name}"), *self.options]
         if self.target.ca is not None:
             command += ["--ca", str(self.target.ca)]
@@ -84,6 +86,12 @@ class StormProcess:
             elif line:
                 said.append(line)
         return said
+
+
+def _split(api_url: str) -> tuple[str, str]:
+    """An API's base as Locust is told it: the host's address, and the path on it."""
+    parts = urlsplit(api_url)
+    return f"{parts.scheme}://{parts.netloc}", parts.path or "/"
 
 
 def _read(path: Path) -> JsonObject | None:

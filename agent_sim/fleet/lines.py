@@ -34,8 +34,10 @@ def of_agent(fact: agent.Fact, fleet: str, name: str, t: float) -> journal.Line:
             return journal.SessionLost(t, fleet, name)
         case agent.JobConfigured(job, audit, occasion):
             return journal.JobConfigured(t, fleet, name, job, audit, *_where(occasion))
-        case agent.JobCancelled(job) | agent.JobRefused(job):
+        case agent.JobCancelled(job):
             return journal.JobCancelled(t, fleet, name, job)
+        case agent.JobRefused(job, message):
+            return journal.JobRefused(t, fleet, name, job, message)
         case agent.JobCompleted(job, audit, occasion, result, accepted, worked):
             return journal.JobCompleted(
                 t, fleet, name, job, audit, *_where(occasion), result, accepted, worked / SECOND

@@ -3,11 +3,9 @@
 from agent_sim.errors import ConnectFailed, TransportError
 from agent_sim.histogram import Histogram
 from agent_sim.instants import Span
+from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.journal import Traffic as TrafficLine
 from agent_sim.storms.taxonomy import ErrorKind, classify
-
-POOL_WAIT = "pool_wait"
-"""The operation under which time spent waiting for one of our own connections is counted."""
 
 
 class _Count:

@@ -214,7 +214,7 @@ class Operator:
                 self.names[record.agent_id] = record.client_machine
                 if record.status == AgentStatus.APPROVED:
                     self._agent_known(record)
-                elif record.status == AgentStatus.NEW:
+                elif record.status == AgentStatus.NEW and self.plan.may_approve:
                     to_approve.append(record.agent_id)
         for first in range(0, len(to_approve), _APPROVE_AT_ONCE):
             self._ask(command.ApproveAgents(tuple(to_approve[first : first + _APPROVE_AT_ONCE])))

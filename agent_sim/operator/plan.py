@@ -45,9 +45,13 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class OperatorPlan:
-    """All that one run asks of the operator. `prefix` begins every ClientMachine in scope."""
+    """All that one run asks of the operator.
+
+    `prefix` begins every ClientMachine in scope; `may_approve` is false on somebody else's server.
+    """
 
     prefix: str
     fleets: tuple[FleetNeed, ...]
     postings: tuple[Posting, ...]
     certificate_id: int | None = None
+    may_approve: bool = True

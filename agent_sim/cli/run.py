@@ -1,0 +1,287 @@
+"""`agent-sim run`: a scenario live, against the embedded server or any other, and the verdict."""
+
+import asyncio
+import os
+import platform
+import secrets
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from agent_sim.cli.embedded import Embedded, Logins, cpu_seconds, embedded_server, made_logins
+from agent_sim.cli.folder import JournalFile, RunFolder
+from agent_sim.cli.library import scenario_file
+from agent_sim.cli.live_run import LiveRun
+from agent_sim.cli.preflight import check_target
+from agent_sim.cli.progress import Progress
+from agent_sim.cli.storm_process import StormProcess
+from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, need
+from agent_sim.errors import UsageError
+from agent_sim.fleet.live import WallClock
+from agent_sim.instants import SECOND, to_iso
+from agent_sim.results import journal
+from agent_sim.results.judge import judge
+from agent_sim.results.render.html import render_html
+from agent_sim.results.render.json import render_json
+from agent_sim.results.render.text import render_text
+from agent_sim.results.summary import summarise
+from agent_sim.results.verdict import exit_code
+from agent_sim.scenario.load import Overrides, dump, load, overrides
+from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.plan import Plan, TransportPlan, plan
+from agent_sim.storms import guard
+from agent_sim.storms.plan import StormPlan
+from agent_sim.transports.base import Connections, Target
+from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
+
+_PLAIN_WIDTH = 120
+"""Columns of the table where standard output is no terminal."""
+
+_LEAD = SECOND // 2
+"""Between the plan and its first moment: time to put the cast on the stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line said."""
+
+    scenario: str
+    overrides: Overrides
+    target: str | None
+    api_url: str | None
+    agents_url: str | None
+    ca: Path | None
+    credentials: Path | None
+    owned: str | None
+    foreign: tuple[str, ...]
+    runs: Path
+    db: str
+    port: int
+
+
+def run(
+    scenario: Annotated[str, typer.Argument(help="Scenario file, or the name of one that comes with agent-sim.")],
+    target: Annotated[
+        str | None, typer.Option(help="Address of a server; without it, an embedded one is started.")
+    ] = None,
+    api_url: Annotated[str | None, typer.Option(help="Base of the management API, if not TARGET/KeyfactorAPI.")] = None,
+    agents_url: Annotated[
+        str | None, typer.Option(help="Base of the agents' wire, if not TARGET/KeyfactorAgents.")
+    ] = None,
+    ca: Annotated[Path | None, typer.Option(help="PEM file of certificates that TLS trusts as well.")] = None,
+    credentials: Annotated[
+        Path | None, typer.Option(help="File (mode 0600) with AGENT_SIM_USERNAME=... and so on; else the environment.")
+    ] = None,
+    i_own_this_target: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Needed for storms, approvals or more than 10 agents elsewhere.")
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the scenario.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Any key of the scenario.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="A profile of the scenario.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Replaces the scenario's seed.")] = None,
+    runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
+    db: Annotated[str, typer.Option(help="Database file of the embedded server.")] = ":memory:",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded server; 0 picks one.")] = 0,
+    foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
+) -> None:
+    """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
+    given = overrides(profile, param or (), set_ or (), seed)
+    options = Options(
+        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, tuple(foreign or ()),
+        runs, db, port,
+    )  # fmt: skip  # one line per option would fill a screen
+    raise typer.Exit(asyncio.run(_run(options)))
+
+
+async def _run(options: Options) -> int:
+    path = scenario_file(options.scenario)
+    scenario = load(path, options.overrides, seed=secrets.randbelow(2**31))
+    _refuse_what_no_target_takes(options)
+    approve = _guard(options, scenario)
+    folder = RunFolder(options.runs, scenario.name)
+    folder.write("scenario.resolved.yaml", dump(scenario))
+    again = [] if options.overrides.seed is not None else ["--seed", str(scenario.seed)]
+    command = shlex.join(["agent-sim", *sys.argv[1:], *again])
+    async with _target(options, scenario, folder) as reached:
+        before = cpu_seconds()
+        await _live(options, scenario, folder, reached, approve=approve)
+        used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
+    return _report(folder, scenario, command, used)
+
+
+# --- the target -------------------------------------------------------------------------------
+
+
+def _refuse_what_no_target_takes(options: Options) -> None:
+    if options.target is not None:
+        return
+    for name in ("api_url", "agents_url", "ca", "credentials", "owned"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-').replace('owned', 'i-own-this-target')} needs --target")
+
+
+def _guard(options: Options, scenario: Scenario) -> bool:
+    """Raise UsageError for what may not be done to this target; True if agents may be approved there."""
+    if options.target is None:
+        return True
+    agents = sum(fleet.count for fleet in scenario.fleets)
+    may_approve = True
+    for url in (options.target, options.api_url, options.agents_url):
+        if url is None:
+            continue
+        host = guard.host_of(url)
+        intent = guard.Intent(storms=bool(scenario.storms), agents=agents)
+        if (why := guard.refuse(host, options.owned, intent, options.foreign)) is not None:
+            raise UsageError(why)
+        refused = guard.refuse(host, options.owned, guard.Intent(approvals=True), options.foreign)
+        may_approve = may_approve and refused is None
+    return may_approve
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """A target that we can talk to; `server` only if it is our own."""
+
+    target: Target
+    logins: Logins
+    server: Embedded | None = None
+
+    def used(self) -> Mapping[str, str]:
+        return {} if self.server is None else {"server_cpu_seconds": f"{self.server.cpu_seconds():.2f}"}
+
+
+@asynccontextmanager
+async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
+    if options.target is not None:
+        logins = Logins(*(need(names, os.environ, options.credentials) for names in (OPERATOR_NAMES, AGENT_NAMES)))
+        yield _Reached(Target.at(options.target, options.agents_url, options.api_url, options.ca), logins)
+        return
+    logins, settings = made_logins(), plan(scenario, 0).server
+    async with embedded_server(settings, logins, folder.path, options.port, options.db) as server:
+        yield _Reached(Target.at(server.address), logins, server)
+
+
+# --- the run ----------------------------------------------------------------------------------
+
+
+async def _live(options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, *, approve: bool) -> None:
+    clock, target, logins = WallClock(), reached.target, reached.logins
+    limits = _connections(plan(scenario, 0).transport, embedded=options.target is None)
+    async with HttpSession(target, logins.operator, replace(limits, mode="shared", limit=32)) as session:
+        api = HttpCommand(session, target)
+        await check_target(api, target)
+        planned = plan(scenario, clock() + _LEAD)
+        planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
+        async with HttpPool(target, logins.agent, limits) as pool:
+            with JournalFile(folder.path / "journal.jsonl") as written:
+                written.write(_opening(options, scenario, planned, target, limits))
+                seconds = (planned.stop - planned.start) / SECOND
+                elapsed = lambda: (clock() - planned.start) / SECOND  # noqa: E731  # as short as its use
+                with Progress(f"agent-sim · {scenario.name}", len(planned.members), seconds, elapsed) as progress:
+                    live = LiveRun(
+                        plan=planned,
+                        agent_transport=pool.agent,
+                        api=api,
+                        storm_process=lambda storm: _storm(storm, options, target, logins, folder),
+                        record=written.write,
+                        progress=progress,
+                        clock=clock,
+                        connections=limits.limit,
+                        drain=scenario.stop.drain,
+                    )
+                    with _interrupts(live.interrupt):
+                        await live.run()
+
+
+def _connections(said: TransportPlan, *, embedded: bool) -> Connections:
+    mode = said.mode
+    if mode == "auto":
+        # The vendor's agent opens a connection per request; a pool would hide the handshakes from a real server.
+        mode = "shared" if embedded else "per_request"
+    return Connections(mode, said.limit, said.connect_timeout, said.request_timeout)
+
+
+def _opening(
+    options: Options, scenario: Scenario, planned: Plan, target: Target, limits: Connections
+) -> journal.RunStarted:
+    return journal.RunStarted(
+        0.0,
+        scenario=scenario.name,
+        seed=planned.seed,
+        target=target.sim_url,
+        embedded=options.target is None,
+        agents=len(planned.members),
+        prefix=planned.operator.prefix,
+        started_at=to_iso(planned.start),
+        version=version("agent-sim"),
+        connections=limits.mode,
+    )
+
+
+def _storm(storm: StormPlan, options: Options, target: Target, logins: Logins, folder: RunFolder) -> StormProcess:
+    more: list[str] = [f"--foreign={host}" for host in options.foreign]
+    if options.owned is not None:
+        more += ["--i-own-this-target", options.owned]
+    return StormProcess(storm, target, folder.path, logins.environment(), tuple(more))
+
+
+@contextmanager
+def _interrupts(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in good order; a second one ends it at once."""
+    loop = asyncio.get_running_loop()
+
+    def first(number: int) -> None:
+        loop.remove_signal_handler(number)
+        interrupt()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, first, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+# --- the report -------------------------------------------------------------------------------
+
+
+def _report(folder: RunFolder, scenario: Scenario, command: str, used: Mapping[str, str]) -> int:
+    """Judge the journal, write the files, print the table; the exit code."""
+    with (folder.path / "journal.jsonl").open(encoding="utf-8") as lines:
+        summary = summarise(journal.read(lines, remark=_remark))
+    verdicts = judge(summary, plan(scenario, 0).checks)
+    where = {**environment(), **used}
+    resolved = (folder.path / "scenario.resolved.yaml").read_text(encoding="utf-8")
+    folder.write("result.json", render_json(summary, verdicts, environment=where, command=command))
+    folder.write("report.html", render_html(summary, verdicts, scenario=resolved, environment=where, command=command))
+    console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+    console.print(render_text(summary, verdicts))
+    console.print(f"report: {folder.path / 'report.html'}", highlight=False, soft_wrap=True)
+    return exit_code(verdicts)
+
+
+def _remark(sentence: str) -> None:
+    sys.stderr.write(f"remark: {sentence}\n")
+
+
+def environment() -> Mapping[str, str]:
+    """The machine and the versions that a measurement belongs to; no names of hosts or users."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cores": str(os.cpu_count()),
+        **{name: version(name) for name in ("agent-sim", "aiohttp", "locust", "geventhttpclient")},
+    }

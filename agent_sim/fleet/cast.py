@@ -1,0 +1,73 @@
+"""Everybody who takes part in a run, put on a stage: agents, operator, and who hears what from whom.
+
+The stage is a scheduler, live or virtual; both get the same cast. Facts become journal lines here, a job type that the
+operator learns becomes known to the agents, and an approval is told to the agent it is about.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+from agent_sim.agent import events as agent_events
+from agent_sim.agent.core import Agent
+from agent_sim.fleet import lines
+from agent_sim.operator import events as operator_events
+from agent_sim.operator.core import Operator
+from agent_sim.protocol.enums import BY_GUID, JobType
+from agent_sim.results import journal
+from agent_sim.scenario.plan import Member, Plan
+
+Handle = TypeVar("Handle")
+
+
+class Stage(Protocol[Handle]):
+    """A scheduler; what a `kind` is differs between the live and the virtual one."""
+
+    def add(self, core: Any, kind: Any, settle: Callable[[], None]) -> Handle: ...
+
+    def tell(self, handle: Handle, event: object) -> None: ...
+
+
+class Cast(Generic[Handle]):
+    """The agents and the operator of one plan."""
+
+    def __init__(self, plan: Plan, write: Callable[[journal.Line], None], elapsed: Callable[[], float]) -> None:
+        self._plan, self._write, self._elapsed = plan, write, elapsed
+        self._catalogue: dict[str, JobType] = dict(BY_GUID)
+        self._agents: dict[str, Handle] = {}
+
+    def enter(self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], operator_kind: object) -> None:
+        """Put everybody on the stage."""
+        self._stage = stage
+        for number, member in enumerate(self._plan.members):
+            agent = Agent(member.identity, member.behaviour, self._catalogue, member.online)
+            kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
+            self._agents[member.identity.machine] = stage.add(agent, kind, settle)
+        operator = Operator(self._plan.operator, self._plan.start)
+        self._operator = stage.add(operator, operator_kind, lambda: self._settle_operator(operator))
+
+    def stop_posting(self) -> None:
+        """The operator posts nothing more; the agents go on."""
+        self._stage.tell(self._operator, operator_events.StopRequested())
+
+    def stop_agents(self) -> None:
+        """The agents finish what they have and start nothing new."""
+        for handle in self._agents.values():
+            self._stage.tell(handle, agent_events.StopRequested())
+
+    def _agent_settler(self, agent: Agent, member: Member) -> Callable[[], None]:
+        fleet, name = member.identity.fleet, member.identity.machine
+
+        def settle() -> None:
+            for fact in agent.take_facts():
+                self._write(lines.of_agent(fact, fleet, name, self._elapsed()))
+
+        return settle
+
+    def _settle_operator(self, operator: Operator) -> None:
+        for fact in operator.take_facts():
+            if isinstance(fact, operator_events.JobTypeKnown):
+                self._catalogue[fact.type.guid] = fact.type
+            elif isinstance(fact, operator_events.AgentApproved) and fact.machine in self._agents:
+                self._stage.tell(self._agents[fact.machine], agent_events.Notified())
+            for line in lines.of_operator(fact, self._elapsed()):
+                self._write(line)

@@ -1,0 +1,140 @@
+"""The jobs of a run, one by one: what the operator was promised, what agents did, what the server says at the end.
+
+The material of the invariants. It keeps a few lines for each job (nothing else does), by id, as they stood in the
+journal; their order there does not matter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agent_sim.instants import Instant, from_iso
+from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JOB_WORDS
+from agent_sim.results.journal import (
+    JobCancelled,
+    JobCompleted,
+    JobConfigured,
+    JobPosted,
+    Line,
+    PostFailed,
+    RunEnded,
+    RunStarted,
+    ServerJob,
+    ServerRun,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Job ids are in lower case; audit ids are those of JobHistory.
+
+    `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions`
+    the reports of each run that were accepted, `runs` and `waiting` what was read back after the drain.
+    """
+
+    posted: Mapping[str, JobPosted]
+    unnamed: tuple[JobPosted, ...]
+    refused_posts: int
+    cancelled: frozenset[str]
+    handed: Mapping[int, tuple[JobConfigured, ...]]
+    completions: Mapping[int, tuple[JobCompleted, ...]]
+    runs: Mapping[str, tuple[ServerRun, ...]]
+    waiting: Mapping[str, ServerJob]
+    ended: RunEnded | None
+    started_at: Instant | None
+
+    @property
+    def was_cut_short(self) -> bool:
+        """True unless the run came to its own end: work in flight may then be in any state."""
+        return self.ended is None or self.ended.reason != "finished"
+
+    @property
+    def was_read_back(self) -> bool:
+        """True if the server told of at least one run."""
+        return bool(self.runs)
+
+    @property
+    def is_idle(self) -> bool:
+        """True if nobody asked for a job and nobody did one."""
+        return not (self.posted or self.unnamed or self.refused_posts or self.handed or self.completions)
+
+
+_WORDS: Final[Mapping[str, str]] = {job.history: job.word for job in BUILT_IN}
+
+
+def word_of(kind: str) -> str:
+    """The scenario's word for a job type, from that word or from JobHistory's name."""
+    if kind in JOB_WORDS or kind.startswith(CUSTOM_PREFIX):
+        return kind
+    return _WORDS.get(kind, f"{CUSTOM_PREFIX}{kind}")
+
+
+class FactsFold:
+    """Gathers the facts, one line at a time; lines of other events do not count."""
+
+    def __init__(self) -> None:
+        self._posted: dict[str, JobPosted] = {}
+        self._unnamed: dict[tuple[str, str], JobPosted] = {}
+        self._refused_posts = 0
+        self._cancelled: set[str] = set()
+        self._handed: dict[int, dict[str, JobConfigured]] = {}
+        self._completions: dict[int, list[JobCompleted]] = {}
+        self._runs: dict[str, dict[int, ServerRun]] = {}
+        self._waiting: dict[str, ServerJob] = {}
+        self._ended: RunEnded | None = None
+        self._started_at: Instant | None = None
+
+    def add(self, line: Line) -> None:
+        """Take one line in."""
+        match line:
+            case RunStarted():
+                self._started_at = instant_of(line.started_at)
+            case RunEnded():
+                self._ended = line
+            case JobPosted(job=None):
+                # One for each machine and type will do: no answer told them apart.
+                self._unnamed.setdefault((line.machine, line.type), line)
+            case JobPosted(job=str(job)):
+                self._posted[job.lower()] = line
+            case PostFailed():
+                self._refused_posts += bool(line.machine)
+            case JobCancelled():
+                self._cancelled.add(line.job.lower())
+            case JobConfigured():
+                self._handed.setdefault(line.audit, {}).setdefault(line.agent, line)
+            case JobCompleted(accepted=True):
+                self._completions.setdefault(line.audit, []).append(line)
+            case ServerRun():
+                # By audit id: pages that are read while history grows can repeat a record.
+                self._runs.setdefault(line.job.lower(), {})[line.audit] = line
+            case ServerJob():
+                self._waiting[line.job.lower()] = line
+            case _:
+                pass
+
+    def finish(self) -> Facts:
+        """What has been gathered."""
+        return Facts(
+            posted=self._posted,
+            unnamed=tuple(self._unnamed.values()),
+            refused_posts=self._refused_posts,
+            cancelled=frozenset(self._cancelled),
+            handed={audit: tuple(agents.values()) for audit, agents in self._handed.items()},
+            completions={audit: tuple(lines) for audit, lines in self._completions.items()},
+            runs={job: tuple(sorted(runs.values(), key=_in_time)) for job, runs in self._runs.items()},
+            waiting=self._waiting,
+            ended=self._ended,
+            started_at=self._started_at,
+        )
+
+
+def _in_time(run: ServerRun) -> tuple[float, int]:
+    return (run.start if run.start is not None else float("inf"), run.audit)
+
+
+def instant_of(text: str) -> Instant | None:
+    """The instant that a journal's ISO time names, or None if it names none."""
+    try:
+        return from_iso(text)
+    except (ValueError, OverflowError):
+        return None

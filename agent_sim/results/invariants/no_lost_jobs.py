@@ -1,0 +1,232 @@
+"""No job lost: every accepted job ends in a terminal run, or is unscheduled, or waits for an agent that the
+scenario took offline (architecture, "Two tables, not one").
+
+Accepted is what the operator posted and what a storm had rescheduled; and a completion that an agent was told is
+accepted must be in the server's history, with the same result. Each job has one `Fate`; the table says what it makes
+of the invariant. What only an interrupted run, or one younger than `settle`, left open is unknown, not broken.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from agent_sim.instants import SECOND
+from agent_sim.protocol.enums import Status
+from agent_sim.protocol.schedule import ExactlyOnce, from_wire, recurs
+from agent_sim.results.checks import InvariantCheck
+from agent_sim.results.facts import Facts, word_of
+from agent_sim.results.journal import JobCompleted, ServerJob, ServerRun
+from agent_sim.results.summary import Summary
+from agent_sim.results.verdict import OFFENDERS, Answer, Verdict
+from agent_sim.results.wording import counted
+
+
+class Fate(Enum):
+    """Where an accepted job was found at the end; the value completes "n jobs ..."."""
+
+    ENDED = "ended"
+    TRACED = "left a trace"
+    RECURS = "waiting for the next occurrence"
+    LATER = "not due yet"
+    OFFLINE = "waiting for an agent that was taken offline"
+    UNSCHEDULED = "unscheduled"
+    LEFT_BEHIND = "in process on an agent that was taken offline"
+    TOO_YOUNG = "open, but younger than the time to settle"
+    CUT_SHORT = "open when the run was cut short"
+    WAITING = "still waiting for an agent that is online"
+    IN_PROCESS = "still in process"
+    GONE = "gone (neither run nor scheduled)"
+    NOT_RETRIED = "failed, said to be retried, and no longer scheduled"
+    UNRECORDED = "completed by their agent but not so in the server's history"
+    NOT_RESCHEDULED = "accepted for reschedule but not run again"
+
+
+_ANSWERS: Final[Mapping[Fate, Answer]] = {
+    Fate.ENDED: "kept",
+    Fate.TRACED: "kept",
+    Fate.RECURS: "kept",
+    Fate.LATER: "kept",
+    Fate.OFFLINE: "kept",
+    Fate.UNSCHEDULED: "kept",
+    Fate.LEFT_BEHIND: "unknown",
+    Fate.TOO_YOUNG: "unknown",
+    Fate.CUT_SHORT: "unknown",
+    Fate.WAITING: "broken",
+    Fate.IN_PROCESS: "broken",
+    Fate.GONE: "broken",
+    Fate.NOT_RETRIED: "broken",
+    Fate.UNRECORDED: "broken",
+    Fate.NOT_RESCHEDULED: "broken",
+}
+
+_TERMINAL: Final = (Status.COMPLETED, Status.ACKNOWLEDGED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    job: str
+    fate: Fate
+
+
+def no_lost_jobs(summary: Summary, check: InvariantCheck) -> Verdict:
+    """Kept, broken (with the lost jobs) or unknown."""
+    facts = summary.facts
+    if facts.is_idle:
+        return _verdict(check, "kept", "no job was asked for")
+    if not facts.was_read_back:
+        return _verdict(check, "unknown", "the server's history could not be read back, or has no run")
+    accepted = _accepted(facts)
+    if not accepted and not facts.unnamed:
+        return _verdict(check, "unknown", f"no job was accepted ({counted(facts.refused_posts, 'post')} failed)")
+    named = _named(summary, accepted, check.settle / SECOND)
+    return _judge(
+        check, _said(facts, accepted), [*named, *_unnamed(facts), *_unrecorded(facts), *_not_rescheduled(summary)]
+    )
+
+
+def _said(facts: Facts, accepted: Mapping[str, float]) -> str:
+    jobs = [counted(len(accepted), "accepted job")] if accepted or not facts.unnamed else []
+    return " and ".join(
+        [*jobs, *([f"{counted(len(facts.unnamed), 'post')} that named no job"] if facts.unnamed else [])]
+    )
+
+
+def _accepted(facts: Facts) -> dict[str, float]:
+    """Every job that the server surely had, and when we last saw it given out: posted, or handed to an agent."""
+    since = {job: posted.t for job, posted in facts.posted.items()}
+    for agents in facts.handed.values():
+        for handed in agents:
+            job = handed.job.lower()
+            since[job] = max(since.get(job, handed.t), handed.t)
+    return since
+
+
+def _named(summary: Summary, accepted: Mapping[str, float], settle: float) -> Iterator[_Found]:
+    young = summary.whole.end - settle if settle else float("inf")
+    # The journal has an unschedule storm's ids only as a count; its reconciliation looks at each.
+    unscheduled = sum(
+        storm.result.ledger.accepted
+        for storm in summary.storms
+        if storm.result is not None and storm.operation == "unschedule"
+    )
+    for job, since in sorted(accepted.items()):
+        fate = _softened(summary.facts, _fate(summary.facts, job), is_young=since > young)
+        if fate is Fate.GONE and unscheduled > 0:
+            unscheduled -= 1
+            fate = Fate.UNSCHEDULED
+        yield _Found(job, fate)
+
+
+# --- one job ----------------------------------------------------------------------------------
+
+
+def _fate(facts: Facts, job: str) -> Fate:
+    runs = facts.runs.get(job, ())
+    open_runs = [run for run in runs if run.status is Status.IN_PROCESS]
+    if open_runs:
+        return Fate.LEFT_BEHIND if _is_offline(facts, open_runs[-1].machine) else Fate.IN_PROCESS
+    if job in facts.waiting:
+        return _waiting_fate(facts, facts.waiting[job])
+    if runs and runs[-1].status in _TERMINAL:
+        return Fate.ENDED
+    if job in facts.cancelled:
+        return Fate.UNSCHEDULED
+    return Fate.NOT_RETRIED if runs else Fate.GONE
+
+
+def _waiting_fate(facts: Facts, waiting: ServerJob) -> Fate:
+    schedule = from_wire(waiting.schedule)
+    if recurs(schedule):
+        return Fate.RECURS
+    if _is_offline(facts, waiting.machine):
+        return Fate.OFFLINE
+    if isinstance(schedule, ExactlyOnce) and schedule.time > _end(facts):
+        return Fate.LATER
+    return Fate.WAITING
+
+
+def _end(facts: Facts) -> float:
+    if facts.started_at is None or facts.ended is None:
+        return float("-inf")
+    return facts.started_at + facts.ended.t * SECOND
+
+
+def _is_offline(facts: Facts, machine: str) -> bool:
+    return facts.ended is not None and machine in facts.ended.offline
+
+
+def _softened(facts: Facts, fate: Fate, is_young: bool) -> Fate:
+    """An open job proves nothing if there was no time to finish it."""
+    if fate not in (Fate.WAITING, Fate.IN_PROCESS):
+        return fate
+    if facts.was_cut_short:
+        return Fate.CUT_SHORT
+    return Fate.TOO_YOUNG if is_young else fate
+
+
+def _unnamed(facts: Facts) -> Iterator[_Found]:
+    """A post whose answer named no job can only be looked for by machine and type: some trace must be there."""
+    traces = {(run.machine, word_of(run.type)) for runs in facts.runs.values() for run in runs}
+    traces |= {(job.machine, word_of(job.type)) for job in facts.waiting.values()}
+    for posted in sorted(facts.unnamed, key=lambda each: (each.machine, each.type)):
+        wanted = posted.machine, word_of(posted.type)
+        yield _Found(", ".join(wanted), Fate.TRACED if wanted in traces else _traceless(facts, posted.machine))
+
+
+def _traceless(facts: Facts, machine: str) -> Fate:
+    if _is_offline(facts, machine):
+        return Fate.OFFLINE
+    return Fate.CUT_SHORT if facts.was_cut_short else Fate.GONE
+
+
+# --- completions and reschedules --------------------------------------------------------------
+
+
+def _unrecorded(facts: Facts) -> Iterator[_Found]:
+    recorded = {run.audit: run for runs in facts.runs.values() for run in runs}
+    for audit, completions in facts.completions.items():
+        if not _is_recorded(recorded.get(audit), completions):
+            yield _Found(completions[0].job.lower(), Fate.UNRECORDED)
+
+
+def _is_recorded(run: ServerRun | None, completions: tuple[JobCompleted, ...]) -> bool:
+    return (
+        run is not None
+        and run.status is not Status.IN_PROCESS
+        and all(run.result is completion.outcome for completion in completions)
+    )
+
+
+def _not_rescheduled(summary: Summary) -> Iterator[_Found]:
+    for storm in summary.storms:
+        if storm.operation != "reschedule" or storm.result is None:
+            continue
+        lost = storm.result.reconciliation.violations.get("lost_update", 0)
+        named = [each.id for each in storm.result.reconciliation.examples if each.rule == "lost_update"]
+        for place in range(lost):
+            which = f"audit id {named[place]}" if place < len(named) else f"one more of storm {storm.name}"
+            yield _Found(which, Fate.NOT_RESCHEDULED)
+
+
+# --- all of them ------------------------------------------------------------------------------
+
+
+def _judge(check: InvariantCheck, said: str, found: list[_Found]) -> Verdict:
+    worst = _worst({_ANSWERS[each.fate] for each in found})
+    counts = Counter(each.fate for each in found if _ANSWERS[each.fate] == worst)
+    fates = ", ".join(f"{counts[fate]:,} {fate.value}" for fate in Fate if counts[fate])
+    offenders = [each.job for each in found if worst != "kept" and _ANSWERS[each.fate] == worst]
+    return _verdict(check, worst, f"{said}: {fates}", tuple(dict.fromkeys(offenders)))
+
+
+def _worst(answers: set[Answer]) -> Answer:
+    return next(answer for answer in _FROM_WORST if answer in answers)
+
+
+_FROM_WORST: Final[tuple[Answer, ...]] = ("broken", "unknown", "kept")
+
+
+def _verdict(check: InvariantCheck, answer: Answer, detail: str, offenders: tuple[str, ...] = ()) -> Verdict:
+    return Verdict("invariant", check.name, answer, detail, offenders[:OFFENDERS])

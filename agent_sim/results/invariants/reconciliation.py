@@ -1,0 +1,81 @@
+"""What a storm proved: every id that was accepted changed state exactly once, and no other id did (load-testing 3.4).
+
+Judged for every storm, asked for or not. Ids whose request got no answer may have changed either way: they are
+counted, and a storm that has nothing else proved nothing.
+"""
+
+from typing import Final
+
+from agent_sim.results.figures import Storm
+from agent_sim.results.storm import StormResult
+from agent_sim.results.verdict import OFFENDERS, Answer, Verdict
+from agent_sim.results.wording import counted
+
+INTERRUPTED: Final = "interrupted"
+"""What a storm's result says of a storm that a person ended."""
+
+
+def judge_storm(storm: Storm) -> Verdict:
+    """The verdict on one storm's ledger."""
+    answer, detail = _judge(storm)
+    examples = () if storm.result is None else storm.result.reconciliation.examples
+    return Verdict(
+        "storm",
+        f"storm {storm.name}: every accepted id changed state exactly once",
+        answer,
+        detail,
+        tuple(f"audit id {each.id}: {each.detail}" for each in examples[:OFFENDERS]) if answer == "broken" else (),
+    )
+
+
+def judge_stop(storm: Storm) -> Verdict | None:
+    """Broken if the storm had to stop itself; ended by a person or by its plan it says nothing."""
+    stopped = None if storm.result is None else storm.result.stopped
+    if stopped is None or stopped == INTERRUPTED:
+        return None
+    return Verdict("storm", f"storm {storm.name}: ran to its end", "broken", f"it stopped itself: {stopped}")
+
+
+def judge_generator(storm: Storm) -> Verdict | None:
+    """A warning if the load generator could not keep up; thresholds see to it that it counts where it matters."""
+    if storm.result is None or not storm.result.generator.saturated:
+        return None
+    generator = storm.result.generator
+    return Verdict(
+        "generator",
+        f"storm {storm.name}: load generator",
+        "unknown",
+        f"saturated (CPU up to {generator.cpu_percent_max:.0f} %, requests sent {generator.late_p99_ms:.0f} ms"
+        " late at p99): latencies and rates of this storm are not the target's",
+        warn_only=True,
+    )
+
+
+def _judge(storm: Storm) -> tuple[Answer, str]:
+    result = storm.result
+    if result is None:
+        return "unknown", f"its result cannot be read: {storm.problem}" if storm.problem else "it left no result"
+    said = "; ".join(filter(None, [_ledger(result), _not_checkable(result)]))
+    checked = result.reconciliation
+    if checked.broken:
+        broken = ", ".join(f"{count:,} {rule}" for rule, count in sorted(checked.violations.items()) if count)
+        return "broken", f"{broken}; {said}"
+    if result.ledger.sent == 0:
+        return "unknown", f"it sent no id ({counted(result.pool.eligible, 'id')} eligible); {said}"
+    if checked.checked == 0:
+        return "unknown", f"no id could be checked; {said}"
+    if result.ledger.accepted == 0:
+        return "unknown", f"no id was accepted; {said}"
+    return "kept", said
+
+
+def _ledger(result: StormResult) -> str:
+    ledger, checked = result.ledger, result.reconciliation
+    no_op = f" ({checked.no_op:,} of them already waiting)" if checked.no_op else ""
+    answers = f"{ledger.accepted:,} accepted{no_op}, {ledger.refused:,} refused, {ledger.unknown:,} unknown"
+    return f"{counted(ledger.sent, 'id')} sent, {answers}, {checked.checked:,} checked"
+
+
+def _not_checkable(result: StormResult) -> str:
+    rules = result.reconciliation.not_checkable
+    return f"not checkable: {', '.join(rules)}" if rules else ""

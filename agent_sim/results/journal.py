@@ -1,0 +1,446 @@
+"""What happened in a run, one event a line: frozen values, and their JSON.
+
+A journal is written by the shell that sees the events and read by `results.summary`. Every line is an object with
+`t` (seconds since the run started), `event` (a name of `EVENTS`) and the fields of that event's value, in their
+order. Nothing here opens a file. Unknown events are refused, unknown fields ignored.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Final, TypeAlias, TypeVar, cast
+
+from agent_sim.errors import UsageError
+from agent_sim.histogram import HistogramJson
+from agent_sim.protocol.enums import Result, Status
+from agent_sim.results import plain
+from agent_sim.results.plain import Counts, Json, JsonObject
+
+# --- the run ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The first line. `prefix` begins every simulated ClientMachine; `connections` is the mode (load-testing)."""
+
+    t: float
+    scenario: str
+    seed: int
+    target: str
+    embedded: bool
+    agents: int
+    prefix: str
+    started_at: str
+    version: str
+    connections: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseStarted:
+    """A phase of the scenario begins, planned to last `seconds`."""
+
+    t: float
+    phase: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last line. `reason` is "finished", "interrupted" or "aborted: why".
+
+    `drained` is true if all work in flight ended before the drain did; `offline` names the machines that the
+    scenario itself had taken offline.
+    """
+
+    t: float
+    reason: str
+    drained: bool
+    offline: tuple[str, ...]
+
+
+# --- agents -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRegistered:
+    """A session began with `jobs` jobs listed; `first` is false for a registration again."""
+
+    t: float
+    fleet: str
+    agent: str
+    first: bool
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRefused:
+    """The server refused a registration."""
+
+    t: float
+    fleet: str
+    agent: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLost:
+    """The server no longer knew the agent's session."""
+
+    t: float
+    fleet: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    """A request of an agent ended without an answer."""
+
+    t: float
+    fleet: str
+    agent: str
+    operation: str
+    error: str
+
+
+# --- jobs -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobPosted:
+    """The server accepted a job; `job` is None if its answer named none (a store's inventory: command-api 9)."""
+
+    t: float
+    posting: str
+    type: str
+    machine: str
+    job: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PostFailed:
+    """The server did not accept a job; `status` is that of HTTP, 0 if there was no answer.
+
+    Without a `machine` it is a step of the operator's preparations that failed, and `type` says which.
+    """
+
+    t: float
+    posting: str
+    type: str
+    machine: str
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentApproved:
+    """The operator approved an orchestrator."""
+
+    t: float
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobConfigured:
+    """An agent was handed the run `audit` of `job`."""
+
+    t: float
+    fleet: str
+    agent: str
+    job: str
+    audit: int
+    type: str
+    store: str
+    occurrence: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled:
+    """An agent was told that the job is cancelled."""
+
+    t: float
+    fleet: str
+    agent: str
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRefused:
+    """The server would not configure a job that it had listed for the agent."""
+
+    t: float
+    fleet: str
+    agent: str
+    job: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCompleted:
+    """An agent reported how a run ended after `seconds` of work, and was told whether that was `accepted`."""
+
+    t: float
+    fleet: str
+    agent: str
+    job: str
+    audit: int
+    type: str
+    store: str
+    occurrence: int
+    attempt: int
+    outcome: Result
+    accepted: bool
+    seconds: float
+
+
+# --- measurements -----------------------------------------------------------------------------
+
+POOL_WAIT: Final = "pool_wait"
+"""The operation of a traffic line that counts no requests, but waits for one of our own connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The requests of one operation that ended in the second before `t`; `errors` counts `failed` by kind."""
+
+    t: float
+    operation: str
+    ok: int
+    failed: int
+    errors: Counts
+    latency: HistogramJson
+
+
+@dataclass(frozen=True, slots=True)
+class StormStarted:
+    """A storm's process was started."""
+
+    t: float
+    storm: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class StormEnded:
+    """A storm is over; `result` is its result object as the storm wrote it (read by `results.storm`)."""
+
+    t: float
+    storm: str
+    result: JsonObject
+
+
+# --- read back from the server, after the drain -----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRun:
+    """A record of the job history. `start` and `end` are seconds since the run started, possibly negative."""
+
+    t: float
+    audit: int
+    job: str
+    type: str
+    machine: str
+    result: Result
+    status: Status
+    start: float | None
+    end: float | None
+    schedule: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerJob:
+    """A job that is still scheduled; `schedule` in the wire's spelling, None for now."""
+
+    t: float
+    job: str
+    type: str
+    machine: str
+    schedule: str | None
+
+
+Line: TypeAlias = (
+    RunStarted
+    | PhaseStarted
+    | RunEnded
+    | AgentRegistered
+    | AgentRefused
+    | SessionLost
+    | SendFailed
+    | JobPosted
+    | PostFailed
+    | AgentApproved
+    | JobConfigured
+    | JobCancelled
+    | JobRefused
+    | JobCompleted
+    | Traffic
+    | StormStarted
+    | StormEnded
+    | ServerRun
+    | ServerJob
+)
+
+EVENTS: Final[Mapping[str, type[Line]]] = {
+    "run_started": RunStarted,
+    "phase_started": PhaseStarted,
+    "agent_registered": AgentRegistered,
+    "agent_refused": AgentRefused,
+    "session_lost": SessionLost,
+    "job_posted": JobPosted,
+    "post_failed": PostFailed,
+    "agent_approved": AgentApproved,
+    "job_configured": JobConfigured,
+    "job_cancelled": JobCancelled,
+    "job_refused": JobRefused,
+    "job_completed": JobCompleted,
+    "send_failed": SendFailed,
+    "traffic": Traffic,
+    "storm_started": StormStarted,
+    "storm_ended": StormEnded,
+    "server_run": ServerRun,
+    "server_job": ServerJob,
+    "run_ended": RunEnded,
+}
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+
+def encode(line: Line) -> str:
+    """One line of compact JSON without its newline; equal values give equal text.
+
+    Times are rounded to microseconds. Raises ValueError for a number that JSON cannot carry (NaN, infinity).
+    """
+    made: dict[str, Json] = {"t": _rounded(line.t), "event": _NAMES[type(line)]}
+    for name, kind in _SHAPES[type(line)].items():
+        value: object = getattr(line, name)
+        made[name] = _KINDS[kind].write(value)
+    return json.dumps(made, separators=(",", ":"), allow_nan=False)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6)
+
+
+def _ordered(value: object) -> Json:
+    if isinstance(value, Mapping):
+        return {name: _ordered(value[name]) for name in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_ordered(member) for member in value]
+    return cast(Json, value)
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def read(lines: Iterable[str], remark: Callable[[str], None] = lambda _: None) -> Iterator[Line]:
+    """The events of a journal, in order; blank lines do not count.
+
+    A last line that is torn (the writer was killed) is left out, and `remark` is told in a sentence.
+    Raises UsageError, which names the line, for anything else that cannot be read.
+    """
+    held: tuple[int, str] | None = None
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        if held is not None:
+            yield decode(held[1], held[0])
+        held = number, text
+    if held is None:
+        return
+    number, text = held
+    if _is_torn(text):
+        remark(f"journal line {number}: left out, it is torn off after {len(text.rstrip())} characters")
+        return
+    yield decode(text, number)
+
+
+def _is_torn(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return True
+    return False
+
+
+def decode(text: str, number: int = 1) -> Line:
+    """The event of one line; `number` is its place, for the error. Raises UsageError."""
+    try:
+        return _line(json.loads(text, parse_constant=_refuse_constant))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"journal line {number}: {error}") from error
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _line(data: Json) -> Line:
+    if not isinstance(data, dict):
+        raise ValueError("must be a JSON object")
+    event = data.get("event")
+    if not isinstance(event, str) or event not in EVENTS:
+        raise ValueError(f"unknown event {event!r}; was the journal written by a newer version?")
+    kind = EVENTS[event]
+    shapes = {"t": float, **_SHAPES[kind]}
+    values = {name: _read_field(data, event, name, shape) for name, shape in shapes.items()}
+    return cast(Callable[..., Line], kind)(**values)
+
+
+def _read_field(data: JsonObject, event: str, name: str, shape: object) -> object:
+    found = plain.member(data, event, name)
+    try:
+        return _KINDS[shape].read(found)
+    except ValueError as error:
+        raise ValueError(f"{event}: {name} {error}") from None
+
+
+# --- one row for each type that a field can have ----------------------------------------------
+
+E = TypeVar("E", bound=IntEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    read: Callable[[Json], object]
+    write: Callable[[object], Json] = _ordered
+
+
+def _word(names: type[E]) -> _Kind:
+    words = {member.name.lower(): member for member in names}
+
+    def read_word(value: Json) -> E:
+        found = words.get(value) if isinstance(value, str) else None
+        if found is None:
+            raise ValueError(f"must be one of {', '.join(words)}, is {value!r}")
+        return found
+
+    return _Kind(read_word, lambda value: cast(IntEnum, value).name.lower())
+
+
+def _write_number(value: object) -> Json:
+    return None if value is None else _rounded(cast(float, value))
+
+
+_KINDS: Final[Mapping[object, _Kind]] = {
+    str: _Kind(plain.text),
+    str | None: _Kind(plain.maybe(plain.text)),
+    int: _Kind(plain.whole),
+    float: _Kind(plain.number, _write_number),
+    float | None: _Kind(plain.maybe(plain.number), _write_number),
+    bool: _Kind(plain.truth),
+    tuple[str, ...]: _Kind(plain.texts),
+    Counts: _Kind(plain.counts),
+    HistogramJson: _Kind(plain.histogram),
+    JsonObject: _Kind(plain.mapping),
+    Result: _word(Result),
+    Status: _word(Status),
+}
+
+_NAMES: Final[Mapping[type[Line], str]] = {kind: name for name, kind in EVENTS.items()}
+_SHAPES: Final[Mapping[type[Line], Mapping[str, object]]] = {
+    kind: {field.name: field.type for field in fields(kind) if field.name != "t"} for kind in EVENTS.values()
+}

@@ -1,0 +1,212 @@
+"""The report of a run as one HTML file that needs nothing else: no network, no second file.
+
+The template is `report.html.jinja`; styles, script and the chart library stand beside it and are put inline. Agents'
+names and servers' messages are hostile until escaped: jinja2 escapes all text, chart data is JSON without `<`, and a
+content security policy lets no script run but the two whose hashes it names.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Final
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from agent_sim.histogram import Histogram
+from agent_sim.protocol.enums import Result
+from agent_sim.results import wording
+from agent_sim.results.journal import POOL_WAIT
+from agent_sim.results.plain import Json
+from agent_sim.results.render.charts import axis_seconds, chart_data, storm_end
+from agent_sim.results.render.rows import COLUMNS, percentile, rows, storm_name
+from agent_sim.results.summary import Summary
+from agent_sim.results.verdict import Verdict, overall
+
+MESSAGES: Final = 50
+"""How many different messages the report prints; `result.json` has more."""
+
+_SECTIONS: Final = (
+    ("checks", "Checks"),
+    ("figures", "Requests"),
+    ("time", "Over time"),
+    ("jobs", "Jobs"),
+    ("errors", "Errors"),
+    ("storms", "Storms"),
+    ("listed", "Slowest and failed"),
+    ("again", "Run it again"),
+    ("scenario", "Scenario"),
+)
+
+_OUTCOMES: Final[Mapping[Result, str]] = {Result.SUCCESS: "good", Result.WARNING: "warn", Result.FAILURE: "bad"}
+
+
+def render_html(
+    summary: Summary,
+    verdicts: Sequence[Verdict],
+    *,
+    scenario: str = "",
+    environment: Mapping[str, str] | None = None,
+    command: str = "",
+) -> str:
+    """The whole file. `scenario` is the resolved scenario's text, `command` how to run it again."""
+    chart = chart_data(summary)
+    return _template().render(
+        title=wording.visible(summary.run.scenario) if summary.run is not None else "a run without a beginning",
+        found=overall(verdicts),
+        because=because(verdicts),
+        summary=summary,
+        verdicts=verdicts,
+        sections=_SECTIONS,
+        figures=_figures(summary),
+        columns=COLUMNS,
+        rows=rows(summary),
+        errors=_errors(summary),
+        outcomes=tuple(_OUTCOMES),
+        messages=[each for each in summary.messages if each.text],
+        job_lists=_job_lists(summary),
+        listed=MESSAGES,
+        scenario=scenario,
+        environment=tuple((environment or {}).items()),
+        command=command,
+        chart=chart,
+        phases=_strip(summary, ((phase.name, phase.start, phase.end) for phase in summary.phases)),
+        storms=_strip(summary, ((storm.name, storm.at, storm_end(storm)) for storm in summary.storms)),
+        chart_json=safe_json(chart),
+        policy=_policy(),
+        css=Markup(_asset("report.css")),
+        js=Markup(_asset("report.js")),
+        chart_css=Markup(_asset("vendor/uplot/uPlot.min.css")),
+        chart_js=Markup(_asset("vendor/uplot/uPlot.iife.min.js")),
+    )
+
+
+def because(verdicts: Sequence[Verdict]) -> str:
+    """Why the verdict is what it is, in a sentence."""
+    counting = [verdict for verdict in verdicts if not verdict.warn_only]
+    broken = sum(verdict.answer == "broken" for verdict in counting)
+    undecided = sum(verdict.answer in ("unknown", "not_measured") for verdict in counting)
+    warnings = sum(verdict.warn_only and verdict.answer not in ("kept", "held") for verdict in verdicts)
+    of = f"of {wording.counted(len(counting), 'check')}"
+    said = [f"{broken} {of} {'is' if broken == 1 else 'are'} broken"] if broken else []
+    said += [f"{undecided} {of} could not be decided"] if undecided else []
+    held = f"{'All ' if len(counting) > 1 else ''}{wording.counted(len(counting), 'check')} held"
+    said = said or [held if counting else "No check was asked for"]
+    return "; ".join(said) + (f", with {wording.counted(warnings, 'warning')}." if warnings else ".")
+
+
+def safe_json(value: Json) -> Markup:
+    """JSON that can stand inside a script element: no character in it can end one, nor a line of script."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)  # ASCII only: U+2028 is already escaped
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+# --- what the template shows ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    operation: str
+    kind: str
+    count: int
+    share: float
+
+
+def _figures(summary: Summary) -> tuple[tuple[str, str], ...]:
+    runs = sum(summary.whole.outcomes.values())
+    failures = sum(count for (_, result), count in summary.whole.outcomes.items() if result is Result.FAILURE)
+    storms = [storm.result for storm in summary.storms if storm.result is not None]
+    requests = sum(each.ended for name, each in summary.whole.operations.items() if name != POOL_WAIT)
+    requests += sum(each.ended for each in storms)
+    return (
+        ("agents registered", f"{summary.agents.registered:,}"),
+        ("runs completed", f"{runs:,}"),
+        ("of them failures", wording.share(failures / runs) if runs else "–"),
+        ("requests", f"{requests:,}"),
+        ("ids accepted by storms", f"{sum(each.ledger.accepted for each in storms):,}" if storms else "–"),
+        ("duration", wording.duration(summary.whole.seconds)),
+    )
+
+
+def _errors(summary: Summary) -> tuple[_Error, ...]:
+    found = [
+        (storm_name(storm), storm.result.errors, storm.result.ended)
+        for storm in summary.storms
+        if storm.result is not None
+    ]
+    found += [(name, each.errors, each.ended) for name, each in summary.whole.operations.items()]
+    return tuple(
+        _Error(operation, kind, count, count / max(ended, count))
+        for operation, errors, ended in found
+        for kind, count in errors.items()
+        if count
+    )
+
+
+def _job_lists(summary: Summary) -> tuple[tuple[str, str, object], ...]:
+    return (
+        ("Longest at work", "No job was completed.", summary.slowest),
+        ("First to fail", "No job failed.", summary.failed),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    name: str
+    style: str
+
+
+def _strip(summary: Summary, stretches: Iterable[tuple[str, float, float]]) -> tuple[_Stretch, ...]:
+    """Where stretches of time lie above the charts, as shares of their common axis."""
+    axis = axis_seconds(summary) or 1.0
+    return tuple(
+        _Stretch(name, f"left: {100 * start / axis:.3f}%; width: {100 * max(end - start, 0) / axis:.3f}%")
+        for name, start, end in stretches
+    )
+
+
+# --- the template and its assets --------------------------------------------------------------
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files("agent_sim.results.render").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Template:
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {
+        "visible": wording.visible,
+        "count": lambda value: f"{value:,}",
+        "share": wording.share,
+        "digits": wording.digits,
+        "duration": wording.duration,
+        "latency": wording.latency,
+        "percentile": _percentile,
+        "outcome": lambda result: result.name.lower(),
+        "tone": lambda result: _OUTCOMES.get(result, "warn"),
+    }
+    return made.from_string(_asset("report.html.jinja"))
+
+
+def _percentile(histogram: Histogram, q: float = 0.5) -> str:
+    return percentile(histogram, q)
+
+
+@cache
+def _policy() -> str:
+    """Only our own two scripts may run, whatever else may have got into the page."""
+    hashes = " ".join(f"'sha256-{_sha256(_asset(name))}'" for name in ("vendor/uplot/uPlot.iife.min.js", "report.js"))
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:;"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
