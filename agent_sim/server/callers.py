@@ -1,0 +1,24 @@
+"""Who is asking: a name and the permissions it holds, already authenticated.
+
+How a caller proved who it is belongs to `server.auth`; what each operation needs, to `protocol.endpoints`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+AGENT_SESSION: Final = "/agents/session/"
+"""What an account needs to speak the agents' wire (our name: the product lets any agent identity in)."""
+
+EVERYTHING: Final = frozenset({"/"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated account. Permissions are paths; holding one implies all below it (command-api 2.6)."""
+
+    name: str
+    permissions: frozenset[str]
+
+    def may(self, permission: str) -> bool:
+        """True if this permission or one above it is held: `/agents/` implies `/agents/management/read/`."""
+        return any(permission.startswith(f"{held.rstrip('/')}/") for held in self.permissions)

@@ -1,0 +1,83 @@
+"""Part of a collection: filtered by a query, sorted, paged and counted (command-api 1.5).
+
+A listing names its statements, which hold the columns; here conditions and orders are put into them, the former
+compiled from the caller's query, the latter from the collection's table of fields.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from agent_sim.instants import Instant
+from agent_sim.protocol.command import CommandReply, Page
+from agent_sim.query import fields
+from agent_sim.query.fields import Collection, Kind
+from agent_sim.query.grammar import parse
+from agent_sim.query.sql import Sql, compile  # noqa: A004 - it is called compile there
+from agent_sim.query.values import Context
+from agent_sim.server.callers import Caller
+from agent_sim.server.ports import Row, Store
+from agent_sim.server.problems import Problem, refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One collection: its statements are `<statement>_page` and `<statement>_count`.
+
+    `key` tells two records apart, so that pages never overlap; `default` is the order if none is wanted.
+    """
+
+    collection: Collection
+    statement: str
+    key: str
+    default: str
+
+
+JOB_HISTORY: Final = Listing(fields.JOB_HISTORY, "history", key="job_history_id", default="job_history_id")
+SCHEDULED_JOBS: Final = Listing(fields.SCHEDULED_JOBS, "scheduled", key="seq", default="requested")
+AGENTS: Final = Listing(fields.AGENTS, "agent", key="agent_id", default="agent_id")
+JOB_TYPES: Final = Listing(fields.JOB_TYPES, "job_type", key="id", default="job_type_name")
+STORES: Final = Listing(fields.CERTIFICATE_STORES, "store", key="id", default="client_machine")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of rows, and how many there are in all."""
+
+    rows: list[Row]
+    total: int
+
+
+def condition(query: str, collection: Collection, caller: Caller, now: Instant) -> Sql:
+    """The condition that a caller's query means. Raises QueryError."""
+    return compile(parse(query), collection, Context(now, caller.name))
+
+
+def find(store: Store, listing: Listing, page: Page, most: int, caller: Caller, now: Instant) -> Found | CommandReply:
+    """The rows of a page, of at most `most`; a refusal for a sort field that is none. Raises QueryError.
+
+    A page past the end has no rows: clients page until that comes (command-api 1.5).
+    """
+    order = _order(listing, page)
+    if order is None:
+        return refuse(Problem.SORT_FIELD, f"Invalid sort field: {page.sort_field}.")
+    where = condition(page.query, listing.collection, caller, now)
+    limit = min(page.limit, most)
+    offset = page.skip + (page.number - 1) * limit
+    filling = {"where": where.where, "order": order}
+    rows = store.select(f"{listing.statement}_page", filling, (*where.params, limit, offset))
+    [(total,)] = store.select(f"{listing.statement}_count", filling, where.params)
+    return Found(rows, int(total))
+
+
+def _order(listing: Listing, page: Page) -> str | None:
+    column = listing.default
+    if page.sort_field:
+        field = listing.collection.find(page.sort_field.strip())
+        if field is None:
+            return None
+        column = f"{field.column} COLLATE NOCASE" if field.kind in _TEXTS else field.column
+    direction = "DESC" if page.descending else "ASC"
+    return f"{column} {direction}, {listing.key} {direction}"
+
+
+_TEXTS: Final = (Kind.STRING, Kind.USER, Kind.JOB_TYPE)

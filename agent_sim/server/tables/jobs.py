@@ -1,0 +1,156 @@
+"""Jobs and their runs, in and out of the tables `job`, `run` and `transition`, one at a time.
+
+Says how they are kept, not what may happen to them: `jobs.model` decides that, `server.work` puts the two together.
+"""
+
+from agent_sim.instants import Instant
+from agent_sim.jobs.model import STATE, STATUS, Job, Run
+from agent_sim.protocol.command import Transition
+from agent_sim.protocol.enums import Result, Status
+from agent_sim.server.ports import Row, Store, Values
+from agent_sim.server.tables.columns import array, document, job_type, named_texts, schedule, schedule_columns
+from agent_sim.states import JobState
+
+
+class Jobs:
+    """The table `job`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def add(self, job: Job) -> None:
+        columns: Values = {
+            "job_id": job.job_id,
+            "agent_id": job.agent_id,
+            "type_guid": job.type.guid,
+            "job_type": job.type.history,
+            "job_category": job.type.category,
+            "requested": job.requested,
+            "state": job.state,
+            "at_once": job.at_once,
+            "failures": job.failures,
+            "store_id": job.store_id,
+            "details": document(job.details),
+        }
+        self._store.run("job_add", {**columns, **schedule_columns(job.schedule)})
+
+    def update(self, job: Job) -> None:
+        """Store where the job stands."""
+        columns: Values = {"job_id": job.job_id, "state": job.state, "at_once": job.at_once, "failures": job.failures}
+        self._store.run("job_update", columns)
+
+    def by_id(self, job_id: str) -> Job | None:
+        rows = self._store.rows("job_by_id", {"job_id": job_id})
+        return _job(rows[0]) if rows else None
+
+    def waiting(self, agent_id: str) -> list[Job]:
+        """In the order in which they were accepted."""
+        return [_job(row) for row in self._store.rows("jobs_waiting", {"agent_id": agent_id})]
+
+    def known(self, job_ids: list[str]) -> set[str]:
+        """Those of these ids that are jobs, gone or not."""
+        return {job_id for (job_id,) in self._store.rows("jobs_known", {"job_ids": array(job_ids)})}
+
+
+class Runs:
+    """The table `run` and what belongs to its rows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(self, job_id: str, at: Instant) -> int:
+        """A new run in process of this job; returns its audit id."""
+        columns: Values = {
+            "job_id": job_id,
+            "result": Result.UNKNOWN,
+            "status": Status.IN_PROCESS,
+            "operation_start": at,
+        }
+        [(audit_id,)] = self._store.rows("run_add", columns)
+        return int(audit_id)
+
+    def in_process(self, job_id: str) -> int | None:
+        """The audit id of this job's run in process."""
+        rows = self._store.rows("run_in_process", {"job_id": job_id})
+        return int(rows[0][0]) if rows else None
+
+    def with_job(self, audit_id: int) -> tuple[Run, Job] | None:
+        rows = self._store.rows("run_with_job", {"job_history_id": audit_id})
+        return _run_with_job(rows[0]) if rows else None
+
+    def overdue(self, started: Instant) -> list[tuple[Run, Job]]:
+        """Runs in process that began at or before `started`."""
+        return [_run_with_job(row) for row in self._store.rows("runs_overdue", {"started": started})]
+
+    def earliest(self) -> Instant | None:
+        """When the oldest run in process began."""
+        [(started,)] = self._store.rows("run_earliest", {})
+        return None if started is None else int(started)
+
+    def ended(self, run: Run) -> None:
+        """Store how a run ended."""
+        columns: Values = {
+            "job_history_id": run.audit_id,
+            "result": run.result,
+            "status": STATUS[run.state],
+            "operation_end": run.ended,
+            "message": run.message,
+            "timed_out": run.timed_out,
+        }
+        self._store.run("run_end", columns)
+
+    def exists(self, audit_id: int) -> bool:
+        return bool(self._store.rows("run_known", {"job_history_id": audit_id}))
+
+    def data(self, audit_id: int) -> str | None:
+        """What a log-fetching or custom run returned."""
+        rows = self._store.rows("run_data", {"job_history_id": audit_id})
+        return str(rows[0][0]) if rows else None
+
+    def add_data(self, audit_id: int, data: str) -> None:
+        self._store.run("run_data_add", {"job_history_id": audit_id, "data": data})
+
+    def add_locations(self, audit_id: int, paths: tuple[str, ...]) -> None:
+        self._store.run_many("run_location_add", [{"job_history_id": audit_id, "path": path} for path in paths])
+
+
+class Transitions:
+    """The table `transition`: what happened, in order (load-testing 3.4)."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def add(self, at: Instant, kind: str, job_id: str, audit_id: int | None = None) -> None:
+        self._store.run("transition_add", {"at": at, "kind": kind, "job_id": job_id, "audit_id": audit_id})
+
+    def page(self, after: int, limit: int) -> tuple[Transition, ...]:
+        rows = self._store.rows("transition_page", {"after": after, "limit": limit})
+        return tuple(Transition(*row) for row in rows)
+
+    def last(self) -> int:
+        [(seq,)] = self._store.rows("transition_last", {})
+        return int(seq)
+
+
+def _job(row: Row) -> Job:
+    (job_id, agent_id, guid, name, text, time, requested, state, at_once, failures, store_id, details) = row
+    return Job(
+        job_id,
+        agent_id,
+        job_type(guid, name),
+        schedule(text, time),
+        requested,
+        JobState(state),
+        bool(at_once),
+        failures,
+        store_id,
+        named_texts(details),
+    )
+
+
+def _run_with_job(row: Row) -> tuple[Run, Job]:
+    audit_id, started, status, result, ended, message, timed_out, *rest = row
+    job = _job(tuple(rest))
+    state = STATE[Status(status)]
+    run = Run(audit_id, job.job_id, job.agent_id, started, state, Result(result), ended, message, bool(timed_out))
+    return run, job

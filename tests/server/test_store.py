@@ -1,0 +1,245 @@
+"""The database behind the server: what it refuses to open, what it keeps, what it undoes."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent_sim.errors import UsageError
+from agent_sim.server.store import APPLICATION_ID, SCHEMA_VERSION, SqliteStore
+
+TYPE = {"id": "t1", "job_type_name": "Rotate", "description": None, "job_type_fields": "[]"}
+
+
+def names(store: SqliteStore) -> list[str]:
+    return [row[1] for row in store.rows("job_type_all", {})]
+
+
+def reopened(path: Path) -> SqliteStore:
+    return SqliteStore.open(str(path))
+
+
+# --- opening ----------------------------------------------------------------------------------
+
+
+def test_a_new_file_is_made_and_marked_as_ours(tmp_path):
+    SqliteStore.open(str(tmp_path / "sim.db")).close()
+
+    connection = sqlite3.connect(tmp_path / "sim.db")
+    assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_an_empty_file_is_filled(tmp_path):
+    (tmp_path / "sim.db").touch()
+
+    assert names(reopened(tmp_path / "sim.db")) == []
+
+
+def test_what_was_committed_is_there_after_a_restart(tmp_path):
+    store = reopened(tmp_path / "sim.db")
+    with store.change():
+        store.run("job_type_add", TYPE)
+    store.commit()
+    store.close()
+
+    assert names(reopened(tmp_path / "sim.db")) == ["Rotate"]
+
+
+def test_a_newer_schema_is_refused_with_both_versions(tmp_path):
+    path = tmp_path / "sim.db"
+    reopened(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 9")
+    connection.close()
+
+    with pytest.raises(UsageError) as caught:
+        reopened(path)
+    assert str(caught.value) == (
+        f"{path}: this database has schema version 9, this agent-sim knows up to {SCHEMA_VERSION}; "
+        "use the newer agent-sim that wrote it, or give --db another file"
+    )
+
+
+def test_a_refused_database_is_left_as_it_was_and_let_go(tmp_path):
+    path = tmp_path / "sim.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(UsageError, match="belongs to another program"):
+        reopened(path)
+
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["sim.db"]
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "sim.db"
+    path.write_text("version: 1\nname: hello\n" * 100)
+
+    with pytest.raises(UsageError) as caught:
+        reopened(path)
+    assert str(caught.value) == f"{path}: this file is not a database; give --db another file"
+
+
+def test_a_damaged_database_is_refused(tmp_path):
+    path = tmp_path / "sim.db"
+    store = reopened(path)
+    with store.change():
+        for number in range(2000):
+            store.run("job_type_add", {**TYPE, "id": f"t{number}", "job_type_name": f"Rotate{number}"})
+    store.close()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 20_000] = b"\xa5" * 20_000
+    path.write_bytes(data)
+
+    with pytest.raises(UsageError, match="is damaged"):
+        reopened(path)
+
+
+def test_a_database_in_use_is_refused(tmp_path):
+    held = reopened(tmp_path / "sim.db")
+
+    with pytest.raises(UsageError, match="perhaps another server, uses this database"):
+        reopened(tmp_path / "sim.db")
+    held.close()
+
+
+def test_a_database_in_use_by_another_program_is_refused_too(tmp_path):
+    path = tmp_path / "sim.db"
+    reopened(path).close()
+    reader = sqlite3.connect(path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM job").fetchone()
+
+    with pytest.raises(UsageError, match="perhaps another server, uses this database"):
+        reopened(path)
+    reader.close()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UsageError, match=r"nowhere/sim\.db: the database cannot be opened or created"):
+        reopened(tmp_path / "nowhere" / "sim.db")
+
+
+@pytest.mark.slow
+def test_what_was_committed_survives_a_killed_process(tmp_path):
+    path = tmp_path / "sim.db"
+    script = (
+        "import os, sys\n"
+        "from agent_sim.server.store import SqliteStore\n"
+        f"store = SqliteStore.open({str(path)!r})\n"
+        "add = lambda n: store.run('job_type_add',"
+        " {'id': n, 'job_type_name': n, 'description': None, 'job_type_fields': '[]'})\n"
+        "with store.change(): add('kept')\n"
+        "store.commit()\n"
+        "with store.change(): add('not committed')\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+
+    assert names(reopened(path)) == ["kept"]
+
+
+# --- changes ----------------------------------------------------------------------------------
+
+
+class Bug(Exception):
+    """What a request may raise."""
+
+
+def add_and_raise(store: SqliteStore, name: str) -> None:
+    store.run("job_type_add", {**TYPE, "id": name, "job_type_name": name})
+    raise Bug
+
+
+def test_a_change_that_raises_is_undone_and_earlier_ones_stay():
+    store = SqliteStore.open(":memory:")
+    with store.change():
+        store.run("job_type_add", TYPE)
+    with pytest.raises(Bug), store.change():
+        add_and_raise(store, "Other")
+
+    store.commit()
+    assert names(store) == ["Rotate"]
+
+
+def test_a_change_inside_a_change_is_undone_alone_if_its_error_is_handled():
+    store = SqliteStore.open(":memory:")
+    with store.change():
+        with pytest.raises(Bug), store.change():
+            add_and_raise(store, "Other")
+        store.run("job_type_add", TYPE)
+
+    assert names(store) == ["Rotate"]
+
+
+def change_inside(store: SqliteStore) -> None:
+    with store.change():
+        store.run("job_type_add", TYPE)
+    raise Bug
+
+
+def test_a_change_inside_a_change_goes_with_it():
+    store = SqliteStore.open(":memory:")
+    with pytest.raises(Bug), store.change():
+        change_inside(store)
+
+    assert names(store) == []
+
+
+def test_reading_leaves_nothing_to_commit():
+    store = SqliteStore.open(":memory:")
+    with store.change():
+        names(store)
+
+    assert not store.dirty
+    assert not store._connection.in_transaction
+
+
+def test_a_change_is_dirty_until_it_is_committed():
+    store = SqliteStore.open(":memory:")
+    with store.change():
+        store.run("job_type_add", TYPE)
+
+    assert store.dirty
+    store.commit()
+    assert not store.dirty
+
+
+def test_closing_commits(tmp_path):
+    store = reopened(tmp_path / "sim.db")
+    with store.change():
+        store.run("job_type_add", TYPE)
+    store.close()
+
+    assert names(reopened(tmp_path / "sim.db")) == ["Rotate"]
+
+
+def test_durability_decides_how_hard_a_commit_is_written(tmp_path):
+    normal = SqliteStore.open(str(tmp_path / "a.db"), "normal")
+    full = SqliteStore.open(str(tmp_path / "b.db"), "full")
+
+    assert normal._connection.execute("PRAGMA synchronous").fetchone() == (1,)
+    assert full._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert full._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_an_audit_id_is_never_given_again_even_if_its_run_is_deleted():
+    store = SqliteStore.open(":memory:")
+    columns = {"agent_id": "a", "username": "u", "client_machine": "m", "agent_platform": 7, "version": "1"}
+    store.run(
+        "agent_add", {**columns, "status": 2, "registered": "[]", "capabilities": "[]", "client_parameters": "{}"}
+    )
+    job = {"job_id": "j", "agent_id": "a", "type_guid": "g", "job_type": "t", "job_category": "custom", "requested": 1}
+    job |= {"schedule": None, "schedule_time": None, "state": "running", "at_once": 1, "failures": 0}
+    store.run("job_add", {**job, "store_id": None, "details": "{}"})
+    run = {"job_id": "j", "result": 2, "status": 3, "operation_start": 1}
+    first = store.rows("run_add", run)
+    store._connection.execute("DELETE FROM run")
+
+    assert (first, store.rows("run_add", run)) == ([(1,)], [(2,)])
