@@ -267,10 +267,10 @@ class ScheduledJobRecord:
 
     id: str
     client_machine: str
-    target: str | None
-    schedule: Schedule | None
     requested: Instant
     job_type: str
+    target: str | None = None
+    schedule: Schedule | None = None
 
 
 @wire
