@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import platform
 import secrets
 import shlex
 import signal
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from agent_sim.cli.embedded import Embedded, Logins, cpu_seconds, embedded_server, made_logins
 from agent_sim.cli.folder import JournalFile, RunFolder
@@ -23,18 +21,13 @@ from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.preflight import check_target
 from agent_sim.cli.progress import Progress
+from agent_sim.cli.report import report
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, need
 from agent_sim.errors import UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
 from agent_sim.results import journal
-from agent_sim.results.judge import judge
-from agent_sim.results.render.html import render_html
-from agent_sim.results.render.json import render_json
-from agent_sim.results.render.text import render_text
-from agent_sim.results.summary import summarise
-from agent_sim.results.verdict import exit_code
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, TransportPlan, plan
@@ -42,9 +35,6 @@ from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
-
-_PLAIN_WIDTH = 120
-"""Columns of the table where standard output is no terminal."""
 
 _LEAD = SECOND // 2
 """Between the plan and its first moment: time to put the cast on the stage."""
@@ -117,7 +107,8 @@ async def _run(options: Options) -> int:
         before = cpu_seconds()
         await _live(options, scenario, folder, reached, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
-    return _report(folder, scenario, command, used)
+    _, code = report(folder, scenario, command, used)
+    return code
 
 
 # --- the target -------------------------------------------------------------------------------
@@ -252,36 +243,3 @@ def _interrupts(interrupt: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-
-
-# --- the report -------------------------------------------------------------------------------
-
-
-def _report(folder: RunFolder, scenario: Scenario, command: str, used: Mapping[str, str]) -> int:
-    """Judge the journal, write the files, print the table; the exit code."""
-    with (folder.path / "journal.jsonl").open(encoding="utf-8") as lines:
-        summary = summarise(journal.read(lines, remark=_remark))
-    verdicts = judge(summary, plan(scenario, 0).checks)
-    where = {**environment(), **used}
-    resolved = (folder.path / "scenario.resolved.yaml").read_text(encoding="utf-8")
-    folder.write("result.json", render_json(summary, verdicts, environment=where, command=command))
-    folder.write("report.html", render_html(summary, verdicts, scenario=resolved, environment=where, command=command))
-    console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
-    console.print(render_text(summary, verdicts))
-    console.print(f"report: {folder.path / 'report.html'}", highlight=False, soft_wrap=True)
-    return exit_code(verdicts)
-
-
-def _remark(sentence: str) -> None:
-    sys.stderr.write(f"remark: {sentence}\n")
-
-
-def environment() -> Mapping[str, str]:
-    """The machine and the versions that a measurement belongs to; no names of hosts or users."""
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()}",
-        "machine": platform.machine(),
-        "cores": str(os.cpu_count()),
-        **{name: version(name) for name in ("agent-sim", "aiohttp", "locust", "geventhttpclient")},
-    }
