@@ -24,7 +24,7 @@ from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, need
-from agent_sim.errors import UsageError
+from agent_sim.errors import TargetError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
 from agent_sim.results import journal
@@ -105,9 +105,14 @@ async def _run(options: Options) -> int:
     command = shlex.join(["agent-sim", *sys.argv[1:], *again])
     async with _target(options, scenario, folder) as reached:
         before = cpu_seconds()
-        await _live(options, scenario, folder, reached, approve=approve)
+        refused = await _live(options, scenario, folder, reached, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
     _, code = report(folder, scenario, command, used)
+    if refused:
+        raise TargetError(
+            f"{reached.target.agents_url} refuses our agents' credentials (401 or 403): set AGENT_SIM_AGENT_USERNAME and"
+            " AGENT_SIM_AGENT_PASSWORD, or name a file with --credentials"
+        )
     return code
 
 
@@ -166,7 +171,8 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
 # --- the run ----------------------------------------------------------------------------------
 
 
-async def _live(options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, *, approve: bool) -> None:
+async def _live(options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, *, approve: bool) -> bool:
+    """Run it; true if the target refused somebody's credentials."""
     clock, target, logins = WallClock(), reached.target, reached.logins
     limits = _connections(plan(scenario, 0).transport, embedded=options.target is None)
     async with HttpSession(target, logins.operator, replace(limits, mode="shared", limit=32)) as session:
@@ -193,6 +199,7 @@ async def _live(options: Options, scenario: Scenario, folder: RunFolder, reached
                     )
                     with _interrupts(live.interrupt):
                         await live.run()
+                    return live.refused
 
 
 def _connections(said: TransportPlan, *, embedded: bool) -> Connections:
