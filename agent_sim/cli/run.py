@@ -35,6 +35,7 @@ from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
+from agent_sim.transports.limits import check_limits
 
 _LEAD = SECOND // 2
 """Between the plan and its first moment: time to put the cast on the stage."""
@@ -99,13 +100,16 @@ async def _run(options: Options) -> int:
     scenario = load(path, options.overrides, seed=secrets.randbelow(2**31))
     _refuse_what_no_target_takes(options)
     approve = _guard(options, scenario)
+    limits = _connections(plan(scenario, 0).transport, embedded=options.target is None)
+    agents = sum(fleet.count for fleet in scenario.fleets)
+    check_limits(agents, limits.mode, limits.limit)
     folder = RunFolder(options.runs, scenario.name)
     folder.write("scenario.resolved.yaml", dump(scenario))
     again = [] if options.overrides.seed is not None else ["--seed", str(scenario.seed)]
     command = shlex.join(["agent-sim", *sys.argv[1:], *again])
     async with _target(options, scenario, folder) as reached:
         before = cpu_seconds()
-        refused = await _live(options, scenario, folder, reached, approve=approve)
+        refused = await _live(options, scenario, folder, reached, limits, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
     _, code = report(folder, scenario, command, used)
     if refused:
@@ -171,10 +175,11 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
 # --- the run ----------------------------------------------------------------------------------
 
 
-async def _live(options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, *, approve: bool) -> bool:
+async def _live(
+    options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, limits: Connections, *, approve: bool
+) -> bool:
     """Run it; true if the target refused somebody's credentials."""
     clock, target, logins = WallClock(), reached.target, reached.logins
-    limits = _connections(plan(scenario, 0).transport, embedded=options.target is None)
     async with HttpSession(target, logins.operator, replace(limits, mode="shared", limit=32)) as session:
         api = HttpCommand(session, target)
         await check_target(api, target)
@@ -194,7 +199,7 @@ async def _live(options: Options, scenario: Scenario, folder: RunFolder, reached
                         record=written.write,
                         progress=progress,
                         clock=clock,
-                        connections=limits.limit,
+                        connections=len(planned.members) if limits.mode == "per_agent" else limits.limit,
                         drain=scenario.stop.drain,
                     )
                     with _interrupts(live.interrupt):
