@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +36,8 @@ from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
 from agent_sim.transports.limits import check_limits
+
+_OPERATOR_CONNECTIONS = 32
 
 _LEAD = SECOND // 2
 """Between the plan and its first moment: time to put the cast on the stage."""
@@ -114,8 +116,8 @@ async def _run(options: Options) -> int:
     _, code = report(folder, scenario, command, used)
     if refused:
         raise TargetError(
-            f"{reached.target.agents_url} refuses our agents' credentials (401 or 403): set AGENT_SIM_AGENT_USERNAME and"
-            " AGENT_SIM_AGENT_PASSWORD, or name a file with --credentials"
+            f"{reached.target.agents_url} refuses our credentials (401 or 403): set {' and '.join(AGENT_NAMES)},"
+            " or name a file with --credentials"
         )
     return code
 
@@ -180,31 +182,36 @@ async def _live(
 ) -> bool:
     """Run it; true if the target refused somebody's credentials."""
     clock, target, logins = WallClock(), reached.target, reached.logins
-    async with HttpSession(target, logins.operator, replace(limits, mode="shared", limit=32)) as session:
-        api = HttpCommand(session, target)
+    async with AsyncExitStack() as stack:
+        ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
+        api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
         await check_target(api, target)
         planned = plan(scenario, clock() + _LEAD)
         planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
-        async with HttpPool(target, logins.agent, limits) as pool:
-            with JournalFile(folder.path / "journal.jsonl") as written:
-                written.write(_opening(options, scenario, planned, target, limits))
-                seconds = (planned.stop - planned.start) / SECOND
-                elapsed = lambda: (clock() - planned.start) / SECOND  # noqa: E731  # as short as its use
-                with Progress(f"agent-sim · {scenario.name}", len(planned.members), seconds, elapsed) as progress:
-                    live = LiveRun(
-                        plan=planned,
-                        agent_transport=pool.agent,
-                        api=api,
-                        storm_process=lambda storm: _storm(storm, options, target, logins, folder),
-                        record=written.write,
-                        progress=progress,
-                        clock=clock,
-                        connections=len(planned.members) if limits.mode == "per_agent" else limits.limit,
-                        drain=scenario.stop.drain,
-                    )
-                    with _interrupts(live.interrupt):
-                        await live.run()
-                    return live.refused
+        pool = await stack.enter_async_context(HttpPool(target, logins.agent, limits))
+        written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
+        written.write(_opening(options, scenario, planned, target, limits))
+        progress = stack.enter_context(_progress(planned, clock))
+        live = LiveRun(
+            plan=planned,
+            agent_transport=pool.agent,
+            api=api,
+            storm_process=lambda storm: _storm(storm, options, target, logins, folder),
+            record=written.write,
+            progress=progress,
+            clock=clock,
+            connections=len(planned.members) if limits.mode == "per_agent" else limits.limit,
+            drain=scenario.stop.drain,
+        )
+        stack.enter_context(_interrupts(live.interrupt))
+        await live.run()
+        return live.refused
+
+
+def _progress(planned: Plan, clock: WallClock) -> Progress:
+    seconds = (planned.stop - planned.start) / SECOND
+    title = f"agent-sim · {planned.name}"
+    return Progress(title, len(planned.members), seconds, lambda: (clock() - planned.start) / SECOND)
 
 
 def _connections(said: TransportPlan, *, embedded: bool) -> Connections:

@@ -25,12 +25,12 @@ from agent_sim.operator.events import (
     StopRequested,
     Woken,
 )
-from agent_sim.operator.plan import FleetNeed, OperatorPlan
 from agent_sim.operator.rounds import Due, rounds
 from agent_sim.operator.work import Store, work
 from agent_sim.protocol import command
 from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus, custom
 from agent_sim.query.scope import quote
+from agent_sim.scenario.duties import FleetNeed, OperatorPlan
 
 _IN_FLIGHT: Final = 16
 _PAGE: Final = 1000
@@ -312,12 +312,14 @@ def _machines(fleet: FleetNeed) -> list[_Machine]:
 
 
 def _custom_names(plan: OperatorPlan) -> set[str]:
-    return {
-        word.removeprefix(CUSTOM_PREFIX)
-        for fleet in plan.fleets
-        for word in fleet.capabilities
-        if word.startswith(CUSTOM_PREFIX)
-    }
+    """Each name in its first spelling: to the server, names that differ in case alone are one."""
+    names: dict[str, str] = {}
+    for fleet in plan.fleets:
+        for word in fleet.capabilities:
+            if word.startswith(CUSTOM_PREFIX):
+                name = word.removeprefix(CUSTOM_PREFIX)
+                names.setdefault(name.lower(), name)
+    return set(names.values())
 
 
 def _job_ids(reply: command.CommandReply) -> tuple[str, ...]:
