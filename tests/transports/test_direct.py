@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_sim.errors import ConnectFailed
@@ -119,6 +119,7 @@ requests = {
 }
 
 
+@settings(deadline=None)
 @given(
     st.data(), st.sampled_from(list(bodies)), st.sampled_from(list(bodies)), st.sampled_from([200, 201, 299, 300, 500])
 )
@@ -187,6 +188,7 @@ ANSWERED = {
 REFUSED = st.none() | st.from_type(command.ApiError)
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(list(ANSWERED)), st.none() | st.integers(0, 10**9))
 def test_a_callers_reply_by_value_equals_the_same_reply_as_bytes(data, operation, total):
     reply = CommandReply(200, data.draw(ANSWERED[operation]), total)
@@ -196,6 +198,7 @@ def test_a_callers_reply_by_value_equals_the_same_reply_as_bytes(data, operation
     assert by_value == read_back(operation, reply)
 
 
+@settings(deadline=None)
 @given(created)
 def test_a_scheduled_job_by_value_equals_the_same_as_bytes(job):
     operation, reply = command.ScheduleJob("id", "FetchLogs"), CommandReply(200, job)
@@ -205,6 +208,7 @@ def test_a_scheduled_job_by_value_equals_the_same_as_bytes(job):
     assert by_value == read_back(operation, reply)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([400, 403, 404, 500]), REFUSED, st.none() | st.integers(0, 9))
 def test_a_refusal_by_value_equals_the_same_refusal_as_bytes(status, error, total):
     reply = CommandReply(status, error, total)
@@ -220,3 +224,12 @@ def test_what_is_no_answer_to_an_operation_is_dropped_as_http_would():
 
     assert result_of(api.call(command.Acknowledge((1,)))) == CommandReply(200)
     assert result_of(api.call(command.GetJobData(1))) == CommandReply(200, command.JobData(1, "log"))
+
+
+@pytest.mark.parametrize("body", [command.JobData(1, "log"), (), ("GET /Agents",)])
+def test_a_refusal_with_a_body_that_is_no_error_has_none(body):
+    reply = CommandReply(404, body)
+
+    by_value = result_of(DirectCommand(lambda operation, now: reply, lambda: 0).call(command.GetJobData(1)))
+
+    assert by_value == CommandReply(404) == read_back(command.GetJobData(1), reply)
