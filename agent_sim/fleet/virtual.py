@@ -90,7 +90,7 @@ class VirtualScheduler:
                 at, _, who = heappop(wakes)
                 if at > self.now:
                     self.now = at
-                if type(who) is not Actor:
+                if not isinstance(who, Actor):
                     who(self.now)
                 elif who.planned == at:
                     who.planned = NEVER

@@ -39,7 +39,8 @@ def _every(listing: Callable[[command.Page], command.Operation], kind: type[R], 
         reply = yield listing(command.Page(query=query, number=number, limit=_PAGE))
         page = [item for item in _records(reply) if isinstance(item, kind)]
         found += page
-        if len(page) < _PAGE:
+        # A server may give shorter pages than were asked for: only its total, or an empty page, is the end.
+        if not page or (reply.total is not None and len(found) >= reply.total):
             return found
         number += 1
 

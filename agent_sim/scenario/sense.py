@@ -29,7 +29,8 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
         for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule)):
             yield ("schedules", number, *way), message
     for number, storm in enumerate(scenario.storms):
-        for way, message in (*_storm_times(scenario, storm), *_query(storm)):
+        before = scenario.storms[:number]
+        for way, message in (*_storm_times(scenario, storm), *_overlap(scenario, storm, before), *_query(storm)):
             yield ("storms", number, *way), message
 
 
@@ -114,6 +115,19 @@ def _storm_times(scenario: Scenario, storm: Storm) -> Iterator[Finding]:
     elif begin + storm.span > scenario.length:
         end, last = duration_text(begin + storm.span), duration_text(scenario.length)
         yield ("for" if storm.for_ else "load",), f"ends at {end}, expected an end before that of the run, at {last}"
+
+
+def _overlap(scenario: Scenario, storm: Storm, before: tuple[Storm, ...]) -> Iterator[Finding]:
+    """Two storms that ask the same of the same ids at once could not tell their own effects from each other's."""
+    begin = offset(scenario, storm.at)
+    for other in before:
+        start = offset(scenario, other.at)
+        if other.op == storm.op and start < begin + storm.span and begin < start + other.span:
+            end = duration_text(start + other.span)
+            yield (
+                ("at",),
+                f"{storm.op} while storm {other.name} does the same until {end}, expected one after the other",
+            )
 
 
 def _query(storm: Storm) -> Iterator[Finding]:

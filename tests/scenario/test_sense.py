@@ -23,6 +23,12 @@ BROKEN = [
         "5:9: phases: found no agent that ever comes online, expected some",
     ),
     (
+        PHASES
+        + "storms:\n  - {name: a, at: 10s, op: acknowledge, load: {rate: 1/s}, for: 20s}\n"
+        + "  - {name: b, at: 15s, op: acknowledge, load: {rate: 1/s}, for: 20s}\n",
+        "9:19: storms[1].at: acknowledge while storm a does the same until 30s, expected one after the other",
+    ),
+    (
         PHASES + "schedules: [{name: a, type: LOGS, at: 2m}]\n",
         "7:39: schedules[0].at: found 2m, expected a time before the run ends, at 2m",
     ),
