@@ -41,6 +41,7 @@ format: setup ## format the code
 
 bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.requests
+	$(BIN)/python -m tests.bench.replay --hours 24
 
 lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
 	pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

@@ -71,7 +71,7 @@ def anything(seed, inventory="every: 1m, until: 4m"):
     return TEXT.format(seed=seed, inventory=inventory, **picked)
 
 
-@pytest.mark.parametrize("seed", (*range(12), 1013))
+@pytest.mark.parametrize("seed", [*range(12), 1013])
 def test_whatever_happens_no_job_is_lost_and_none_done_twice(seed, tmp_path):
     played = play(tmp_path, anything(seed))
 
