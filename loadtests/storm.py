@@ -57,6 +57,18 @@ class State:
 
 STATE = State()
 
+ONE_PROCESS = "storms run in one process for now: leave out --processes, --master and --worker"
+
+
+def refuse_many_processes(words: list[str]) -> None:
+    """End before Locust forks: a master that refuses later may leave workers behind, waiting for another one."""
+    if any(word.split("=")[0] in ("--processes", "--master", "--worker") for word in words):
+        sys.stderr.write(f"storm: {ONE_PROCESS}\n")
+        sys.exit(USAGE)
+
+
+refuse_many_processes(sys.argv[1:])
+
 
 # Registered first, so it has the last word: Locust runs listeners of `quitting` in reverse.
 @events.quitting.add_listener
@@ -150,7 +162,7 @@ def _only_here(runner: Any, web_ui: Any) -> None:
     if isinstance(runner, WorkerRunner):
         sys.exit(USAGE)  # its master says why
     if not isinstance(runner, LocalRunner):
-        raise UsageError("storms run in one process for now: leave out --processes, --master and --worker")
+        raise UsageError(ONE_PROCESS)  # asked for by a file or the environment
     if web_ui is not None:
         raise UsageError("storms run without the web page for now: add --headless")
 
