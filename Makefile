@@ -6,7 +6,7 @@ FOR ?= 60s
 AGENTS ?=
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-fast lint format lock clean
+.PHONY: help setup demo test test-fast lint format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,10 @@ lint: setup ## ruff, mypy --strict, import-linter
 format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: setup ## measured figures as ratios with a baseline in the same run
+	$(BIN)/python -m tests.bench.requests
+	$(BIN)/python -m tests.bench.replay --hours 24
 
 lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
 	pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

@@ -81,6 +81,9 @@ class Identity:
     platform: int = DEFAULT_PLATFORM
 
 
+_NO_BEAT: Final = AgentRequest(HEARTBEAT, Heartbeat(DEFAULT_PLATFORM, NO_TENANT, "", ""))
+
+
 @dataclass(slots=True)
 class _Listed:
     """A job of the session's list and when it is due here."""
@@ -95,6 +98,7 @@ class Agent:
 
     __slots__ = (
         "agent_id",
+        "beat",
         "behaviour",
         "catalogue",
         "execution",
@@ -127,6 +131,7 @@ class Agent:
         self.catalogue = catalogue
         self.agent_id = agent_id
         self.token: str | None = None
+        self.beat = _NO_BEAT  # the session's heartbeat, made once: it is most of what an agent ever says
         self.interval: Span = 5 * MINUTE
         self.register_at: Instant = start
         self.heartbeat_at: Instant = NEVER
@@ -147,8 +152,8 @@ class Agent:
         match event:
             case Woken():
                 pass
-            case Answered(request, reply):
-                self._answered(request, reply, now)
+            case Answered():
+                self._answered(event.request, event.reply, now)
             case SendFailed(request):
                 self._send_failed(request, now)
             case Notified():
@@ -186,9 +191,9 @@ class Agent:
             requests.append(AgentRequest(REGISTER, self._registration()))
         if self.heartbeat_at <= now and self.token is not None:
             self.heartbeat_at = NEVER
-            requests.append(AgentRequest(HEARTBEAT, self._heartbeat(self.token)))
-        if self.execution is None and self.token is not None and not self.stopping:
-            self._start_a_job(now)
+            requests.append(self.beat)
+        if self.listed and self.execution is None and self.token is not None and not self.stopping:
+            self._start_a_job(self.listed, now)
         if self.execution is not None and self.execution.due <= now and self.token is not None:
             requests.append(self._step(self.execution, self.token))
         return requests
@@ -197,11 +202,8 @@ class Agent:
         who = self.identity
         return Register(who.platform, who.version, NO_TENANT, who.machine, None, self.agent_id, who.capabilities)
 
-    def _heartbeat(self, token: str) -> Heartbeat:
-        return Heartbeat(self.identity.platform, NO_TENANT, self.identity.machine, token)
-
-    def _start_a_job(self, now: Instant) -> None:
-        due = next((item for item in (self.listed or {}).values() if item.due <= now), None)
+    def _start_a_job(self, listed: dict[str, _Listed], now: Instant) -> None:
+        due = next((item for item in listed.values() if item.due <= now), None)
         if due is not None:
             self.execution = Execution(job=due.job, type=due.type, due=now)
             due.due = NEVER
@@ -257,6 +259,8 @@ class Agent:
 
     def _open(self, session: Session, token: str, now: Instant) -> None:
         self.token = token
+        who = self.identity
+        self.beat = AgentRequest(HEARTBEAT, Heartbeat(who.platform, NO_TENANT, who.machine, token))
         self.agent_id = session.agent_id or self.agent_id
         self.setbacks = 0
         self._beat_every(session.heartbeat_interval)
@@ -294,7 +298,8 @@ class Agent:
 
     def _plan_heartbeat(self, now: Instant) -> None:
         # Never sooner than told (agent-protocol 8.2.7): jitter only ever adds.
-        late = self.identity.jitter * unit(self.identity.key, "heartbeat", now)
+        jitter = self.identity.jitter
+        late = jitter * unit(self.identity.key, "heartbeat", now) if jitter else 0.0
         self.heartbeat_at = now + round(self.interval * (1 + late))
 
     def _lose_session(self, now: Instant) -> None:

@@ -73,7 +73,7 @@ async def embedded_server(
     """
     written = folder / "server.json"
     written.write_text(json.dumps(dataclasses.asdict(settings)), encoding="utf-8")
-    command = [sys.executable, "-m", "agent_sim.cli.serve", "--port", str(port), "--db", db]
+    command = [sys.executable, "-m", "agent_sim.cli.main", "serve", "--port", str(port), "--db", db]
     command += ["--settings", str(written), "--sim-api", "--exit-with-parent"]
     with (folder / "server.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

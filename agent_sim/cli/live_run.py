@@ -26,7 +26,7 @@ from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
 from agent_sim.scenario.plan import Member, Plan
 from agent_sim.storms.plan import StormPlan
-from agent_sim.storms.stop import StopRule
+from agent_sim.storms.stop import REFUSED, StopRule
 from agent_sim.transports.base import AgentTransport, CommandTransport
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
@@ -54,6 +54,7 @@ class LiveRun:
     drain: Span
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = "finished"
+    refused: bool = False  # the target refused somebody's credentials
     storm_ends: dict[str, StormEnd] = field(default_factory=dict)
     _since: int = 0  # audit ids up to this belong to earlier runs
     _stop_rule: StopRule = field(default_factory=StopRule)
@@ -141,6 +142,7 @@ class LiveRun:
         self._traffic.ended(operation, outcome, wire, waited)
         why = self._stop_rule.see(error_of(outcome), self.clock())
         if why is not None and not self.interrupted.is_set():
+            self.refused = why == REFUSED
             self.reason = f"aborted: {why}"
             self.interrupted.set()
 

@@ -9,6 +9,7 @@ import sys
 import typer
 
 from agent_sim.cli.check import check
+from agent_sim.cli.replay import replay
 from agent_sim.cli.run import run
 from agent_sim.cli.scenarios import scenarios
 from agent_sim.cli.schema import schema
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, serve, check, schema, scenarios):
+for verb in (run, replay, serve, check, schema, scenarios):
     app.command()(verb)
 
 EXIT_CODES = {UsageError: 2, TargetError: 4}

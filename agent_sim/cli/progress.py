@@ -78,7 +78,7 @@ class Progress:
             case journal.JobCompleted(outcome=outcome):
                 self._running -= 1
                 self._outcomes[outcome] += 1
-            case journal.Traffic(ok=ok, failed=failed):
+            case journal.Traffic(operation=operation, ok=ok, failed=failed) if operation != journal.POOL_WAIT:
                 self._requests += ok + failed
             case journal.StormEnded(storm=storm):
                 self._storms[storm] = "done"
@@ -116,7 +116,7 @@ class Progress:
             Text(f"{self._outcomes[result]} {result.name.lower()}", style=colour) for result, colour in _COLOURS.items()
         )
         facts.add_row("jobs done", outcomes)
-        facts.add_row("agents' requests", f"{self._rate:.0f}/s")
+        facts.add_row("requests", f"{self._rate:.0f}/s")
         for name, text in self._storms.items():
             facts.add_row(Text(f"storm {name}", style="bold magenta"), text)
         return Panel(Group(bar, Text(), facts), title=self._title, border_style="cyan", padding=(1, 2))

@@ -2,20 +2,18 @@
 
 import asyncio
 import os
-import platform
 import secrets
 import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from agent_sim.cli.embedded import Embedded, Logins, cpu_seconds, embedded_server, made_logins
 from agent_sim.cli.folder import JournalFile, RunFolder
@@ -23,18 +21,13 @@ from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.preflight import check_target
 from agent_sim.cli.progress import Progress
+from agent_sim.cli.report import report
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, need
-from agent_sim.errors import UsageError
+from agent_sim.errors import TargetError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
 from agent_sim.results import journal
-from agent_sim.results.judge import judge
-from agent_sim.results.render.html import render_html
-from agent_sim.results.render.json import render_json
-from agent_sim.results.render.text import render_text
-from agent_sim.results.summary import summarise
-from agent_sim.results.verdict import exit_code
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, TransportPlan, plan
@@ -42,9 +35,9 @@ from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
+from agent_sim.transports.limits import check_limits
 
-_PLAIN_WIDTH = 120
-"""Columns of the table where standard output is no terminal."""
+_OPERATOR_CONNECTIONS = 32
 
 _LEAD = SECOND // 2
 """Between the plan and its first moment: time to put the cast on the stage."""
@@ -109,15 +102,24 @@ async def _run(options: Options) -> int:
     scenario = load(path, options.overrides, seed=secrets.randbelow(2**31))
     _refuse_what_no_target_takes(options)
     approve = _guard(options, scenario)
+    limits = _connections(plan(scenario, 0).transport, embedded=options.target is None)
+    agents = sum(fleet.count for fleet in scenario.fleets)
+    check_limits(agents, limits.mode, limits.limit)
     folder = RunFolder(options.runs, scenario.name)
     folder.write("scenario.resolved.yaml", dump(scenario))
     again = [] if options.overrides.seed is not None else ["--seed", str(scenario.seed)]
     command = shlex.join(["agent-sim", *sys.argv[1:], *again])
     async with _target(options, scenario, folder) as reached:
         before = cpu_seconds()
-        await _live(options, scenario, folder, reached, approve=approve)
+        refused = await _live(options, scenario, folder, reached, limits, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
-    return _report(folder, scenario, command, used)
+    _, code = report(folder, scenario, command, used)
+    if refused:
+        raise TargetError(
+            f"{reached.target.agents_url} refuses our credentials (401 or 403): set {' and '.join(AGENT_NAMES)},"
+            " or name a file with --credentials"
+        )
+    return code
 
 
 # --- the target -------------------------------------------------------------------------------
@@ -175,33 +177,41 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
 # --- the run ----------------------------------------------------------------------------------
 
 
-async def _live(options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, *, approve: bool) -> None:
+async def _live(
+    options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, limits: Connections, *, approve: bool
+) -> bool:
+    """Run it; true if the target refused somebody's credentials."""
     clock, target, logins = WallClock(), reached.target, reached.logins
-    limits = _connections(plan(scenario, 0).transport, embedded=options.target is None)
-    async with HttpSession(target, logins.operator, replace(limits, mode="shared", limit=32)) as session:
-        api = HttpCommand(session, target)
+    async with AsyncExitStack() as stack:
+        ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
+        api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
         await check_target(api, target)
         planned = plan(scenario, clock() + _LEAD)
         planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
-        async with HttpPool(target, logins.agent, limits) as pool:
-            with JournalFile(folder.path / "journal.jsonl") as written:
-                written.write(_opening(options, scenario, planned, target, limits))
-                seconds = (planned.stop - planned.start) / SECOND
-                elapsed = lambda: (clock() - planned.start) / SECOND  # noqa: E731  # as short as its use
-                with Progress(f"agent-sim · {scenario.name}", len(planned.members), seconds, elapsed) as progress:
-                    live = LiveRun(
-                        plan=planned,
-                        agent_transport=pool.agent,
-                        api=api,
-                        storm_process=lambda storm: _storm(storm, options, target, logins, folder),
-                        record=written.write,
-                        progress=progress,
-                        clock=clock,
-                        connections=limits.limit,
-                        drain=scenario.stop.drain,
-                    )
-                    with _interrupts(live.interrupt):
-                        await live.run()
+        pool = await stack.enter_async_context(HttpPool(target, logins.agent, limits))
+        written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
+        written.write(_opening(options, scenario, planned, target, limits))
+        progress = stack.enter_context(_progress(planned, clock))
+        live = LiveRun(
+            plan=planned,
+            agent_transport=pool.agent,
+            api=api,
+            storm_process=lambda storm: _storm(storm, options, target, logins, folder),
+            record=written.write,
+            progress=progress,
+            clock=clock,
+            connections=len(planned.members) if limits.mode == "per_agent" else limits.limit,
+            drain=scenario.stop.drain,
+        )
+        stack.enter_context(_interrupts(live.interrupt))
+        await live.run()
+        return live.refused
+
+
+def _progress(planned: Plan, clock: WallClock) -> Progress:
+    seconds = (planned.stop - planned.start) / SECOND
+    title = f"agent-sim · {planned.name}"
+    return Progress(title, len(planned.members), seconds, lambda: (clock() - planned.start) / SECOND)
 
 
 def _connections(said: TransportPlan, *, embedded: bool) -> Connections:
@@ -252,36 +262,3 @@ def _interrupts(interrupt: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-
-
-# --- the report -------------------------------------------------------------------------------
-
-
-def _report(folder: RunFolder, scenario: Scenario, command: str, used: Mapping[str, str]) -> int:
-    """Judge the journal, write the files, print the table; the exit code."""
-    with (folder.path / "journal.jsonl").open(encoding="utf-8") as lines:
-        summary = summarise(journal.read(lines, remark=_remark))
-    verdicts = judge(summary, plan(scenario, 0).checks)
-    where = {**environment(), **used}
-    resolved = (folder.path / "scenario.resolved.yaml").read_text(encoding="utf-8")
-    folder.write("result.json", render_json(summary, verdicts, environment=where, command=command))
-    folder.write("report.html", render_html(summary, verdicts, scenario=resolved, environment=where, command=command))
-    console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
-    console.print(render_text(summary, verdicts))
-    console.print(f"report: {folder.path / 'report.html'}", highlight=False, soft_wrap=True)
-    return exit_code(verdicts)
-
-
-def _remark(sentence: str) -> None:
-    sys.stderr.write(f"remark: {sentence}\n")
-
-
-def environment() -> Mapping[str, str]:
-    """The machine and the versions that a measurement belongs to; no names of hosts or users."""
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()}",
-        "machine": platform.machine(),
-        "cores": str(os.cpu_count()),
-        **{name: version(name) for name in ("agent-sim", "aiohttp", "locust", "geventhttpclient")},
-    }

@@ -58,6 +58,8 @@ class Cast(Generic[Handle]):
         fleet, name = member.identity.fleet, member.identity.machine
 
         def settle() -> None:
+            if agent.facts is None:
+                return  # most events are heartbeats and their answers: nothing to tell
             for fact in agent.take_facts():
                 self._write(lines.of_agent(fact, fleet, name, self._elapsed()))
 

@@ -5,6 +5,7 @@ planned. So the same cores and the same answers give the same run, to the byte. 
 adds a core says how a request of it becomes an event.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -28,11 +29,15 @@ class Kind(Generic[Request, Event]):
     woken: Event
 
 
-class _Actor:
-    __slots__ = ("core", "kind", "planned", "settle")
+class Actor:
+    """A core with its place in the scheduler; its methods are looked up once, because a day calls them millions of
+    times."""
+
+    __slots__ = ("handle", "next_wake", "planned", "send", "settle", "woken")
 
     def __init__(self, core: Core[object, object], kind: Kind[object, object], settle: Callable[[], None]) -> None:
-        self.core, self.kind, self.settle = core, kind, settle
+        self.handle, self.next_wake, self.settle = core.handle, core.next_wake, settle
+        self.send, self.woken = kind.send, kind.woken
         self.planned: Instant = NEVER
 
 
@@ -41,51 +46,73 @@ class VirtualScheduler:
 
     def __init__(self, start: Instant) -> None:
         self.now = start
-        self._heap: list[tuple[Instant, int, _Actor | Callable[[Instant], None], object]] = []
         self._sequence = 0
+        self._wakes: list[tuple[Instant, int, Actor | Callable[[Instant], None]]] = []
+        # Every round trip takes as long, so answers come in the order of their requests: no heap needed.
+        self._answers: deque[tuple[Instant, int, Actor, object]] = deque()
+        self._paused = False
 
-    def add(self, core: Core[Event, Request], kind: Kind[Request, Event], settle: Callable[[], None]) -> "_Actor":
+    def add(self, core: Core[Event, Request], kind: Kind[Request, Event], settle: Callable[[], None]) -> Actor:
         """Take on a core; returns a handle for `tell`. `settle` is called after each event, to take its facts."""
-        actor = _Actor(core, kind, settle)  # type: ignore[arg-type]  # kept together, never mixed
-        self._plan(actor)
+        actor = Actor(core, kind, settle)  # type: ignore[arg-type]  # kept together, never mixed
+        self._plan(actor, actor.next_wake())
         return actor
 
     def at(self, instant: Instant, callback: Callable[[Instant], None]) -> None:
         """Call back at an instant."""
-        self._push(instant, callback, None)
+        self._sequence += 1
+        heappush(self._wakes, (instant, self._sequence, callback))
 
-    def tell(self, actor: "_Actor", event: object) -> None:
+    def tell(self, actor: Actor, event: object) -> None:
         """Give a core an event from outside; it is handled at once."""
         self._handle(actor, event)
 
-    def run(self, until: Instant) -> None:
-        """Let everything happen that happens up to and including `until`."""
-        while self._heap and self._heap[0][0] <= until:
-            at, _, actor, event = heappop(self._heap)
-            self.now = max(self.now, at)
-            if not isinstance(actor, _Actor):
-                actor(self.now)
-            elif event is not None:
-                self._handle(actor, event)
-            elif actor.planned == at:
-                actor.planned = NEVER
-                self._handle(actor, actor.kind.woken)
-        self.now = max(self.now, until)
+    @property
+    def in_flight(self) -> int:
+        """Requests whose answers have not arrived."""
+        return len(self._answers)
 
-    def _handle(self, actor: _Actor, event: object) -> None:
-        requests = actor.core.handle(event, self.now)
+    def pause(self) -> None:
+        """Make `run` return once the event under way is handled."""
+        self._paused = True
+
+    def run(self, until: Instant) -> None:
+        """Let everything happen that happens up to and including `until`, or until somebody pauses."""
+        wakes, answers, handle = self._wakes, self._answers, self._handle
+        self._paused = False
+        while not self._paused:
+            if answers and (not wakes or answers[0] < wakes[0]):
+                if answers[0][0] > until:
+                    break
+                self.now, _, actor, event = answers.popleft()
+                handle(actor, event)
+            elif wakes and wakes[0][0] <= until:
+                at, _, who = heappop(wakes)
+                if at > self.now:
+                    self.now = at
+                if not isinstance(who, Actor):
+                    who(self.now)
+                elif who.planned == at:
+                    who.planned = NEVER
+                    handle(who, who.woken)
+            else:
+                break
+        if not self._paused:
+            self.now = max(self.now, until)
+
+    def _handle(self, actor: Actor, event: object) -> None:
+        now = self.now
+        requests = actor.handle(event, now)
         actor.settle()
         for request in requests:
-            self._push(self.now + ROUND_TRIP, actor, actor.kind.send(request, self.now))
-        self._plan(actor)
-
-    def _plan(self, actor: _Actor) -> None:
-        wake = actor.core.next_wake()
+            self._sequence += 1
+            self._answers.append((now + ROUND_TRIP, self._sequence, actor, actor.send(request, now)))
+        wake = actor.next_wake()
         if wake != actor.planned:
-            actor.planned = wake
-            if wake != NEVER:
-                self._push(wake, actor, None)
+            self._plan(actor, wake)
 
-    def _push(self, at: Instant, what: _Actor | Callable[[Instant], None], event: object) -> None:
-        self._sequence += 1
-        heappush(self._heap, (at, self._sequence, what, event))
+    def _plan(self, actor: Actor, wake: Instant) -> None:
+        actor.planned = wake
+        if wake != NEVER:
+            self._sequence += 1
+            heappush(self._wakes, (wake, self._sequence, actor))

@@ -25,12 +25,12 @@ from agent_sim.operator.events import (
     StopRequested,
     Woken,
 )
-from agent_sim.operator.plan import FleetNeed, OperatorPlan
 from agent_sim.operator.rounds import Due, rounds
 from agent_sim.operator.work import Store, work
 from agent_sim.protocol import command
 from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus, custom
 from agent_sim.query.scope import quote
+from agent_sim.scenario.duties import FleetNeed, OperatorPlan
 
 _IN_FLIGHT: Final = 16
 _PAGE: Final = 1000
@@ -72,6 +72,7 @@ class Operator:
         self.look_at: Instant = start
         self.retries: list[tuple[Instant, Order]] = []
         self.setbacks = 0
+        self.seen: dict[str, int] = {}  # records of the listing under way
         self.existing_stores_read = not any(machine.stores_needed for machine in self.machines.values())
         self.facts: list[Fact] = []
         self.stopping = False
@@ -159,11 +160,11 @@ class Operator:
             case command.CreateJobType():
                 self._job_type_known(reply.body)
             case command.ListAgents(page):
-                self._agents_listed(page, records, now)
+                self._agents_listed(page, reply.total, records, now)
             case command.ApproveAgents(ids):
                 self._approved(ids)
             case command.ListStores(page):
-                self._stores_listed(page, records)
+                self._stores_listed(page, reply.total, records)
             case command.CreateStore():
                 self._store_known(reply.body)
             case _:
@@ -182,6 +183,11 @@ class Operator:
     def _backoff(self) -> Span:
         self.setbacks += 1
         return min(SECOND << min(self.setbacks - 1, 10), _LONGEST_BACKOFF)
+
+    def _has_more(self, what: str, page: command.Page, total: int | None, records: tuple[object, ...]) -> bool:
+        """Whether a listing goes on: pages may be shorter than asked for, so the total or an empty page ends it."""
+        self.seen[what] = len(records) + (0 if page.number == 1 else self.seen[what])
+        return bool(records) and (total is None or self.seen[what] < total)
 
     # --- job types ----------------------------------------------------------------------------
 
@@ -207,7 +213,7 @@ class Operator:
         query = f"ClientMachine -startswith {quote(self.plan.prefix)}"
         return command.ListAgents(command.Page(query=query, number=number, limit=_PAGE))
 
-    def _agents_listed(self, page: command.Page, records: tuple[object, ...], now: Instant) -> None:
+    def _agents_listed(self, page: command.Page, total: int | None, records: tuple[object, ...], now: Instant) -> None:
         to_approve: list[str] = []
         for record in records:
             if isinstance(record, command.AgentRecord) and record.client_machine in self.machines:
@@ -218,7 +224,7 @@ class Operator:
                     to_approve.append(record.agent_id)
         for first in range(0, len(to_approve), _APPROVE_AT_ONCE):
             self._ask(command.ApproveAgents(tuple(to_approve[first : first + _APPROVE_AT_ONCE])))
-        if len(records) >= page.limit:
+        if self._has_more("agents", page, total, records):
             self._ask(self._agent_page(page.number + 1))
         elif self.unknown > 0 and not self.stopping:
             self.look_at = now + _LOOK_AGAIN
@@ -243,10 +249,10 @@ class Operator:
         query = f"ClientMachine -startswith {quote(self.plan.prefix)}"
         return command.ListStores(command.Page(query=query, number=number, limit=_PAGE))
 
-    def _stores_listed(self, page: command.Page, records: tuple[object, ...]) -> None:
+    def _stores_listed(self, page: command.Page, total: int | None, records: tuple[object, ...]) -> None:
         for record in records:
             self._store_known(record)
-        if len(records) >= page.limit:
+        if self._has_more("stores", page, total, records):
             self._ask(self._store_page(page.number + 1))
             return
         self.existing_stores_read = True
@@ -312,12 +318,14 @@ def _machines(fleet: FleetNeed) -> list[_Machine]:
 
 
 def _custom_names(plan: OperatorPlan) -> set[str]:
-    return {
-        word.removeprefix(CUSTOM_PREFIX)
-        for fleet in plan.fleets
-        for word in fleet.capabilities
-        if word.startswith(CUSTOM_PREFIX)
-    }
+    """Each name in its first spelling: to the server, names that differ in case alone are one."""
+    names: dict[str, str] = {}
+    for fleet in plan.fleets:
+        for word in fleet.capabilities:
+            if word.startswith(CUSTOM_PREFIX):
+                name = word.removeprefix(CUSTOM_PREFIX)
+                names.setdefault(name.lower(), name)
+    return set(names.values())
 
 
 def _job_ids(reply: command.CommandReply) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ Written as generators that yield an operation and are sent its reply, so that th
 replay. Only orchestrators whose name begins with the prefix are read.
 """
 
-from collections.abc import Generator
-from typing import Final
+from collections.abc import Callable, Generator
+from typing import Final, TypeVar
 
 from agent_sim.errors import TargetError
 from agent_sim.protocol import command
@@ -15,35 +15,32 @@ from agent_sim.query.scope import quote
 
 _PAGE: Final = 1000
 
-Reading = Generator[command.Operation, command.CommandReply, list[command.JobHistoryRecord]]
-JobReading = Generator[command.Operation, command.CommandReply, list[command.ScheduledJobRecord]]
+R = TypeVar("R", command.JobHistoryRecord, command.ScheduledJobRecord)
+
+Reading = Generator[command.Operation, command.CommandReply, list[R]]
 Check = Generator[command.Operation, command.CommandReply, bool]
 
 
-def runs(prefix: str, since: int = 0) -> Reading:
+def runs(prefix: str, since: int = 0) -> "Reading[command.JobHistoryRecord]":
     """Every run in scope with an audit id above `since`, in order of audit ids."""
     query = f"Agent -startswith {quote(prefix)}" + (f" AND JobHistoryId -gt {since}" if since else "")
-    found: list[command.JobHistoryRecord] = []
-    number = 1
-    while True:
-        reply = yield command.ListJobHistory(command.Page(query=query, number=number, limit=_PAGE))
-        page = [item for item in _records(reply) if isinstance(item, command.JobHistoryRecord)]
-        found += page
-        if len(page) < _PAGE:
-            return found
-        number += 1
+    return _every(command.ListJobHistory, command.JobHistoryRecord, query)
 
 
-def waiting(prefix: str) -> JobReading:
+def waiting(prefix: str) -> "Reading[command.ScheduledJobRecord]":
     """Every job in scope that the server still has scheduled."""
-    query = f"Agent -startswith {quote(prefix)}"
-    found: list[command.ScheduledJobRecord] = []
+    return _every(command.ListScheduledJobs, command.ScheduledJobRecord, f"Agent -startswith {quote(prefix)}")
+
+
+def _every(listing: Callable[[command.Page], command.Operation], kind: type[R], query: str) -> "Reading[R]":
+    found: list[R] = []
     number = 1
     while True:
-        reply = yield command.ListScheduledJobs(command.Page(query=query, number=number, limit=_PAGE))
-        page = [item for item in _records(reply) if isinstance(item, command.ScheduledJobRecord)]
+        reply = yield listing(command.Page(query=query, number=number, limit=_PAGE))
+        page = [item for item in _records(reply) if isinstance(item, kind)]
         found += page
-        if len(page) < _PAGE:
+        # A server may give shorter pages than were asked for: only its total, or an empty page, is the end.
+        if not page or (reply.total is not None and len(found) >= reply.total):
             return found
         number += 1
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent_sim.instants import Instant
-from agent_sim.operator.plan import Posting
+from agent_sim.scenario.duties import Posting
 
 
 @dataclass(frozen=True, slots=True)

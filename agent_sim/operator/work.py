@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agent_sim.operator.plan import Posting
 from agent_sim.protocol import command
 from agent_sim.protocol.enums import CUSTOM_PREFIX, FETCH_LOGS, Category
 from agent_sim.protocol.schedule import Immediate, Schedule
+from agent_sim.scenario.duties import Posting
 
 
 @dataclass(frozen=True, slots=True)

@@ -357,13 +357,18 @@ def _fold(hint: object, value: object, strict: bool, place: str = "") -> object:
 
 
 @cache
+def _hints(kind: type) -> Mapping[str, object]:
+    return get_type_hints(kind)
+
+
+@cache
 def _enum_names(kind: type[IntEnum]) -> Mapping[str, int]:
     return {member.name.replace("_", "").lower(): member.value for member in kind}
 
 
 def _fold_object(kind: type, value: Mapping[object, object], strict: bool) -> dict[str, object]:
     given = {str(name).lower(): member for name, member in value.items()}
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     folded: dict[str, object] = {}
     for name, alias in wire_names(kind):
         member = given.get(alias.lower())

@@ -266,10 +266,10 @@ class ScheduledJobRecord(Record):
 
     id: str
     client_machine: str
-    target: str | None
-    schedule: Schedule | None
     requested: Instant
     job_type: str
+    target: str | None = None
+    schedule: Schedule | None = None
 
 
 @wire

@@ -203,7 +203,10 @@ POOL_WAIT: Final = "pool_wait"
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """The requests of one operation that ended in the second before `t`; `errors` counts `failed` by kind."""
+    """The requests of one operation that ended since the line before (a second ago in a live run).
+
+    `errors` counts `failed` by kind.
+    """
 
     t: float
     operation: str

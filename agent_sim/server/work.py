@@ -14,7 +14,7 @@ from agent_sim.server.ports import Row, Store, Values
 from agent_sim.server.sessions import Sessions
 from agent_sim.server.tables.columns import array
 from agent_sim.server.tables.jobs import Jobs, Runs, Transitions
-from agent_sim.states import JobState
+from agent_sim.states import JobState, RunState
 
 
 class Work:
@@ -72,6 +72,8 @@ class Work:
         self.runs.ended(run)
         self.jobs.update(job)
         self.transitions.add(now, kind, job.job_id, run.audit_id)
+        if run.state is RunState.WILL_RETRY:
+            self.transitions.add(now, "queued", job.job_id, None)  # whoever reads the feed must see that it waits
         if job.state is JobState.WAITING and not self._is_listed(job):
             self.changed(job.agent_id)
 

@@ -1,13 +1,15 @@
 """What a shell needs of a transport: carry one request, bring back its answer, and always end.
 
-A call ends in a reply, in ConnectFailed (never sent) or in ReplyTimeout (sent, fate unknown); it never hangs longer
+A call ends in a reply, in ConnectFailed (never sent) or in ReplyTimeout (sent, fate unknown); it never takes longer
 than its own timeout and never sends anything twice. `tests/transports/test_contract.py` holds every transport to that.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+from urllib.parse import SplitResult, urlsplit
 
+from agent_sim.errors import UsageError
 from agent_sim.instants import SECOND, Span
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, Operation
@@ -32,27 +34,21 @@ class CommandTransport(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
-    """A user and password; never shown."""
-
-    username: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Login({self.username!r}, password not shown)"
-
-
-@dataclass(frozen=True, slots=True)
 class Target:
     """Where a server is: base addresses without a trailing slash; `ca` a PEM file that TLS trusts besides the system's.
 
-    `sim_url` is the root that our own /sim/ endpoints hang under, on our own server.
+    `sim_url` is the root that our own /sim/ endpoints hang under, on our own server. Raises UsageError for what is no
+    address, and for one with a password in it.
     """
 
     agents_url: str
     api_url: str
     sim_url: str
     ca: Path | None = None
+
+    def __post_init__(self) -> None:
+        for address in (self.agents_url, self.api_url, self.sim_url):
+            _check(address)
 
     @classmethod
     def at(
@@ -70,9 +66,35 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """How connections are used, and for how long a call may take."""
+    """How connections are used, and for how long a call may take.
+
+    `limit` is the most connections at once (one for each agent in per_agent). `connect_timeout` is for making a
+    connection, TLS included; `request_timeout` for the whole call, waiting for a free connection included.
+    """
 
     mode: ConnectionMode = "shared"
     limit: int = 100
     connect_timeout: Span = 5 * SECOND
     request_timeout: Span = 30 * SECOND
+
+
+def _check(address: str) -> None:
+    shown = address.rpartition("@")[2]  # what stands before an @ may be a password
+    try:
+        problem = _problem(urlsplit(address))
+    except ValueError as error:
+        problem = str(error) if shown == address else "cannot be read"
+    if problem is not None:
+        raise UsageError(f"the address {shown!r} {problem}")
+
+
+def _problem(parts: SplitResult) -> str | None:
+    if "@" in parts.netloc:
+        return "came with a user or password; credentials go into the environment or a credentials file"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "is not one; expected http://HOST[:PORT] or https://HOST[:PORT]"
+    if parts.port == 0:
+        return "names port 0; expected 1 to 65535"
+    if parts.query or parts.fragment:
+        return "has a query or fragment; expected scheme, host, port and path only"
+    return None

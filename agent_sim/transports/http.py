@@ -1,64 +1,94 @@
 """HTTP through aiohttp: the compatible transport, for agents and for the operator.
 
-It never follows redirects, never retries (an agent decides that) and verifies TLS. The agents' headers are those of
-the vendor's agent and no others (agent-protocol 1).
+It never follows redirects, never sends anything twice (an agent decides that) and verifies TLS. The agents' headers
+are those of the vendor's agent and no others (agent-protocol 1).
 """
 
+import asyncio
+import base64
+import re
 import ssl
 from collections.abc import Mapping
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Final, Self
 
 import aiohttp
-from aiohttp.helpers import BasicAuth
 
-from agent_sim.errors import ConnectFailed, MalformedMessage, ReplyTimeout, UsageError
+from agent_sim.credentials import Credentials
+from agent_sim.errors import ConnectFailed, MalformedMessage, ReplyTimeout, TransportError, UsageError
 from agent_sim.instants import SECOND
 from agent_sim.protocol import codec
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, ListTransitions, Operation
-from agent_sim.transports.base import Connections, Login, Target
+from agent_sim.transports.base import AgentTransport, ConnectionMode, Connections, Target
+
+Trust = ssl.SSLContext | bool
+"""What TLS checks servers against; True for the system's certificates."""
 
 _JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
-_KEEP_ALIVE_SECONDS: Final = 75.0
+_API: Final = _JSON | {"x-keyfactor-requested-with": "APIClient", "x-keyfactor-api-version": "1"}
 _LARGEST_ANSWER: Final = 32 * 1024 * 1024
-_NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_LONGEST_REASON: Final = 200
+_TOTAL: Final = re.compile(r"[0-9]{1,15}")
+_IDLE_SECONDS: Final[Mapping[ConnectionMode, float]] = {
+    "shared": 75,
+    "per_agent": 86_400,  # an agent's own connection is there to be held; the server decides when it has enough
+    "per_request": 75,  # never idle
+}
+
+
+# --- one pool ---------------------------------------------------------------------------------
 
 
 class HttpSession:
-    """A pool of connections to one server; open it with `async with`."""
+    """A pool of connections to one server, for one login; open it with `async with`.
 
-    def __init__(self, target: Target, login: Login | None, connections: Connections) -> None:
-        self._limits = connections
-        self._tls = trust(target)
-        self._authorization = (
-            {"Authorization": BasicAuth(login.username, login.password, "utf-8").encode()} if login else {}
-        )
+    `tls` is what `trust(target)` gave, for many sessions to share. Raises UsageError for a login or a CA file that
+    cannot be used.
+    """
+
+    def __init__(
+        self, target: Target, login: Credentials | None, connections: Connections, tls: Trust | None = None
+    ) -> None:
+        self._connections = connections
+        self._tls = trust(target) if tls is None else tls
+        self._authorization = {"Authorization": authorization(login)} if login else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        # A connection per request is the vendor's agent (agent-protocol 1); else connections are kept.
-        per_request = self._limits.mode == "per_request"
-        limit = 1 if self._limits.mode == "per_agent" else self._limits.limit
-        connector = (
-            aiohttp.TCPConnector(limit=limit, ssl=self._tls, force_close=True)
-            if per_request
-            else aiohttp.TCPConnector(limit=limit, ssl=self._tls, keepalive_timeout=_KEEP_ALIVE_SECONDS)
-        )
-        timeout = aiohttp.ClientTimeout(
-            total=self._limits.request_timeout / SECOND, connect=self._limits.connect_timeout / SECOND
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            skip_auto_headers=("User-Agent", "Accept-Encoding"),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.close()
+
+    def open(self) -> None:
+        """Be ready to connect; must be called where the event loop runs, and `close` after it."""
+        how = self._connections
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=1 if how.mode == "per_agent" else how.limit,
+                ssl=self._tls,
+                keepalive_timeout=_IDLE_SECONDS[how.mode],
+                timeout_ceil_threshold=float("inf"),
+            ),
+            response_class=_LastAnswer if how.mode == "per_request" else aiohttp.ClientResponse,
+            timeout=aiohttp.ClientTimeout(
+                total=how.request_timeout / SECOND,
+                sock_connect=how.connect_timeout / SECOND,
+                ceil_threshold=float("inf"),  # else aiohttp rounds up to whole seconds
+            ),
+            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+            auto_decompress=False,  # nothing compressed was asked for
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_only_once,),
+            trace_configs=[_tracing()],
+        )
+
+    async def close(self) -> None:
+        """Close all connections; what is on its way fails."""
         if self._session is not None:
             await self._session.close()
 
@@ -67,30 +97,108 @@ class HttpSession:
     ) -> tuple[int, Mapping[str, str], bytes]:
         """One request and its answer (status, headers, body). Raises TransportError."""
         assert self._session is not None, "use `async with`"
+        progress = _Progress()
         try:
             async with self._session.request(
-                method, url, data=body, headers={**self._authorization, **headers}, allow_redirects=False
+                method,
+                url,
+                data=body,
+                headers={**self._authorization, **headers},
+                allow_redirects=False,
+                trace_request_ctx=progress,
             ) as response:
                 return response.status, response.headers, await _read(response)
-        except _NOT_SENT as error:
-            raise ConnectFailed(f"no connection to {url}: {error}") from error
-        except TimeoutError as error:
-            raise ReplyTimeout(f"no answer from {url} in time") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise ReplyTimeout(f"{url} broke off before answering: {type(error).__name__}") from error
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
+            failure = _failure(url, progress, error)
+        # Raised out here: aiohttp's errors hold the request's headers, and so the password, in their reprs.
+        raise failure
 
 
-def _basic(login: Login) -> dict[str, str]:
-    return {"Authorization": BasicAuth(login.username, login.password, "utf-8").encode()}
+class _Progress:
+    """How far a request got."""
+
+    __slots__ = ("is_sent",)
+
+    def __init__(self) -> None:
+        self.is_sent = False
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    async def note(session: aiohttp.ClientSession, call: SimpleNamespace, sent: object) -> None:
+        call.trace_request_ctx.is_sent = True
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(note)
+    return tracing
+
+
+class _LastAnswer(aiohttp.ClientResponse):
+    """An answer after which the connection is closed.
+
+    The vendor's agent does so without a word; aiohttp's own way (`force_close`) would announce it in a header.
+    """
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        if connection.protocol is not None:
+            connection.protocol.force_close()
+        return await super().start(connection)
+
+
+class _BrokenOff(aiohttp.ClientError):
+    """The connection ended before the answer did."""
+
+
+async def _only_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    # aiohttp sends a GET again by itself if a kept connection breaks off; an error it does not know it lets through.
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenOff(str(error)) from error
+
+
+class _TooLarge(aiohttp.ClientError):
+    """More than anybody should hold in memory."""
+
+    def __str__(self) -> str:
+        return f"larger than {_LARGEST_ANSWER >> 20} MiB"
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
+    if (response.content_length or 0) > _LARGEST_ANSWER:
+        raise _TooLarge
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > _LARGEST_ANSWER:
-            raise aiohttp.ClientPayloadError("the answer is larger than 32 MiB")
+            raise _TooLarge
     return bytes(body)
+
+
+def _failure(url: str, progress: _Progress, error: Exception) -> TransportError:
+    if progress.is_sent:
+        return ReplyTimeout(f"no answer from {url}: {_reason(error)}")
+    return ConnectFailed(f"no connection to {url}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            text = str(error.certificate_error)
+        case aiohttp.ClientConnectorError():
+            text = str(error.os_error)
+        case aiohttp.ClientResponseError():
+            text = f"not HTTP: {error.message}"
+        case TimeoutError():
+            text = "timed out"
+        case _:
+            text = str(error) or type(error).__name__
+    # The first line: aiohttp shows what it could not parse in those below, which may be anything.
+    return text.partition("\n")[0].rstrip(": ")[:_LONGEST_REASON]
+
+
+# --- both wires -------------------------------------------------------------------------------
 
 
 class HttpAgents:
@@ -117,16 +225,65 @@ class HttpCommand:
         call = codec.api_call(operation)
         base = self._target.sim_url if isinstance(operation, ListTransitions) else self._target.api_url
         url = f"{base}{call.path}" + (f"?{call.query}" if call.query else "")
-        headers = {**_JSON, "x-keyfactor-requested-with": "APIClient", "x-keyfactor-api-version": "1"}
-        status, answered, body = await self._session.exchange(call.method, url, call.body, headers)
-        total = answered.get("X-Total-Count", "")
+        status, answered, body = await self._session.exchange(call.method, url, call.body, _API)
+        total = answered.get("X-Total-Count", "").strip()
         try:
-            return codec.read_reply(operation, status, body, int(total) if total.isdecimal() else None)
+            return codec.read_reply(operation, status, body, int(total) if _TOTAL.fullmatch(total) else None)
         except MalformedMessage as error:
             return codec.unreadable(error)
 
 
-def trust(target: Target) -> ssl.SSLContext | bool:
+class HttpPool:
+    """Every agent's way to the server, as the mode says; open it with `async with`.
+
+    `per_agent` gives each agent one connection of its own, the other modes give all of them one pool. Ask
+    `limits.check_limits` first. Raises UsageError as HttpSession does.
+    """
+
+    def __init__(self, target: Target, login: Credentials | None, connections: Connections) -> None:
+        self._target, self._login, self._connections = target, login, connections
+        self._tls = trust(target)
+        self._sessions: dict[int, HttpSession] = {}
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_open = False
+        await asyncio.gather(*(session.close() for session in self._sessions.values()))
+
+    def agent(self, number: int) -> AgentTransport:
+        """The transport of one agent; the same connections whenever it is asked for again."""
+        assert self._is_open, "use `async with`"
+        place = number if self._connections.mode == "per_agent" else 0
+        session = self._sessions.get(place)
+        if session is None:
+            session = self._sessions[place] = HttpSession(self._target, self._login, self._connections, self._tls)
+            session.open()
+        return HttpAgents(session, self._target)
+
+
+# --- credentials and trust --------------------------------------------------------------------
+
+
+def authorization(login: Credentials) -> str:
+    """The header of Basic authentication, UTF-8 (RFC 7617). Raises UsageError for a name that cannot be sent."""
+    if ":" in login.username:
+        raise UsageError(f"the user name {login.username!r} holds a colon, which Basic authentication cannot carry")
+    try:
+        pair = f"{login.username}:{login.password}".encode()
+    except UnicodeEncodeError:
+        pair = None
+    if pair is None:  # raised out here: the other error holds the password
+        raise UsageError(f"the user name {login.username!r} or its password is not text that UTF-8 can carry")
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def trust(target: Target) -> Trust:
     """What TLS trusts: the system's certificates and the target's CA file. Raises UsageError for a bad file."""
     if target.ca is None:
         return True

@@ -2,7 +2,7 @@
 
 from agent_sim.agent.events import Answered, JobCompleted, Woken
 from agent_sim.fleet.virtual import ROUND_TRIP, Kind, VirtualScheduler
-from agent_sim.instants import MINUTE, SECOND
+from agent_sim.instants import MINUTE, NEVER, SECOND
 from agent_sim.protocol.agent import Complete, Configure, Heartbeat, Register
 from tests.agent.worlds import START, beat, completed, configured, listed, new_agent, session
 
@@ -69,3 +69,74 @@ def test_what_lies_after_the_end_does_not_happen():
     scheduler.run(START + SECOND)
 
     assert happened == []
+
+
+def test_a_pause_ends_the_run_where_it_is_and_the_next_one_goes_on():
+    scheduler, happened = VirtualScheduler(START), []
+    scheduler.at(START + SECOND, lambda now: scheduler.pause())
+    scheduler.at(START + 2 * SECOND, happened.append)
+
+    scheduler.run(START + MINUTE)
+    assert (scheduler.now, happened) == (START + SECOND, [])
+    scheduler.run(START + MINUTE)
+
+    assert (scheduler.now, happened) == (START + MINUTE, [START + 2 * SECOND])
+
+
+def test_answers_come_a_round_trip_after_their_requests_and_are_in_flight_until_then():
+    requests, scheduler = [], VirtualScheduler(START)
+    scheduler.add(new_agent(), played(requests), settle=lambda: None)
+
+    scheduler.run(START)
+    assert scheduler.in_flight == 1
+    scheduler.run(START + ROUND_TRIP - 1)
+    assert (scheduler.in_flight, len(requests)) == (1, 1)
+    scheduler.run(START + ROUND_TRIP)
+
+    assert [kind for _, kind in requests] == [Register, Configure]
+
+
+def test_an_answer_and_a_wake_up_at_the_same_moment_keep_the_order_in_which_they_were_planned():
+    class Core:
+        """Asks at once, and wants to be woken just when the answer comes."""
+
+        def __init__(self):
+            self.wake, self.seen = START, []
+
+        def handle(self, event, now):
+            self.seen.append((event, now - START))
+            self.wake = START + ROUND_TRIP if len(self.seen) == 1 else NEVER
+            return ["question"] if len(self.seen) == 1 else []
+
+        def next_wake(self):
+            return self.wake
+
+    core, scheduler = Core(), VirtualScheduler(START)
+    scheduler.add(core, Kind(lambda request, now: "answer", "woken"), settle=lambda: None)
+
+    scheduler.run(START + SECOND)
+
+    assert core.seen == [("woken", 0), ("answer", ROUND_TRIP)]  # the answer was planned first, and left nothing to do
+
+
+def test_a_deadline_that_is_overwritten_wakes_nobody():
+    class Core:
+        def __init__(self):
+            self.wake, self.woken_at = START + SECOND, []
+
+        def handle(self, event, now):
+            if event == "woken":
+                self.woken_at.append(now - START)
+            self.wake = START + 2 * SECOND if event == "later" else NEVER
+            return []
+
+        def next_wake(self):
+            return self.wake
+
+    core, scheduler = Core(), VirtualScheduler(START)
+    actor = scheduler.add(core, Kind(lambda request, now: None, "woken"), settle=lambda: None)
+    scheduler.tell(actor, "later")
+
+    scheduler.run(START + MINUTE)
+
+    assert core.woken_at == [2 * SECOND]

@@ -16,10 +16,10 @@ from agent_sim.operator.events import (
     StopRequested,
     Woken,
 )
-from agent_sim.operator.plan import FleetNeed, OperatorPlan, Posting
 from agent_sim.protocol import command
 from agent_sim.protocol.enums import AgentStatus, custom
 from agent_sim.protocol.schedule import Daily, Immediate
+from agent_sim.scenario.duties import FleetNeed, OperatorPlan, Posting
 
 START = 1_000 * SECOND
 PREFIX = "agentsim-test-"

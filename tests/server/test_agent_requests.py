@@ -728,7 +728,7 @@ def test_a_run_that_never_ends_is_given_up_and_its_job_waits_again_while_retries
         (4, 5, "timed out"),
         (4, 3, "timed out"),
     ]
-    assert bench.kinds() == ["queued", "configured", "timed_out", "configured", "timed_out"]
+    assert bench.kinds() == ["queued", "configured", "timed_out", "queued", "configured", "timed_out"]
     assert bench.scheduled() == []
 
 

@@ -160,4 +160,4 @@ def _run(row: Row) -> JobHistoryRecord:
 
 def _job(row: Row) -> ScheduledJobRecord:
     job_id, machine, target, text, time, requested, kind = row
-    return ScheduledJobRecord(job_id, machine, target, optional(schedule(text, time)), requested, kind)
+    return ScheduledJobRecord(job_id, machine, requested, kind, target, optional(schedule(text, time)))

@@ -1,0 +1,200 @@
+"""`agent-sim replay`: a scenario in virtual time, in this process, and the verdict: a day of fleet life in seconds.
+
+The same agents and operator as in a live run, against the same server core, by function calls. Here they are
+introduced to each other; what happens is in `fleet.replay`. The journal depends on scenario, seed and start alone.
+"""
+
+import contextlib
+import json
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from agent_sim.cli.folder import JournalFile, RunFolder
+from agent_sim.cli.library import scenario_file
+from agent_sim.cli.report import report
+from agent_sim.draws import guid, key
+from agent_sim.errors import UsageError
+from agent_sim.fleet.replay import Backend, Replay
+from agent_sim.instants import NEVER, SECOND, Instant, Span, from_iso, to_iso
+from agent_sim.protocol import command
+from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.results import journal
+from agent_sim.scenario.load import Overrides, dump, load, overrides
+from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.plan import Plan, plan
+from agent_sim.server.callers import AGENT_SESSION, EVERYTHING, Caller
+from agent_sim.server.core import Server
+from agent_sim.server.store import SqliteStore
+from agent_sim.settings import ServerSettings
+
+START: Final = "2026-01-01T00:00:00Z"
+"""When a replay begins unless told otherwise: a Thursday, midnight (our choice)."""
+
+DEFAULT_SEED: Final = 0
+"""The seed of a scenario without one (our choice): a replay makes nothing up, or it would not be one."""
+
+_EARLIEST: Final = from_iso("1971-01-01T00:00:00Z")
+_LATEST: Final = from_iso("2200-01-01T00:00:00Z")
+_TELL_EVERY: Final = 2.0
+
+
+def replay(
+    scenario: Annotated[str, typer.Argument(help="Scenario file, or the name of one that comes with agent-sim.")],
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the scenario.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Any key of the scenario.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="A profile of the scenario.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help=f"Replaces the scenario's seed; without one it is {DEFAULT_SEED}.")
+    ] = None,
+    start: Annotated[str, typer.Option(metavar="TIME", help="When it begins, in virtual time.")] = START,
+    runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
+) -> None:
+    """Run a scenario in virtual time and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive.
+
+    Agents, operator, storms and server are those of a live run, without sockets or waiting. The same scenario, seed
+    and start give the same journal, byte for byte; the last line is the digest of what the agents' jobs came to.
+    """
+    begin = _instant(start)
+    chosen = _load(scenario_file(scenario), overrides(profile, param or (), set_ or (), seed))
+    folder = RunFolder(runs, chosen.name)
+    folder.write("scenario.resolved.yaml", dump(chosen))
+    planned, before = plan(chosen, begin), time.process_time()
+    _replay(planned, chosen.stop.drain, folder)
+    used = {"replay_cpu_seconds": f"{time.process_time() - before:.2f}"}
+    summary, code = report(folder, chosen, shlex.join(["agent-sim", *sys.argv[1:]]), used)
+    typer.echo(f"outcome digest: {summary.outcome_digest}")
+    raise typer.Exit(code)
+
+
+def _instant(text: str) -> Instant:
+    try:
+        instant = from_iso(text)
+    except ValueError:
+        raise UsageError(f"--start {text!r} must be a time such as {START}") from None
+    if not _EARLIEST <= instant <= _LATEST:
+        raise UsageError(f"--start {text!r} must lie between the years 1971 and 2200")
+    return instant
+
+
+def _load(path: Path, given: Overrides) -> Scenario:
+    scenario = load(path, given, seed=DEFAULT_SEED)
+    if scenario.length == NEVER:
+        raise UsageError(
+            f"{path}: the scenario never ends (stop.after: never), and a replay would not either;"
+            " give it an end with --set stop.after=24h"
+        )
+    return scenario
+
+
+# --- the run ----------------------------------------------------------------------------------
+
+
+def _replay(planned: Plan, drain: Span, folder: RunFolder) -> None:
+    with (
+        JournalFile(folder.path / "journal.jsonl") as written,
+        contextlib.closing(SqliteStore.open(":memory:")) as store,
+    ):
+        watch = _Watch(planned)
+
+        def record(line: journal.Line) -> None:
+            written.write(line)
+            watch.observe(line)
+            if isinstance(line, journal.StormEnded):
+                folder.write(f"storm-{line.storm}.json", json.dumps(line.result, indent=1) + "\n")
+
+        record(opening(planned))
+        run = Replay(planned, backend(store, planned.server, planned.seed), record, drain)
+        with _interrupts(run.interrupt):
+            run.run()
+
+
+def opening(planned: Plan) -> journal.RunStarted:
+    """The journal's first line; nothing in it depends on the machine."""
+    return journal.RunStarted(
+        0.0,
+        scenario=planned.name,
+        seed=planned.seed,
+        target="the embedded server in virtual time",
+        embedded=True,
+        agents=len(planned.members),
+        prefix=planned.operator.prefix,
+        started_at=to_iso(planned.start),
+        version=version("agent-sim"),
+        connections="none",
+    )
+
+
+def backend(store: SqliteStore, settings: ServerSettings, seed: int) -> Backend:
+    """The embedded server over a database, behind the three functions that a replay knows."""
+    server = Server(store, replace(settings, sim_api=True), KeyedMint(seed))
+    agent, operator = Caller("agent", frozenset({AGENT_SESSION})), Caller("operator", EVERYTHING)
+
+    def agents(request: AgentRequest, now: Instant) -> AgentReply:
+        return server.handle(request, agent, now)
+
+    def management(operation: command.Operation, now: Instant) -> command.CommandReply:
+        return server.handle(operation, operator, now)
+
+    def sweep(now: Instant) -> Instant:
+        wanted = server.sweep(now)
+        store.commit()  # nobody waits for it: it only keeps the open transaction from growing
+        return wanted
+
+    return Backend(agents, management, sweep)
+
+
+class KeyedMint:
+    """Ids that the seed settles: the n-th is always the same."""
+
+    def __init__(self, seed: int) -> None:
+        self._key = key(seed, "ids of the server")
+        self._minted = 0
+
+    def guid(self) -> str:
+        self._minted += 1
+        return guid(self._key, self._minted)
+
+
+class _Watch:
+    """Tells a person how far a long replay has come, every few seconds of theirs."""
+
+    def __init__(self, planned: Plan) -> None:
+        self._seconds = (planned.stop - planned.start) / SECOND
+        self._done = 0
+        self._said = time.monotonic()
+
+    def observe(self, line: journal.Line) -> None:
+        """Count a line; those of traffic come in regularly."""
+        self._done += isinstance(line, journal.JobCompleted)
+        if isinstance(line, journal.Traffic) and time.monotonic() - self._said >= _TELL_EVERY:
+            self._said = time.monotonic()
+            sys.stderr.write(f"{line.t:,.0f} of {self._seconds:,.0f} s of virtual time, {self._done:,} jobs done\n")
+
+
+@contextlib.contextmanager
+def _interrupts(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in good order; a second one ends it at once."""
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def first(number: int, _: object) -> None:
+        signal.signal(number, before[number])
+        interrupt()
+
+    for number in before:
+        signal.signal(number, first)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

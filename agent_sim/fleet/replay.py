@@ -1,0 +1,219 @@
+"""One run in virtual time, from start to journal: the phases, storms, drain and reading back of a live run.
+
+The same cast goes on the virtual scheduler, storms are fired from the plans that Locust executes in a live run, and
+the server is three functions that are given. There is no socket, no sleep and no clock here: the same plan and the
+same functions write the same lines. As on HTTP, an agent learns of new work by its heartbeat: nothing is pushed.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar, cast
+
+from agent_sim.agent import events as agent_events
+from agent_sim.errors import TargetError
+from agent_sim.fleet import lines
+from agent_sim.fleet.cast import Cast
+from agent_sim.fleet.replay_traffic import VirtualTraffic, period
+from agent_sim.fleet.virtual import ROUND_TRIP, Actor, Kind, VirtualScheduler
+from agent_sim.instants import MILLISECOND, MINUTE, SECOND, Instant, Span
+from agent_sim.operator import events as operator_events
+from agent_sim.operator import readback, storm
+from agent_sim.operator.storm import Storm
+from agent_sim.protocol import command
+from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.results import journal
+from agent_sim.results.plain import JsonObject
+from agent_sim.scenario.plan import PhaseWindow, Plan
+from agent_sim.storms.plan import StormPlan
+from agent_sim.transports.direct import as_agent_reads, as_caller_reads
+
+_CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
+_LAST_REQUESTS: Final[Span] = 5 * SECOND
+_LAST_STORMS: Final[Span] = MINUTE
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The server as functions of a request and the instant; whoever knows both introduces them.
+
+    `sweep` does what is due (timeouts, expired sessions) and says when to call it next.
+    """
+
+    agents: Callable[[AgentRequest, Instant], AgentReply]
+    command: Callable[[command.Operation, Instant], command.CommandReply]
+    sweep: Callable[[Instant], Instant]
+
+
+class Replay:
+    """A run under way. `reason` is what ended it, in the journal's words."""
+
+    def __init__(self, plan: Plan, backend: Backend, record: Callable[[journal.Line], None], drain: Span) -> None:
+        self.plan, self.reason = plan, "finished"
+        self._backend, self._record, self._drain_for = backend, record, drain
+        self._scheduler = VirtualScheduler(plan.start)
+        self._traffic = VirtualTraffic(ROUND_TRIP)
+        self._period = period(plan.stop - plan.start)
+        self._storms: dict[str, Actor] = {}
+        self._storms_begun: set[str] = set()
+        self._storms_over: set[str] = set()
+
+    def run(self) -> None:
+        """Do all of it; the journal is complete however the run ends."""
+        scheduler, plan = self._scheduler, self.plan
+        for phase in plan.phases:
+            scheduler.at(phase.start, partial(self._announce, phase))
+            scheduler.at(phase.end, lambda _: self._write_traffic())  # what came by then belongs to this phase
+        scheduler.at(plan.start, self._sweep)
+        scheduler.at(plan.start + self._period, self._tick)
+        cast_ = Cast[Actor](plan, self._record, self._elapsed)
+        cast_.enter(scheduler, lambda number, member: self._agent_kind(), self._operator_kind())
+        for planned in plan.storms:
+            self._enter_storm(planned)
+        self._run_until(plan.stop)
+        cast_.stop_posting()
+        self._storms_end()
+        drained = self._drain()
+        cast_.stop_agents()
+        self._last_requests()
+        self._write_traffic()
+        self._read_back(drained=drained)
+
+    def interrupt(self) -> None:
+        """End the run in good order: storms reconcile, the server is read back, the report can be written."""
+        if self.reason == "finished":
+            self.reason = "interrupted"
+        self._scheduler.pause()
+
+    @property
+    def now(self) -> Instant:
+        """How far the run has come."""
+        return self._scheduler.now
+
+    # --- how requests travel and what is seen of them -------------------------------------------
+
+    def _agent_kind(self) -> Kind[AgentRequest, agent_events.Event]:
+        ask, count = self._backend.agents, self._traffic.count
+        last: agent_events.Answered | None = None
+
+        def send(request: AgentRequest, now: Instant) -> agent_events.Event:
+            nonlocal last
+            reply = ask(request, now)
+            count(lines.operation_of(request), reply.status)
+            if last is None or last.request is not request or last.reply is not reply:
+                last = agent_events.Answered(request, as_agent_reads(request, reply))
+            return last  # nearly always the same heartbeat with the same answer
+
+        return Kind(send, agent_events.Woken())
+
+    def _operator_kind(self) -> Kind[operator_events.Order, operator_events.Event]:
+        def send(order: operator_events.Order, now: Instant) -> operator_events.Event:
+            reply = self._ask_command(order.operation, now)
+            self._traffic.count("operator", reply.status)
+            return operator_events.Answered(order, reply)
+
+        return Kind(send, operator_events.Woken())
+
+    def _ask_command(self, operation: command.Operation, now: Instant) -> command.CommandReply:
+        return as_caller_reads(operation, self._backend.command(operation, now))
+
+    def _elapsed(self) -> float:
+        return (self._scheduler.now - self.plan.start) / SECOND
+
+    # --- what happens by the clock --------------------------------------------------------------
+
+    def _announce(self, phase: PhaseWindow, now: Instant) -> None:
+        self._write_traffic()
+        self._record(journal.PhaseStarted(self._elapsed(), phase.name, (phase.end - phase.start) / SECOND))
+
+    def _tick(self, now: Instant) -> None:
+        self._write_traffic()
+        self._scheduler.at(now + self._period, self._tick)
+
+    def _write_traffic(self) -> None:
+        for line in self._traffic.take(self._elapsed()):
+            self._record(line)
+
+    def _sweep(self, now: Instant) -> None:
+        self._scheduler.at(max(self._backend.sweep(now), now + 1), self._sweep)
+
+    # --- storms ---------------------------------------------------------------------------------
+
+    def _enter_storm(self, plan: StormPlan) -> None:
+        core = Storm(plan)
+        kind: Kind[storm.Shot, storm.Event] = Kind(
+            lambda shot, now: storm.Answered(shot, self._ask_command(shot.operation, now)), operator_events.Woken()
+        )
+        self._storms[plan.name] = self._scheduler.add(core, kind, lambda: self._settle_storm(core))
+
+    def _settle_storm(self, core: Storm) -> None:
+        name = core.plan.name
+        if core.is_under_way and name not in self._storms_begun:
+            self._storms_begun.add(name)
+            self._record(journal.StormStarted(self._elapsed(), name, core.plan.operation))
+        elif core.is_over and name not in self._storms_over:
+            self._storms_over.add(name)
+            self._storm_over(core)
+            self._scheduler.pause()
+
+    def _storm_over(self, core: Storm) -> None:
+        if core.result is not None:
+            self._record(journal.StormEnded(self._elapsed(), core.plan.name, cast(JsonObject, core.result)))
+        elif core.problem and self.reason == "finished":
+            self.reason = f"aborted: storm {core.plan.name} left no result: {core.problem}"
+
+    def _storms_end(self) -> None:
+        """Let every storm come to its result; one that is interrupted begins no more requests."""
+        deadline = self._scheduler.now + _LAST_STORMS
+        while len(self._storms_over) < len(self._storms) and self._scheduler.now < deadline:
+            if self.reason != "finished":
+                for actor in self._storms.values():
+                    self._scheduler.tell(actor, operator_events.StopRequested())
+            self._scheduler.run(deadline)
+
+    # --- the order of things --------------------------------------------------------------------
+
+    def _run_until(self, instant: Instant) -> None:
+        while self._scheduler.now < instant and self.reason == "finished":
+            self._scheduler.run(instant)
+
+    def _drain(self) -> bool:
+        """Let jobs in flight finish; True if nothing but recurring work is left."""
+        deadline = self._scheduler.now + self._drain_for
+        while self.reason == "finished":
+            if self._read(readback.is_drained(self.plan.operator.prefix)):
+                return True
+            if self._scheduler.now >= deadline:
+                return False
+            self._run_until(min(self._scheduler.now + _CHECK_DRAIN, deadline))
+        return False
+
+    def _last_requests(self) -> None:
+        """Let requests on their way be answered, for a few seconds."""
+        deadline = self._scheduler.now + _LAST_REQUESTS
+        while self._scheduler.in_flight and self._scheduler.now < deadline:
+            self._scheduler.run(min(self._scheduler.now + ROUND_TRIP, deadline))
+
+    def _read_back(self, *, drained: bool) -> None:
+        prefix, t = self.plan.operator.prefix, self._elapsed()
+        try:
+            runs, jobs = self._read(readback.runs(prefix)), self._read(readback.waiting(prefix))
+        except TargetError as error:
+            self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
+        else:
+            for run in runs:
+                self._record(lines.of_run(run, self.plan.start, t))
+            for job in jobs:
+                self._record(lines.of_job(job, t))
+        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, ()))
+
+    def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:
+        """Drive a reading of `operator.readback`; it takes no time."""
+        operation = next(reading)
+        while True:
+            try:
+                operation = reading.send(self._ask_command(operation, self._scheduler.now))
+            except StopIteration as end:
+                return cast(T, end.value)

@@ -1,0 +1,312 @@
+"""From a resolved scenario to the plain values that the lower layers carry out.
+
+Everything an agent is and does hangs on (seed, fleet, index): adding a fleet changes nothing for the others. Instants
+are absolute, counted from `start`. Nothing here runs anything.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final, Literal
+
+from agent_sim.agent.behaviour import Behaviour, Ending, JobBehaviour
+from agent_sim.agent.core import Identity
+from agent_sim.distributions import Discrete
+from agent_sim.draws import unit
+from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
+from agent_sim.protocol.enums import STORE_TYPE_IDS, Result, jobs_of
+from agent_sim.results.checks import Checks, InvariantCheck, Threshold
+from agent_sim.scenario import checks
+from agent_sim.scenario.apportion import largest_remainder
+from agent_sim.scenario.behaviours import Job
+from agent_sim.scenario.duties import FleetNeed, OperatorPlan
+from agent_sim.scenario.fields import BOUNDS
+from agent_sim.scenario.fleets import Fleet
+from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.postings import postings
+from agent_sim.scenario.selection import agent_key
+from agent_sim.scenario.server import Transport
+from agent_sim.scenario.spreads import distribution
+from agent_sim.scenario.storms import Storm
+from agent_sim.scenario.timeline import arrivals, offset, phase_starts
+from agent_sim.settings import ServerSettings
+from agent_sim.storms.plan import Stage, StormPlan
+
+PREFIX: Final = "agentsim-"
+"""Begins every simulated ClientMachine, so that nobody takes one for a real machine."""
+
+_DIGITS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One agent: who it is, how it behaves, when it comes online, how many stores of each kind it has."""
+
+    identity: Identity
+    behaviour: Behaviour
+    online: Instant
+    stores: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseWindow:
+    """A phase from its start to its end (exclusive)."""
+
+    name: str
+    start: Instant
+    end: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class TransportPlan:
+    """How agents connect; `auto` is for whoever knows the target to settle."""
+
+    kind: Literal["http"]
+    mode: Literal["auto", "shared", "per_agent", "per_request"]
+    limit: int
+    connect_timeout: Span
+    request_timeout: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one run does. `stop` and `drain_until` are NEVER for a run without an end."""
+
+    name: str
+    seed: int
+    prefix: str
+    start: Instant
+    stop: Instant
+    drain_until: Instant
+    members: tuple[Member, ...]
+    phases: tuple[PhaseWindow, ...]
+    operator: OperatorPlan
+    storms: tuple[StormPlan, ...]
+    checks: Checks
+    server: ServerSettings
+    transport: TransportPlan
+
+
+def plan(scenario: Scenario, start: Instant) -> Plan:
+    """What a run of the scenario that begins at `start` does."""
+    fleets = {fleet.name: _members(scenario, fleet, start) for fleet in scenario.fleets}
+    stop = later(start, scenario.length)
+    return Plan(
+        name=scenario.name,
+        seed=scenario.seed,
+        prefix=prefix(scenario),
+        start=start,
+        stop=stop,
+        drain_until=later(stop, scenario.stop.drain),
+        members=tuple(member for members in fleets.values() for member in members),
+        phases=_windows(scenario, start),
+        operator=OperatorPlan(
+            prefix=prefix(scenario),
+            fleets=tuple(_need(fleet, fleets[fleet.name]) for fleet in scenario.fleets),
+            postings=postings(scenario, start, stop, machine),
+        ),
+        storms=tuple(_storm(scenario, storm, start) for storm in scenario.storms),
+        checks=_checks(scenario),
+        server=_server(scenario),
+        transport=_transport(scenario.transport),
+    )
+
+
+def prefix(scenario: Scenario) -> str:
+    """What every ClientMachine of the scenario begins with, the same in every run."""
+    return f"{PREFIX}{scenario.name}-"
+
+
+def machine(scenario: Scenario, fleet: str, index: int) -> str:
+    """The ClientMachine of one agent: `agentsim-demo-emea-00042`."""
+    return f"{prefix(scenario)}{fleet}-{index:0{_DIGITS}d}"
+
+
+def later(start: Instant, span: Span) -> Instant:
+    """`span` after `start`; NEVER stays NEVER."""
+    return NEVER if NEVER in (start, span) else start + span
+
+
+def _windows(scenario: Scenario, start: Instant) -> tuple[PhaseWindow, ...]:
+    starts = phase_starts(scenario)
+    return tuple(
+        PhaseWindow(phase.name, start + starts[phase.name], start + starts[phase.name] + phase.duration)
+        for phase in scenario.phases
+    )
+
+
+# --- agents -----------------------------------------------------------------------------------
+
+
+def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, ...]:
+    """The agents of a fleet that ever come online, in index order."""
+    behaviour = _behaviour(scenario, fleet.behaviour)
+    capabilities = tuple(job.wire for word in fleet.capabilities for job in jobs_of(word))
+    certificates = distribution(fleet.stores.certificates)
+    stores = _stores(scenario.seed, fleet)
+    return tuple(
+        Member(
+            Identity(
+                fleet=fleet.name,
+                machine=machine(scenario, fleet.name, index),
+                capabilities=capabilities,
+                key=agent_key(scenario.seed, fleet.name, index),
+                jitter=fleet.heartbeat.jitter,
+                check_interval=scenario.server.registration_check,
+                certificates=certificates,
+            ),
+            behaviour,
+            online=start + arrival,
+            stores=stores[index],
+        )
+        for index, arrival in enumerate(arrivals(scenario, fleet))
+    )
+
+
+def _stores(seed: int, fleet: Fleet) -> tuple[int, ...]:
+    """How many stores of each kind each agent has; declared shares are kept exactly, by largest remainder."""
+    if not any(word in STORE_TYPE_IDS for word in fleet.capabilities):
+        return (0,) * fleet.count
+    per_agent = distribution(fleet.stores.per_agent)
+    draws = [unit(agent_key(seed, fleet.name, index), "stores") for index in range(fleet.count)]
+    if isinstance(per_agent, Discrete):
+        return tuple(round(value) for value in _exactly(per_agent, draws))
+    return tuple(max(round(per_agent.sample(draw)), 0) for draw in draws)
+
+
+def _exactly(shares: Discrete, order: list[float]) -> list[float]:
+    """A value for each agent, so that each value has its exact share of them; `order` ranks the agents."""
+    counts = largest_remainder(tuple(Fraction(repr(weight)) * len(order) for _, weight in shares.values))
+    values = [value for (value, _), count in zip(shares.values, counts, strict=True) for _ in range(count)]
+    ranked = sorted(range(len(order)), key=lambda index: order[index])
+    chosen = dict(zip(ranked, values, strict=True))
+    return [chosen[index] for index in range(len(order))]
+
+
+def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
+    return FleetNeed(
+        name=fleet.name,
+        machines=tuple(member.identity.machine for member in members),
+        capabilities=fleet.capabilities,
+        stores=tuple(member.stores for member in members),
+    )
+
+
+# --- behaviours -------------------------------------------------------------------------------
+
+_RESULTS: Final = {"success": Result.SUCCESS, "warning": Result.WARNING, "failure": Result.FAILURE}
+
+
+def _behaviour(scenario: Scenario, name: str) -> Behaviour:
+    found = next((behaviour for behaviour in scenario.behaviours if behaviour.name == name), None)
+    if found is None:
+        return Behaviour(name)
+    return Behaviour(name, {job.type: _job(job) for job in found.jobs})
+
+
+def _job(job: Job) -> JobBehaviour:
+    endings = tuple((Ending(_RESULTS[way.result], way.message), way.weight) for way in job.outcomes)
+    return JobBehaviour(distribution(job.duration), endings, distribution(job.size))
+
+
+# --- storms and checks ------------------------------------------------------------------------
+
+
+def _storm(scenario: Scenario, storm: Storm, start: Instant) -> StormPlan:
+    return StormPlan(
+        name=storm.name,
+        operation=storm.op,
+        by=storm.target.by,
+        batch=storm.target.batch,
+        query=storm.target.query,
+        stages=_stages(storm),
+        arrivals=storm.load.arrivals,
+        max_in_flight=storm.load.max_in_flight,
+        prefix=prefix(scenario),
+        seed=scenario.seed,
+        start=start + offset(scenario, storm.at),
+    )
+
+
+def _stages(storm: Storm) -> tuple[Stage, ...]:
+    if storm.load.rate is not None and storm.for_ is not None:
+        return (Stage(storm.load.rate, 0), Stage(storm.load.rate, storm.for_))  # a jump to the rate, then held
+    stages: list[Stage] = []
+    rate = 0.0
+    for stage in storm.load.stages:
+        rate = rate if stage.to is None else stage.to
+        stages.append(Stage(rate, stage.span))
+    return tuple(stages)
+
+
+def _checks(scenario: Scenario) -> Checks:
+    wanted = scenario.checks
+    invariants = []
+    if wanted.invariants.no_lost_jobs is not None:
+        invariants.append(InvariantCheck("no_lost_jobs", wanted.invariants.no_lost_jobs.settle))
+    if wanted.invariants.at_most_once:
+        invariants.append(InvariantCheck("at_most_once"))
+    return Checks(tuple(_threshold(one) for one in wanted.thresholds), tuple(invariants))
+
+
+def _threshold(wanted: checks.Threshold) -> Threshold:
+    name, labels = checks.metric_parts(wanted.metric)
+    bound = BOUNDS[name]
+    limits = [f"{sign} {value}" for sign, value in ((">=", wanted.min), ("<=", wanted.max)) if value is not None]
+    during = f"during {', '.join(wanted.during)}" if wanted.during else ""
+    stat = (wanted.stat or "p95") if name == "latency" else ""
+    return Threshold(
+        metric=name,
+        labels=labels,
+        stat=stat,
+        minimum=None if wanted.min is None else bound.read(wanted.min),
+        maximum=None if wanted.max is None else bound.read(wanted.max),
+        during=wanted.during,
+        text=" ".join(filter(None, [wanted.metric, stat, " and ".join(limits), during])),
+        warn_only=wanted.warn_only,
+    )
+
+
+# --- the server and the way to it -------------------------------------------------------------
+
+
+def _server(scenario: Scenario) -> ServerSettings:
+    said = scenario.server
+    return ServerSettings(
+        auto_approve=said.auto_approve,
+        heartbeat_minutes=said.heartbeat / MINUTE,
+        heartbeat_by_prefix=_heartbeats(scenario),
+        registration_check_minutes=said.registration_check / MINUTE,
+        session_length=said.session_length,
+        pending_answer=said.pending_answer,
+        retries=said.retries,
+        job_timeout=said.job_timeout,
+        max_log_characters=said.max_log_characters,
+        max_data_bytes=said.max_data,
+        age_out_days=said.age_out // DAY,
+        partial_policy=said.partial_policy,
+        acknowledge_again=said.acknowledge_again,
+        reschedule_marks_acknowledged=said.reschedule_marks_acknowledged,
+        max_ids=said.max_ids,
+        max_return_limit=said.max_return_limit,
+        enum_style=said.enum_style,
+        null_style=said.null_style,
+        timestamp_key=said.timestamp_key,
+        strict_headers=said.strict_headers,
+        durability=said.durability,
+    )
+
+
+def _heartbeats(scenario: Scenario) -> tuple[tuple[str, float], ...]:
+    """Longest prefix first, so that the first that fits is the fleet's own even if one is named `emea-2`."""
+    minutes = {f"{prefix(scenario)}{fleet.name}-": fleet.heartbeat.every / MINUTE for fleet in scenario.fleets}
+    return tuple(sorted(minutes.items(), key=lambda item: (-len(item[0]), item[0])))
+
+
+def _transport(said: Transport) -> TransportPlan:
+    return TransportPlan(
+        kind=said.kind,
+        mode=said.connections.mode,
+        limit=said.connections.limit,
+        connect_timeout=said.timeouts.connect,
+        request_timeout=said.timeouts.request,
+    )

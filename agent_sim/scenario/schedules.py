@@ -1,0 +1,130 @@
+"""The `phases` and `schedules` blocks: stretches of the run, and work that the operator posts."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from agent_sim.instants import MINUTE, Span
+from agent_sim.scenario.blocks import Block, key, needed
+from agent_sim.scenario.fields import (
+    Count,
+    Duration,
+    Flag,
+    Moment,
+    Name,
+    Period,
+    PostableWord,
+    Share,
+    Text,
+    TimeOfDay,
+    TimePoint,
+    Weekday,
+)
+from agent_sim.scenario.units import duration_text
+
+
+class Phase(Block):
+    """A named stretch of the run; phases follow each other."""
+
+    name: Name = needed("Its name.", "ramp")
+    duration: Period = needed("How long it lasts.", "5m")
+    online: Share | None = key(
+        None, "How many agents of each fleet are online at its end; unless given, as before.", "50%"
+    )
+    shape: Literal["linear", "step", "poisson", "burst"] = key(
+        "linear", "How they come: evenly, all at once, at random, or in ten groups.", "poisson"
+    )
+
+
+class Select(Block):
+    """Which agents. Of all that can do the work, those that fit every key."""
+
+    fleets: tuple[Name, ...] = key((), "Of these fleets only.", ["emea"])
+    labels: dict[str, Text] = key({}, "With these labels only.", {"site": "fra"})
+    percent: Share | None = key(None, "This share of each fleet, by chance.", "10%")
+    count: Count | None = key(None, "So many in all, by chance.", 5)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.percent is not None and self.count is not None:
+            raise ValueError("found both percent and count, expected one of them")
+        return self
+
+
+class Weekly(Block):
+    """On days of the week."""
+
+    days: tuple[Weekday, ...] = key((), "Which days; unless given, the day of the run.", ["monday", "friday"])
+    time: TimeOfDay = needed("When, UTC; a point of the run is rounded up to a minute.", "02:00")
+
+
+class Monthly(Block):
+    """On a day of the month."""
+
+    day: Annotated[Count, Field(le=31)] | None = key(None, "Which day; unless given, that of the run.", 1)
+    time: TimeOfDay = needed("When, UTC; a point of the run is rounded up to a minute.", "02:00")
+
+
+class Recurrence(Block):
+    """A schedule that the server keeps; one of these."""
+
+    immediate: Flag | None = key(None, "Once, now.", True)
+    interval: Period | None = key(None, "So often, in whole minutes.", "15m")
+    daily: TimeOfDay | None = key(None, "Every day at this time, UTC.", "02:00")
+    weekly: Weekly | None = key(None, "On days of the week.", {"days": ["monday"], "time": "02:00"})
+    monthly: Monthly | None = key(None, "On a day of the month.", {"day": 1, "time": "02:00"})
+    exactly_once: Moment | None = key(None, "Once, at this time, rounded up to a minute.", "steady+1m")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            names = ", ".join(type(self).model_fields)
+            raise ValueError(f"found {' and '.join(given) or 'nothing'}, expected one of {names}")
+        return self
+
+    @field_validator("immediate")
+    @classmethod
+    def _check_immediate(cls, immediate: bool | None) -> bool | None:
+        if immediate is False:
+            raise ValueError("found false, expected true, or another schedule")
+        return immediate
+
+    @field_validator("interval")
+    @classmethod
+    def _check_interval(cls, interval: Span | None) -> Span | None:
+        if interval is not None and interval % MINUTE:
+            raise ValueError(f"found {duration_text(interval)}, expected whole minutes such as 15m")
+        return interval
+
+
+class Schedule(Block):
+    """Work that the operator asks the server to hand out."""
+
+    name: Name = needed("Its name.", "nightly")
+    type: PostableWord = needed("The kind of job.", "Inventory")
+    select: Select = key({}, "Who gets it.", {"fleets": ["emea"]})
+    every: Period | None = key(None, "Posted again and again.", "15m")
+    at: Moment | None = key(None, "Posted once, at this time.", "steady")
+    schedule: Recurrence | None = key(None, "Posted once; the server repeats it.", {"daily": "02:00"})
+    from_: Moment = key("0s", "When `every` or `schedule` begins.", "steady", alias="from")
+    until: Moment | None = key(None, "When `every` ends; unless given, with the run.", "back")
+    spread: Duration = key("0s", "One round is posted evenly over this time.", "5s")
+    operation: Literal["add", "remove"] = key("remove", "Of Management: what to do with a certificate.", "remove")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = [name for name in ("every", "at", "schedule") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"found {' and '.join(given) or 'no time'}, expected one of every, at and schedule")
+        for name, owners in (("from", ("every", "schedule")), ("until", ("every",))):
+            if self._is_given(name) and given[0] not in owners:
+                raise ValueError(f"found {name} beside {given[0]}, expected it beside {' or '.join(owners)} only")
+        if self.every is not None and self.spread > self.every:
+            raise ValueError("found a spread that is longer than every, expected at most that")
+        if self.type != "Management" and self.operation != "remove":
+            raise ValueError(f"found an operation of {self.type}, expected it of Management only")
+        return self
+
+    def _is_given(self, name: str) -> bool:
+        return self.from_ != TimePoint() if name == "from" else self.until is not None

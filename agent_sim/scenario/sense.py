@@ -1,0 +1,137 @@
+"""Whether a scenario that is well formed also makes sense: nothing after the end, nobody selected in vain."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from agent_sim.errors import QueryError
+from agent_sim.instants import Span
+from agent_sim.query.fields import JOB_HISTORY
+from agent_sim.query.grammar import parse
+from agent_sim.query.sql import compile as compile_query
+from agent_sim.query.values import Context
+from agent_sim.scenario.fields import time_point_text
+from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.schedules import Schedule
+from agent_sim.scenario.selection import able, can_do, chosen
+from agent_sim.scenario.storms import Storm
+from agent_sim.scenario.timeline import ever_online, levels, offset
+from agent_sim.scenario.units import duration_text, share_text
+from agent_sim.scenario.wording import Way
+
+Finding = tuple[Way, str]
+"""What is wrong, and where."""
+
+
+def findings(scenario: Scenario) -> Iterator[Finding]:
+    """Everything that makes no sense."""
+    yield from _phases(scenario)
+    for number, schedule in enumerate(scenario.schedules):
+        for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule)):
+            yield ("schedules", number, *way), message
+    for number, storm in enumerate(scenario.storms):
+        before = scenario.storms[:number]
+        for way, message in (*_storm_times(scenario, storm), *_overlap(scenario, storm, before), *_query(storm)):
+            yield ("storms", number, *way), message
+
+
+def remarks(scenario: Scenario) -> Iterator[str]:
+    """What is not wrong, but perhaps not meant."""
+    used = {fleet.behaviour for fleet in scenario.fleets}
+    for behaviour in scenario.behaviours:
+        if behaviour.name not in used:
+            yield f"no fleet follows the behaviour {behaviour.name}"
+    if scenario.server.retries and any(storm.op == "reschedule" for storm in scenario.storms):
+        tries = f"a failed job is tried {scenario.server.retries} more times before it can be rescheduled"
+        yield f"{tries}: server.retries is {scenario.server.retries}"
+    yield "heartbeat.every and server hold for the embedded server; any other target has its own"
+
+
+# --- phases -----------------------------------------------------------------------------------
+
+
+def _phases(scenario: Scenario) -> Iterator[Finding]:
+    total = sum(phase.duration for phase in scenario.phases)
+    if total > scenario.length:
+        found = f"found {duration_text(scenario.length)}, but the phases last {duration_text(total)} in all"
+        yield ("stop", "after"), f"{found}; expected at least that"
+    for number, (phase, before, after) in enumerate(levels(scenario)):
+        if after < before:
+            found = f"found {share_text(phase.online or 0)} after {share_text(before)}"
+            yield (
+                ("phases", number, "online"),
+                f"{found}, expected as much or more: this version takes no agent offline",
+            )
+    if not any(ever_online(scenario).values()):
+        yield ("phases",), "found no agent that ever comes online, expected some"
+
+
+# --- schedules --------------------------------------------------------------------------------
+
+_SCHEDULE_POINTS: Final = (("at", "at"), ("from_", "from"), ("until", "until"))
+
+
+def _times(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
+    for attribute, key in _SCHEDULE_POINTS:
+        point = getattr(schedule, attribute)
+        if point is not None and offset(scenario, point) >= scenario.length + (key == "until"):
+            yield (key,), _too_late(time_point_text(point), offset(scenario, point), scenario)
+    if schedule.until is not None and offset(scenario, schedule.until) <= offset(scenario, schedule.from_):
+        found = f"found {time_point_text(schedule.until)}"
+        yield ("until",), f"{found}, expected a time after it begins, at {time_point_text(schedule.from_)}"
+
+
+def _too_late(text: str, when: Span, scenario: Scenario) -> str:
+    at = "" if text == duration_text(when) else f", which is {duration_text(when)}"
+    return f"found {text}{at}, expected a time before the run ends, at {duration_text(scenario.length)}"
+
+
+def _selection(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
+    fleets = able(scenario, schedule)
+    online = ever_online(scenario)
+    agents = sum(online[fleet.name] for fleet in fleets)
+    count = schedule.select.count
+    if not any(can_do(fleet, schedule.type) for fleet in scenario.fleets):
+        yield ("type",), f"found {schedule.type}, but no fleet has a capability for it"
+    elif not fleets:
+        yield ("select",), f"matches nobody: no fleet that it asks for has a capability for {schedule.type}"
+    elif count is not None and count > agents:
+        yield ("select", "count"), f"found {count}, expected at most the {agents} agents that can do it"
+    elif not any(one.indices for one in chosen(scenario, schedule, online)):
+        sizes = " and ".join(str(online[fleet.name]) for fleet in fleets)
+        yield ("select",), f"matches nobody: {_share(schedule)} of {sizes} agents is less than half a one"
+
+
+def _share(schedule: Schedule) -> str:
+    return share_text(1.0 if schedule.select.percent is None else schedule.select.percent)
+
+
+# --- storms -----------------------------------------------------------------------------------
+
+
+def _storm_times(scenario: Scenario, storm: Storm) -> Iterator[Finding]:
+    begin = offset(scenario, storm.at)
+    if begin >= scenario.length:
+        yield ("at",), _too_late(time_point_text(storm.at), begin, scenario)
+    elif begin + storm.span > scenario.length:
+        end, last = duration_text(begin + storm.span), duration_text(scenario.length)
+        yield ("for" if storm.for_ else "load",), f"ends at {end}, expected an end before that of the run, at {last}"
+
+
+def _overlap(scenario: Scenario, storm: Storm, before: tuple[Storm, ...]) -> Iterator[Finding]:
+    """Two storms that ask the same of the same ids at once could not tell their own effects from each other's."""
+    begin = offset(scenario, storm.at)
+    for other in before:
+        start = offset(scenario, other.at)
+        if other.op == storm.op and start < begin + storm.span and begin < start + other.span:
+            end = duration_text(start + other.span)
+            yield (
+                ("at",),
+                f"{storm.op} while storm {other.name} does the same until {end}, expected one after the other",
+            )
+
+
+def _query(storm: Storm) -> Iterator[Finding]:
+    try:
+        compile_query(parse(storm.target.query), JOB_HISTORY, Context(now=0))
+    except QueryError as error:
+        yield ("target", "query"), str(error)

@@ -1,0 +1,102 @@
+"""The `storms` block: many requests at once against the server."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from agent_sim.instants import Span
+from agent_sim.scenario.blocks import Block, key, needed
+from agent_sim.scenario.fields import Count, Duration, Moment, Name, Period, Rate, Text
+
+
+class Target(Block):
+    """What a storm's requests are about."""
+
+    by: Literal["ids", "query"] = key("ids", "A list of ids in each request, or a query.", "ids")
+    batch: Annotated[Count, Field(le=10_000)] = key(50, "Ids in each request.", 50)
+    query: Text = key(
+        "",
+        "Over JobHistory: which runs are candidates, or what is sent; unless given, the operation's own.",
+        "Result -eq 4 AND Status -eq 3",
+    )
+
+
+class Stage(Block):
+    """A stretch of a storm: `{to: 50/s, over: 30s}` changes the rate evenly, `{hold: 2m}` keeps it."""
+
+    to: Rate | None = key(None, "The rate at its end.", "50/s")
+    over: Duration | None = key(None, "How long the change takes; 0s is a jump.", "30s")
+    hold: Period | None = key(None, "How long the rate stays.", "2m")
+
+    @property
+    def span(self) -> Span:
+        """How long it lasts."""
+        return self.hold or self.over or 0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        is_change = self.to is not None and self.over is not None and self.hold is None
+        is_hold = self.to is None and self.over is None and self.hold is not None
+        if not is_change and not is_hold:
+            given = [name for name in ("to", "over", "hold") if getattr(self, name) is not None]
+            raise ValueError(f"found {' and '.join(given) or 'nothing'}, expected to and over, or hold alone")
+        return self
+
+
+class Load(Block):
+    """How fast requests come: one rate, or stages."""
+
+    arrivals: Literal["uniform", "poisson"] = key("uniform", "Evenly, or at random.", "poisson")
+    rate: Rate | None = key(None, "Requests, for as long as the storm's `for`.", "20/s")
+    stages: tuple[Stage, ...] = key(
+        (), "Changes of rate, one after another.", [{"to": "50/s", "over": "30s"}, {"hold": "2m"}]
+    )
+    max_in_flight: Count = key(200, "Most requests without an answer yet.", 500)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.rate is None) == (not self.stages):
+            raise ValueError(f"found {'neither' if self.rate is None else 'both'}, expected either rate or stages")
+        return self
+
+    @field_validator("rate")
+    @classmethod
+    def _check_rate(cls, rate: float | None) -> float | None:
+        if rate == 0:
+            raise ValueError("found 0/s, expected more than that")
+        return rate
+
+    @field_validator("stages")
+    @classmethod
+    def _check_stages(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if stages and stages[0].hold is not None:
+            raise ValueError("found hold as the first stage, expected a rate to hold: begin with {to: 20/s, over: 0s}")
+        if stages and not any(stage.to for stage in stages):
+            raise ValueError("found no rate above 0/s, expected one")
+        if stages and not any(stage.span for stage in stages):
+            raise ValueError("found stages that last no time, expected one that holds")
+        return stages
+
+
+class Storm(Block):
+    """Many requests at once, driven by Locust."""
+
+    name: Name = needed("Its name.", "mass-reschedule")
+    at: Moment = needed("When it begins.", "back+1m")
+    op: Literal["reschedule", "acknowledge"] = needed("What it asks for.", "reschedule")
+    target: Target = key({}, "What it is about.", {"by": "ids", "batch": 50})
+    load: Load = needed("How fast requests come.", {"rate": "20/s"})
+    for_: Period | None = key(None, "How long, with one rate.", "10s", alias="for")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.load.rate is not None and self.for_ is None:
+            raise ValueError("found a rate without `for`, expected how long it lasts, such as for: 10s")
+        if self.load.rate is None and self.for_ is not None:
+            raise ValueError("found `for` beside stages, which have their own length, expected one of them")
+        return self
+
+    @property
+    def span(self) -> Span:
+        """How long it lasts."""
+        return self.for_ or sum(stage.span for stage in self.load.stages)

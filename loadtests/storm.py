@@ -1,0 +1,223 @@
+"""Storms on Locust: reschedule or acknowledge failed jobs, and find out whether each id changed exactly once.
+
+    locust -f loadtests/storm.py --headless --host URL --storm reschedule --rate 20/s --batch 50 -t 30s
+
+`--rate` keeps arrivals on an absolute schedule and measures latency from when a request was due; `-u N` instead is
+a closed loop. Only ids of machines in scope are sent. Exit codes: 0 passed, 1 a rule is broken or the storm stopped
+itself, 2 usage, 3 inconclusive, 4 the target. With `--plan FILE` every second of the storm is a line
+`progress {json}` on standard output, and so is the line that says why a storm could not begin. This file only ties
+Locust's events to the engine.
+"""
+
+import math
+import signal
+import sys
+import time
+from argparse import Namespace
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import gevent
+import storm_report as report
+from locust import User, constant, events, task
+from locust.env import Environment
+from locust.exception import StopUser
+from locust.runners import LocalRunner, WorkerRunner
+from storm_client import Target, narrowed, require_honest_client
+from storm_engine import Engine, Prepared
+from storm_options import Asked, add_options, read
+
+from agent_sim.errors import QueryError, TargetError, UsageError
+from agent_sim.instants import SECOND
+from agent_sim.storms import guard
+from agent_sim.storms.health import Health
+from agent_sim.storms.ledger import Totals
+from agent_sim.storms.meter import Meter
+from agent_sim.storms.observe import mark
+from agent_sim.storms.operations import OPERATIONS
+from agent_sim.storms.pool import Harvest, harvest
+from agent_sim.storms.reconcile import NOTHING
+from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result
+from agent_sim.storms.stop import INTERRUPTED
+
+SHOWN = 10
+"""Rows shown before `--scope all` goes on."""
+
+
+@dataclass(slots=True)
+class State:
+    """What Locust's events share: there is one storm in a process."""
+
+    parser: Any = None
+    asked: Asked | None = None
+    engine: Engine | None = None
+    is_driven: bool = False  # by a plan file
+    is_awaited: bool = False  # Locust itself is stopping and waits for the storm's end
+
+
+STATE = State()
+
+ONE_PROCESS = "storms run in one process for now: leave out --processes, --master and --worker"
+
+
+def refuse_many_processes(words: list[str]) -> None:
+    """End before Locust forks: a master that refuses later may leave workers behind, waiting for another one."""
+    if any(word.split("=")[0] in ("--processes", "--master", "--worker") for word in words):
+        sys.stderr.write(f"storm: {ONE_PROCESS}\n")
+        sys.exit(USAGE)
+
+
+refuse_many_processes(sys.argv[1:])
+
+
+# Registered first, so it has the last word: Locust runs listeners of `quitting` in reverse.
+@events.quitting.add_listener
+def conclude(environment: Environment, **_: Any) -> None:
+    """Wait for the result, whoever ends the run, and give it to the process's exit code."""
+    engine = STATE.engine
+    if engine is None:
+        return
+    STATE.is_awaited = True
+    if not engine.finished.is_set():
+        engine.stop(INTERRUPTED)
+    engine.finished.wait()
+    environment.process_exit_code = engine.code
+
+
+@events.init_command_line_parser.add_listener
+def add_arguments(parser: Any, **_: Any) -> None:
+    """Storms have options of their own."""
+    STATE.parser = parser
+    add_options(parser)
+
+
+@events.init.add_listener
+def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> None:
+    """All that comes before the first request; ends the process if the storm cannot begin."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Locust has its own from the start of the run on
+    options = environment.parsed_options
+    assert options is not None
+    STATE.is_driven = options.plan is not None
+    try:
+        _only_here(runner, web_ui)
+        require_honest_client()
+        asked = STATE.asked = read(options, STATE.parser)
+        storm = _prepared(asked)
+    except (UsageError, QueryError) as error:
+        _leave(USAGE, str(error))
+    except TargetError as error:
+        _leave(TARGET, str(error))
+    except KeyboardInterrupt:
+        _nothing_measured(Harvest((), 0, 0), INTERRUPTED, "interrupted before the first request")
+    if not storm.found.tokens:
+        words = f"nothing to do: no id of machines {storm.plan.prefix or '(all)'}* can be {storm.operation.effect}"
+        _nothing_measured(storm.found, None, f"{words} ({storm.found.out_of_scope:,} out of scope)")
+    _arm(environment, options, storm)
+
+
+@events.test_start.add_listener
+def begin(environment: Environment, **_: Any) -> None:
+    """The storm runs beside Locust's users and ends the run when it has its result."""
+    engine = STATE.engine
+    assert engine is not None
+    engine.begin()
+    gevent.spawn(_run, engine, environment)
+
+
+@events.test_stopping.add_listener
+def wait_for_the_end(environment: Environment, **_: Any) -> None:
+    """Locust's clock may be a little ahead of the storm's: the storm drains and compares first."""
+    engine = STATE.engine
+    if engine is not None and not engine.finished.is_set():
+        STATE.is_awaited = True
+        engine.finished.wait()
+
+
+class Storm(User):
+    """A user of the closed loop; an open storm has none."""
+
+    wait_time = constant(0)
+
+    @task
+    def ask(self) -> None:
+        """One request after the other until the storm is over."""
+        if STATE.engine is None or not STATE.engine.turn():
+            raise StopUser
+
+
+def _run(engine: Engine, environment: Environment) -> None:
+    engine.run(lambda result: _conclude(engine, result))
+    if not STATE.is_awaited and environment.runner is not None:
+        environment.runner.quit()
+
+
+def _conclude(engine: Engine, result: StormResult) -> None:
+    asked = STATE.asked
+    if asked is not None and asked.result is not None:
+        report.write(result, asked.result)
+    report.show(result, engine.said, could_read=engine.could_read)
+
+
+def _only_here(runner: Any, web_ui: Any) -> None:
+    if isinstance(runner, WorkerRunner):
+        sys.exit(USAGE)  # its master says why
+    if not isinstance(runner, LocalRunner):
+        raise UsageError(ONE_PROCESS)  # asked for by a file or the environment
+    if web_ui is not None:
+        raise UsageError("storms run without the web page for now: add --headless")
+
+
+def _prepared(asked: Asked) -> Prepared:
+    """Preflight, wait for the planned beginning, read the pool."""
+    plan, operation = asked.plan, OPERATIONS[asked.plan.operation]
+    target = Target(asked)
+    query = narrowed(plan.query or operation.candidates, plan.prefix)
+    target.preflight()
+    gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
+    found = harvest(operation, target.history(plan.query or operation.candidates), plan.prefix)
+    if asked.everything:
+        _confirm(asked, target, found)
+    report.announce(plan, operation, found, asked.users, query)
+    return Prepared(plan, operation, query, asked.users, target, found, mark(target), asked.timeout, asked.quiet)
+
+
+def _confirm(asked: Asked, target: Target, found: Harvest) -> None:
+    """Before all orchestrators are in scope: how many ids, which, and the host typed again."""
+    report.say(f"--scope all: {len(found.tokens):,} ids on {asked.host}, whoever they belong to, for example")
+    shown = {token.audit_id for token in found.tokens[:SHOWN]}
+    for run in target.history(asked.plan.query or OPERATIONS[asked.plan.operation].candidates):
+        if run.job_history_id in shown:
+            report.say(f"  {run.job_history_id}  {run.agent_machine}  {run.job_type}  {run.job_id}")
+            shown.discard(run.job_history_id)
+        if not shown:
+            break
+    if not sys.stdin.isatty():
+        raise UsageError("--scope all asks a person: there is no terminal to ask on")
+    if not guard.is_confirmed(input(f"type {asked.host} to go on: "), asked.host):
+        raise UsageError(f"that was not {asked.host}: nothing was sent")
+
+
+def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
+    """Make Locust run as long as the storm, with as many users as it has, and Ctrl-C end it in good order."""
+    asked = STATE.asked
+    assert asked is not None
+    options.run_time = math.ceil(storm.plan.span / SECOND)
+    options.num_users = storm.users or 0
+    tell_second = report.progress if STATE.is_driven else lambda _: None
+    engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second)
+    gevent.signal_handler(signal.SIGINT, engine.interrupt)
+
+
+def _nothing_measured(found: Harvest, stopped: str | None, words: str) -> NoReturn:
+    asked = STATE.asked
+    if asked is not None and asked.result is not None:
+        run = Run("open" if asked.users is None else "closed", time.time_ns(), 0, 0, None, stopped)
+        nothing = storm_result(asked.plan, run, found, Meter(), Totals(0, 0, 0, 0), NOTHING, Health(0.0, 0.0, False))
+        report.write(nothing, asked.result)
+    _leave(INCONCLUSIVE, f"inconclusive: {words}")
+
+
+def _leave(code: int, words: str) -> NoReturn:
+    # Who drives us by a plan reads standard output.
+    print(f"storm: {words}", file=sys.stdout if STATE.is_driven else sys.stderr, flush=True)
+    sys.exit(code)

@@ -1,0 +1,252 @@
+"""One target over geventhttpclient: requests of a storm, and the reads before and after it.
+
+Every call ends in an answer or a named error; nothing is repeated. What answers mean is `agent_sim.storms`.
+"""
+
+import re
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from geventhttpclient import HTTPClient
+from geventhttpclient.response import HTTPParseError
+from storm_options import Asked
+
+from agent_sim.errors import MalformedMessage, TargetError, UsageError
+from agent_sim.protocol import command
+from agent_sim.protocol.codec import ApiCall, api_call, read_reply
+from agent_sim.protocol.endpoints import BY_OPERATION
+from agent_sim.query.scope import conjoin, quote
+from agent_sim.storms.guard import repeats_posts
+from agent_sim.storms.history import read_history
+from agent_sim.storms.taxonomy import UNANSWERED, ErrorKind, classify
+
+CONNECT_TIMEOUT: Final = 5.0
+PAGE: Final = 1000
+"""Records asked for at once: what scripts in the wild ask for (command-api 1.5)."""
+
+
+class _NotSent(Exception):
+    """There is no connection, so nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: an error of the taxonomy or None, a status (0: none came), the body, what to tell people."""
+
+    error: ErrorKind | None
+    status: int
+    body: bytes
+    total: int | None
+    said: str
+
+
+def require_honest_client() -> None:
+    """Raise UsageError for a geventhttpclient that silently sends a POST again (load-testing 2.2)."""
+    found = version("geventhttpclient")
+    if repeats_posts(found):
+        raise UsageError(f"geventhttpclient {found} sends a POST again by itself: install 2.6 or newer")
+
+
+def scope_clause(prefix: str) -> str:
+    """The condition over JobHistory that keeps to machines with this prefix."""
+    return f"Agent -startswith {quote(prefix)}"
+
+
+def narrowed(query: str, prefix: str) -> str:
+    """A query over JobHistory within the scope; an empty prefix narrows nothing. Raises QueryError."""
+    return conjoin(query, scope_clause(prefix)) if prefix else query
+
+
+class Target:
+    """The target of one storm; an `observe.Reader` too, whose history is that of the scope."""
+
+    def __init__(self, asked: Asked) -> None:
+        parts = urlsplit(asked.url)
+        self.root = parts.path.rstrip("/")
+        self.api = f"{self.root}/{asked.api_path.strip('/')}".rstrip("/")
+        self.url = f"{parts.scheme}://{parts.netloc}{self.root}"
+        self._prefix = asked.plan.prefix
+        self._client = _client(asked)
+        self._headers = _headers(*asked.credentials)
+
+    def ask(self, operation: command.Operation) -> Answer:
+        """Send one request and wait for its answer, at most the timeout."""
+        call = api_call(operation)
+        base = self.root if isinstance(operation, command.ListTransitions) else self.api
+        try:
+            return self._exchange(call, base, BY_OPERATION[type(operation)].success)
+        except _NotSent as unsent:
+            cause = cast(OSError, unsent.__cause__)
+            return Answer(_unconnected(cause), 0, b"", None, _words(cause))
+        except TimeoutError:
+            return Answer(ErrorKind.READ_TIMEOUT, 0, b"", None, "no answer in time")
+        except (OSError, HTTPParseError) as error:
+            return Answer(ErrorKind.RESET_BEFORE_RESPONSE, 0, b"", None, _words(error))
+
+    def _exchange(self, call: ApiCall, base: str, expected: int) -> Answer:
+        path = f"{base}{call.path}{'?' * bool(call.query)}{call.query}"
+        response = self._client.request(call.method, path, body=call.body or b"", headers=self._headers)
+        body = response.read()
+        status = response.status_code
+        total = str(response.get("x-total-count") or "")
+        error = classify(status, bool(body), expected)
+        said = "" if error is None else f"{status} {_message(body)}".strip()
+        return Answer(error, status, body, int(total) if total.isdigit() else None, said)
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def preflight(self) -> None:
+        """Raise TargetError unless this is a Command server that takes our credentials."""
+        asked = command.GetEndpoints()
+        answer = self.ask(asked)
+        self._raise_for(answer)
+        try:
+            if answer.status == 200:
+                read_reply(asked, answer.status, answer.body, None)
+                return
+        except MalformedMessage as error:
+            raise TargetError(f"{self.url} is not a Command server: Status/Endpoints: {error}") from error
+        raise TargetError(f"{self.url} is not a Command server: {self.api}/Status/Endpoints answers {answer.said}")
+
+    def last_transition(self) -> int | None:
+        """The newest transition's number; None if the target shows none."""
+        asked = command.ListTransitions(after=0, limit=1)
+        answer = self.ask(asked)
+        if answer.status != 200:
+            return None
+        try:
+            reply = read_reply(asked, answer.status, answer.body, None)
+        except MalformedMessage:
+            return None
+        return cast(command.Transitions, reply.body).last_seq
+
+    def transitions(self, after: int) -> Iterator[command.Transition]:
+        """Every transition with a higher number, in order. Raises TargetError."""
+        while True:
+            page = cast(command.Transitions, self._read(command.ListTransitions(after=after)).body)
+            yield from page.transitions
+            if not page.transitions or page.transitions[-1].seq >= page.last_seq:
+                return
+            after = page.transitions[-1].seq
+
+    def history(self, query: str, *, newest_first: bool = False) -> Iterator[command.JobHistoryRecord]:
+        """Every run in scope that matches. Raises TargetError."""
+        sort = "JobHistoryId" if newest_first else ""
+        seen: set[int] = set()
+        for number in range(1, 1_000_000):
+            page = command.Page(narrowed(query, self._prefix), number, PAGE, sort, descending=newest_first)
+            runs = cast(tuple[command.JobHistoryRecord, ...], self._read(command.ListJobHistory(page)).body or ())
+            fresh = [run for run in runs if run.job_history_id not in seen]
+            if not fresh:  # past the end, or a server that repeats its last page
+                return
+            seen.update(run.job_history_id for run in fresh)
+            yield from fresh
+
+    def scheduled(self) -> Iterator[command.ScheduledJobRecord]:
+        """Every job that waits. Raises TargetError."""
+        seen: set[str] = set()
+        for number in range(1, 1_000_000):
+            reply = self._read(command.ListScheduledJobs(command.Page(number=number, limit=PAGE)))
+            jobs = cast(tuple[command.ScheduledJobRecord, ...], reply.body or ())
+            fresh = [job for job in jobs if job.id not in seen]
+            if not fresh:
+                return
+            seen.update(job.id for job in fresh)
+            yield from fresh
+
+    def _read(self, asked: command.Operation) -> command.CommandReply:
+        answer = self.ask(asked)
+        self._raise_for(answer)
+        row = BY_OPERATION[type(asked)]
+        if answer.status != 200:
+            raise TargetError(f"{self.url}: {row.name} answers {answer.said}")
+        try:
+            if isinstance(asked, command.ListJobHistory):
+                return read_history(asked, answer.status, answer.body, answer.total)
+            return read_reply(asked, answer.status, answer.body, answer.total)
+        except MalformedMessage as error:
+            raise TargetError(f"{self.url}: {row.name}: {error}") from error
+
+    def _raise_for(self, answer: Answer) -> None:
+        if answer.error is ErrorKind.TLS:
+            raise TargetError(f"{self.url}: TLS: {answer.said} (--ca FILE names whom to trust)")
+        if answer.error in UNANSWERED:
+            raise TargetError(f"cannot reach {self.url}: {answer.said}")
+        if answer.error is ErrorKind.HTTP_401_403:
+            raise TargetError(f"{self.url} refuses our credentials ({answer.said})")
+
+
+def _client(asked: Asked) -> HTTPClient:
+    arguments: dict[str, Any] = {
+        "concurrency": asked.plan.max_in_flight + 1,
+        "connection_timeout": min(CONNECT_TIMEOUT, asked.timeout),
+        "network_timeout": float(asked.timeout),
+        "insecure": asked.insecure,
+    }
+    if asked.ca is not None:
+        arguments["ssl_options"] = {"ca_certs": str(asked.ca)}
+    if asked.insecure:
+        arguments["ssl_context_factory"] = _unverified
+    try:
+        client = HTTPClient.from_url(asked.url, **arguments)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"--ca {asked.ca}: {_words(error)}") from error
+    _mark_unsent(client)
+    return client
+
+
+def _unverified(cafile: str | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _mark_unsent(client: HTTPClient) -> None:
+    """Tell a connection that could not be made from one that broke: after the first nothing was sent."""
+    pool = client._connection_pool
+    connect = pool.get_socket
+
+    def get_socket() -> Any:
+        try:
+            return connect()
+        except OSError as error:
+            raise _NotSent from error
+
+    pool.get_socket = get_socket  # type: ignore[method-assign]  # the library has no hook for it
+
+
+def _headers(username: str, password: str) -> dict[str, str]:
+    token = b64encode(f"{username}:{password}".encode()).decode("ascii")
+    return {
+        "Authorization": f"Basic {token}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "x-keyfactor-requested-with": "APIClient",
+        "x-keyfactor-api-version": "1",
+    }
+
+
+def _unconnected(error: OSError) -> ErrorKind:
+    if isinstance(error, TimeoutError):
+        return ErrorKind.CONNECT_TIMEOUT
+    return ErrorKind.TLS if isinstance(error, ssl.SSLError) else ErrorKind.CONNECT_REFUSED
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    said = error.strerror if isinstance(error, OSError) else ""
+    return said or str(error) or type(error).__name__
+
+
+def _message(body: bytes) -> str:
+    """The first line of what an error's body says, shortened."""
+    found = re.search(rb'"message"\s*:\s*"((?:[^"\\]|\\.)*)"', body, re.IGNORECASE)
+    text = (found[1] if found else body.strip().split(b"\n", 1)[0]).decode(errors="replace")
+    return text[:200]

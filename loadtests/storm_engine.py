@@ -1,0 +1,312 @@
+"""The loop around one storm: wait until a request is due, send it, book the answer; then drain and compare.
+
+All greenlets of a storm are here and all clocks are read here. When, what, for whom and with what verdict is
+decided in `agent_sim.storms`.
+"""
+
+import gc
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool as Senders
+from storm_client import Answer, Target
+
+from agent_sim.errors import TargetError
+from agent_sim.instants import MILLISECOND, SECOND, Instant, Span
+from agent_sim.protocol.command import Operation
+from agent_sim.storms.arrivals import due_offsets
+from agent_sim.storms.health import health
+from agent_sim.storms.ledger import Entry, Ledger
+from agent_sim.storms.meter import Meter, SeriesEntry
+from agent_sim.storms.observe import Mark, observe
+from agent_sim.storms.operations import StormOperation
+from agent_sim.storms.plan import StormPlan
+from agent_sim.storms.pool import Batch, Harvest, Pool
+from agent_sim.storms.reconcile import NOTHING, Reconciliation, reconcile, unread
+from agent_sim.storms.result import BROKEN, Run, StormResult, exit_code, storm_result
+from agent_sim.storms.stop import INTERRUPTED, StopRule
+from agent_sim.storms.taxonomy import ErrorKind, outcome_of
+
+HEAD_START: Final[Span] = 50 * MILLISECOND
+"""Between the decision to begin and the first request, so that it is not late already."""
+
+INTERRUPTED_DRAIN: Final = 5.0
+"""Seconds that a person who pressed Ctrl-C waits for answers at most."""
+
+INSISTS_AFTER: Final[Span] = 2 * SECOND
+"""Two signals closer together are one wish: a terminal and a parent process may both pass it on."""
+
+LEAST_SAMPLE: Final[Span] = 200 * MILLISECOND
+"""CPU over a shorter span than this says nothing."""
+
+_LATE_TURNS: Final = 16
+"""While behind schedule, others get a turn after so many requests."""
+
+_KILLED: Final = Answer(ErrorKind.READ_TIMEOUT, 0, b"", None, "no answer before the end of the drain")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A storm that is ready to begin. `query` is what is sent by query; `users` None means open."""
+
+    plan: StormPlan
+    operation: StormOperation
+    query: str
+    users: int | None
+    target: Target
+    found: Harvest
+    before: Mark
+    timeout: int
+    quiet: float
+
+
+class Engine:
+    """One storm under way. `tell_request` is Locust's request event, `tell_second` gets a line every second."""
+
+    def __init__(
+        self,
+        storm: Prepared,
+        tell_request: Callable[..., None],
+        tell_second: Callable[[SeriesEntry], None],
+    ) -> None:
+        self.storm = storm
+        self.plan = storm.plan
+        self.pool = Pool(storm.found.tokens)
+        self.ledger = Ledger(len(self.pool))
+        self.meter = Meter()
+        self.result: StormResult | None = None
+        self.code = BROKEN  # until it is known better: an engine that fails must not pass
+        self.could_read = True
+        self.said: dict[ErrorKind, str] = {}
+        self.finished = Event()  # the result is there, and written
+        self._rule = StopRule()
+        self._senders = Senders(storm.plan.max_in_flight)
+        self._over = Event()  # no more requests are to begin
+        self._hurry = Event()  # nobody waits any longer
+        self._stopped: str | None = None
+        self._interrupted_at: Instant | None = None
+        self._exhausted_at: Span | None = None
+        self._tell_request, self._tell_second = tell_request, tell_second
+        self._cpu_percent = 0.0
+        self._cpu_since = 0.0, 0
+        batch = f"ids={self.plan.batch}" if self.plan.by == "ids" else "query"
+        self._title = f"{storm.operation.title}[{batch}]"
+        self._began_wall = self._began = 0
+
+    # --- from outside -------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Set the storm's zero; `run` must follow."""
+        gc.collect()
+        gc.freeze()
+        head_start = HEAD_START if self.storm.users is None else 0
+        self._began_wall = time.time_ns() + head_start
+        self._began = time.perf_counter_ns() + head_start
+
+    def run(self, conclude: Callable[[StormResult], None]) -> None:
+        """The storm from its first request to its result, which `conclude` is given before anybody else sees it."""
+        try:
+            self._storm()
+            if self.result is not None:
+                conclude(self.result)
+        except Exception:  # noqa: BLE001  # a bug of ours: say so at once, and let nobody wait for ever
+            traceback.print_exc()
+            self.code = BROKEN
+        finally:
+            self.finished.set()
+
+    def stop(self, reason: str) -> None:
+        """Begin no more requests; those under way are waited for."""
+        if not self._over.is_set():
+            self._stopped = reason
+            self._over.set()
+
+    def interrupt(self) -> None:
+        """Stop for a person; for one who insists after a while, wait for nothing any more."""
+        now = time.perf_counter_ns()
+        if self._interrupted_at is None:
+            self._interrupted_at = now
+            self.stop(INTERRUPTED)
+        elif now - self._interrupted_at > INSISTS_AFTER:
+            self._hurry.set()
+
+    def turn(self) -> bool:
+        """One request of a closed loop's user; False when it is over."""
+        now = self._now()
+        if self._over.is_set() or now >= self.plan.span:
+            return False
+        taken = self._take(now)
+        if taken is None:
+            return False
+        self.meter.due()
+        self._send(now, *taken)
+        return True
+
+    # --- phases -------------------------------------------------------------------------------
+
+    def _storm(self) -> None:
+        self._cpu_since = time.process_time(), self._now()
+        ticker = gevent.spawn(self._tick)
+        seconds = self._offer() if self.storm.users is None else self._hold()
+        self._over.set()
+        self._drain()
+        ticker.kill()
+        self._sample_cpu()
+        if not self.meter.is_quiet:
+            self._second(self._now())
+        gevent.sleep(0 if self._hurry.is_set() else self.storm.quiet)
+        run = Run(
+            model="open" if self.storm.users is None else "closed",
+            started_at=self._began_wall,
+            seconds=seconds,
+            used=self.pool.used,
+            exhausted_at=self._exhausted_at,
+            stopped=self._stopped,
+        )
+        generator = health(self._cpu_percent, self.meter.lateness)
+        self.result = storm_result(
+            self.plan, run, self.storm.found, self.meter, self.ledger.totals(), self._compare(), generator
+        )
+        self.code = exit_code(self.result, could_read=self.could_read)
+
+    def _offer(self) -> Span:
+        """Send what is due when it is due; returns how long that lasted."""
+        for number, due in enumerate(due_offsets(self.plan)):
+            if self._is_over_by(due, number):
+                return max(self._now(), 0)
+            if self.plan.by == "ids" and self.pool.is_exhausted:
+                self._exhausted_at = due
+                return due
+            self.meter.due()
+            if self._senders.full():
+                self.meter.drop(due)
+            elif taken := self._take(due):
+                self._senders.spawn(self._send, due, *taken)
+        return max(self._now(), 0) if self._is_over_by(self.plan.span, 0) else self.plan.span
+
+    def _hold(self) -> Span:
+        """Let the users of a closed loop go on until the time or the ids are up."""
+        over = self._is_over_by(self.plan.span, 0)
+        if self._exhausted_at is not None:
+            return self._exhausted_at
+        return max(self._now(), 0) if over else self.plan.span
+
+    def _is_over_by(self, due: Span, number: int) -> bool:
+        """Wait until `due`; True if the storm was stopped before."""
+        wait = due - self._now()
+        if wait > 0:
+            return bool(self._over.wait(wait / SECOND))
+        if number % _LATE_TURNS == 0:
+            gevent.sleep(0)
+        return bool(self._over.is_set())
+
+    def _drain(self) -> None:
+        limit = INTERRUPTED_DRAIN if self._stopped == INTERRUPTED else self.storm.timeout + 2.0
+        deadline = time.perf_counter() + limit
+        while self.ledger.in_flight and time.perf_counter() < deadline and not self._hurry.is_set():
+            gevent.sleep(0.01)
+        self._senders.kill()
+        self.meter.errors[ErrorKind.READ_TIMEOUT] += self.ledger.abandon(self._wall(self._now()))
+        self.meter.close(self._now())
+
+    def _compare(self) -> Reconciliation:
+        if not self.ledger.size or self._hurry.is_set():
+            return unread("interrupted twice") if self._hurry.is_set() else NOTHING
+        storm, tokens = self.storm, self.pool.tokens
+        try:
+            observed = observe(storm.operation, tokens, self.ledger, storm.before, storm.target)
+        except TargetError as error:
+            self.could_read = False
+            return unread(str(error))
+        return reconcile(tokens, self.ledger, observed, again=storm.operation.again)
+
+    # --- one request --------------------------------------------------------------------------
+
+    def _take(self, due: Span) -> tuple[Batch | None, Entry] | None:
+        """Book what the next request concerns; None if no id is left."""
+        if self.plan.by == "query":
+            self.pool.take_all()
+            return None, self.ledger.send(None, self._wall(self._now()))
+        batch = self.pool.take(self.plan.batch)
+        if batch is not None:
+            return batch, self.ledger.send(batch, self._wall(self._now()))
+        self._exhausted_at = due
+        self._over.set()
+        return None
+
+    def _send(self, due: Span, batch: Batch | None, entry: Entry) -> None:
+        sent = self._now()
+        self.meter.start(due, sent)
+        try:
+            answer = self.storm.target.ask(self._request(batch))
+        except gevent.GreenletExit:
+            answer = _KILLED
+        except Exception as error:  # noqa: BLE001  # the taxonomy has a row for bugs of ours; the storm goes on
+            answer = Answer(ErrorKind.CLIENT_BUG, 0, b"", None, repr(error))
+        self._book(due, sent, batch, entry, answer)
+
+    def _request(self, batch: Batch | None) -> Operation:
+        operation = self.storm.operation
+        return operation.by_query(self.storm.query) if batch is None else operation.by_ids(batch.ids)
+
+    def _book(self, due: Span, sent: Span, batch: Batch | None, entry: Entry, answer: Answer) -> None:
+        now = self._now()
+        is_first = self.meter.ids == 0
+        if not self.ledger.settle(entry, outcome_of(answer.error), self._wall(now)):
+            return
+        # By query, the first accepted request may have changed them all, the next ones none.
+        ids = len(batch.ids) if batch is not None else len(self.pool) * is_first
+        self.meter.finish(due, sent, now, answer.error, ids)
+        if answer.error is not None:
+            self.said.setdefault(answer.error, answer.said)
+        reason = self._rule.see(answer.error, now)
+        if reason is not None:
+            self.stop(reason)
+        self._tell_request(
+            request_type="POST",
+            name=self._title,
+            response_time=(now - due) / MILLISECOND,
+            response_length=len(answer.body),
+            exception=None if answer.error is None else RequestFailed(answer),
+            context={},
+            start_time=self._wall(sent) / SECOND,
+            url=self.storm.target.api,
+        )
+
+    # --- clocks -------------------------------------------------------------------------------
+
+    def _now(self) -> Span:
+        return time.perf_counter_ns() - self._began
+
+    def _wall(self, elapsed: Span) -> Instant:
+        return self._began_wall + elapsed
+
+    def _tick(self) -> NoReturn:
+        second = 0
+        while True:
+            second += 1
+            gevent.sleep(max(second * SECOND - self._now(), 0) / SECOND)
+            self._sample_cpu()
+            self._second(self._now())
+
+    def _sample_cpu(self) -> None:
+        (used, since), now = self._cpu_since, self._now()
+        if now - since >= LEAST_SAMPLE:
+            self._cpu_since = time.process_time(), now
+            percent = 100 * (self._cpu_since[0] - used) * SECOND / (now - since)
+            self._cpu_percent = max(self._cpu_percent, percent)
+
+    def _second(self, now: Span) -> None:
+        self._tell_second(self.meter.tick(now))
+
+
+class RequestFailed(Exception):
+    """A failed request as Locust's tables show it: by kind and status, so that equal ones are one row."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"{answer.error}{f' ({answer.status})' if answer.status else ''}")

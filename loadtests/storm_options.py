@@ -1,0 +1,195 @@
+"""The storm's own options on Locust's command line, and the one plan that they or a plan file come to.
+
+Parses and checks; connects to nothing. Raises UsageError for whatever cannot be done.
+"""
+
+import os
+import stat
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from locust.argument_parser import timespan
+
+from agent_sim.errors import UsageError
+from agent_sim.instants import SECOND
+from agent_sim.storms import guard
+from agent_sim.storms.operations import OPERATIONS
+from agent_sim.storms.plan import Stage, StormPlan, check, from_json
+from agent_sim.storms.rates import parse_rate
+
+USERNAME: Final = "AGENT_SIM_USERNAME"
+PASSWORD: Final = "AGENT_SIM_PASSWORD"  # the name of a variable
+OWNER_OPTION: Final = "i-own-this-target"
+
+_PLANNED: Final = ("storm", "rate", "batch", "by", "query", "arrivals", "max_in_flight", "seed", "prefix")
+"""Options that a plan file settles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for. `users` is a closed loop's number of users, None for an open storm."""
+
+    plan: StormPlan
+    users: int | None
+    url: str
+    api_path: str
+    credentials: tuple[str, str]
+    ca: Path | None
+    insecure: bool
+    timeout: int
+    quiet: float
+    result: Path | None
+    everything: bool
+    foreign: tuple[str, ...]
+
+    @property
+    def host(self) -> str:
+        """The target's host."""
+        return guard.host_of(self.url)
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add ours to Locust's."""
+    group = parser.add_argument_group("Storm", "What is asked of the target, how often and within which scope.")
+    group.add_argument("--storm", choices=list(OPERATIONS), help="What to ask for.")
+    group.add_argument("--rate", help="Arrivals, such as 20/s or 90/min: open model. Instead of it, -u: closed loop.")
+    group.add_argument("--batch", type=int, help="Ids in one request (default 50).")
+    group.add_argument("--by", choices=["ids", "query"], help="Send ids (default) or a query.")
+    group.add_argument("--query", help="Query over JobHistory: candidates (by ids) or what is sent (by query).")
+    group.add_argument("--arrivals", choices=["uniform", "poisson"], help="Spacing of arrivals (default uniform).")
+    group.add_argument("--max-in-flight", type=int, help="Requests under way at once (default 200); more are dropped.")
+    group.add_argument("--seed", type=int, help="Of Poisson arrivals (default 1).")
+    group.add_argument("--prefix", help=f"Scope: AgentMachine begins so (default {guard.AGENT_PREFIX}).")
+    group.add_argument("--scope", choices=["prefix", "all"], default="prefix", help="'all' asks before it goes on.")
+    group.add_argument("--plan", type=Path, metavar="FILE", help="A storm plan as JSON, instead of the above.")
+    group.add_argument("--result", type=Path, metavar="FILE", help="Where to write the result as JSON.")
+    group.add_argument("--api-path", default="/KeyfactorAPI", help="Of the management API (default /KeyfactorAPI).")
+    group.add_argument("--credentials", type=Path, metavar="FILE",
+                       help=f"Lines {USERNAME}=... and {PASSWORD}=..., mode 0600.")  # fmt: skip
+    group.add_argument("--ca", type=Path, metavar="FILE", help="Certificates to trust for TLS, PEM.")
+    group.add_argument("--insecure", action="store_true", help="Do not verify the target's certificate.")
+    group.add_argument("--timeout", type=timespan, default="30s", help="For one answer (default 30s).")
+    group.add_argument("--quiet-period", type=float, default=1.0, metavar="SECONDS",
+                       help="Between the last answer and the reconciliation (default 1).")  # fmt: skip
+    group.add_argument(f"--{OWNER_OPTION}", metavar="HOST", help="Needed for any target but this machine.")
+    group.add_argument("--foreign", action="append", default=[], help=SUPPRESS)  # only ever adds protection
+
+
+def read(options: Namespace, parser: Any) -> Asked:
+    """What the parsed options ask for. Raises UsageError."""
+    if not options.host:
+        raise UsageError("where is the target? add --host URL")
+    host = guard.host_of(options.host)
+    _only_from_the_keyboard(parser)
+    refusal = guard.refuse(host, options.i_own_this_target, guard.Intent(storms=True), options.foreign)
+    if refusal:
+        raise UsageError(refusal)
+    plan = _plan(options)
+    everything = options.scope == "all"
+    if not everything and (refusal := guard.refuse_scope(host, plan.prefix, options.foreign)):
+        raise UsageError(refusal)
+    return Asked(
+        plan=replace(plan, prefix="") if everything else plan,
+        users=options.num_users,
+        url=options.host,
+        api_path=options.api_path,
+        credentials=_credentials(options.credentials, os.environ),
+        ca=options.ca,
+        insecure=options.insecure,
+        timeout=max(options.timeout, 1),
+        quiet=max(options.quiet_period, 0.0),
+        result=options.result,
+        everything=everything,
+        foreign=tuple(options.foreign),
+    )
+
+
+def _only_from_the_keyboard(parser: Any) -> None:
+    """A file that lies about must not speak for the person."""
+    for source, settings in parser.get_source_to_settings_dict().items():
+        if source != "command_line" and any(OWNER_OPTION in str(name) for name in settings):
+            raise UsageError(f"--{OWNER_OPTION} counts on the command line only; remove it from {source}")
+
+
+def _plan(options: Namespace) -> StormPlan:
+    if options.plan is not None:
+        return _plan_file(options)
+    if options.storm is None:
+        raise UsageError(f"which storm? add --storm {'|'.join(OPERATIONS)}")
+    plan = StormPlan(
+        name=options.storm,
+        operation=options.storm,
+        by=_by(options),
+        batch=_or(options.batch, 50),
+        query=_or(options.query, ""),
+        stages=_stages(options),
+        arrivals=_or(options.arrivals, "uniform"),
+        max_in_flight=options.num_users or _or(options.max_in_flight, 200),
+        prefix=_or(options.prefix, guard.AGENT_PREFIX),
+        seed=_or(options.seed, 1),
+        start=0,
+    )
+    check(plan)
+    return plan
+
+
+def _by(options: Namespace) -> Literal["ids", "query"]:
+    return "query" if options.by == "query" else "ids"
+
+
+def _stages(options: Namespace) -> tuple[Stage, ...]:
+    if options.rate is not None and options.num_users is not None:
+        raise UsageError("--rate is an open storm and -u a closed loop: give one of them")
+    if options.run_time is None:
+        raise UsageError("how long? add -t 30s")
+    span = options.run_time * SECOND
+    if options.rate is not None:
+        rate = parse_rate(options.rate)
+        return (Stage(rate, 0), Stage(rate, span))
+    if options.num_users is None:
+        raise UsageError("how much? add --rate 20/s for arrivals, or -u 10 for a closed loop")
+    if options.num_users < 1:
+        raise UsageError(f"-u must be 1 or more, is {options.num_users}")
+    return (Stage(0, span),)
+
+
+def _plan_file(options: Namespace) -> StormPlan:
+    extra = [name for name in _PLANNED if getattr(options, name) is not None]
+    extra += ["users"] if options.num_users is not None else []
+    extra += ["run_time"] if options.run_time is not None else []
+    if extra:
+        raise UsageError(
+            f"--plan settles it all: leave out {', '.join('--' + name.replace('_', '-') for name in extra)}"
+        )
+    try:
+        return from_json(options.plan.read_bytes())
+    except OSError as error:
+        raise UsageError(f"--plan {options.plan}: {error.strerror}") from error
+
+
+def _credentials(file: Path | None, environment: Mapping[str, str]) -> tuple[str, str]:
+    given = environment if file is None else _credentials_file(file)
+    missing = [name for name in (USERNAME, PASSWORD) if not given.get(name)]
+    if missing:
+        where = "in the environment (or use --credentials FILE)" if file is None else f"in {file}"
+        raise UsageError(f"credentials are missing: set {' and '.join(missing)} {where}")
+    return given[USERNAME], given[PASSWORD]
+
+
+def _credentials_file(file: Path) -> dict[str, str]:
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--credentials {file}: {error.strerror}") from error
+    if mode & 0o077:
+        raise UsageError(f"--credentials {file}: others can read it (mode {mode:04o}); chmod 600 {file}")
+    lines = (line.partition("=") for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip() for name, sign, value in lines if sign}
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value

@@ -1,0 +1,209 @@
+"""How fast virtual time passes: the replay's heap beside the same agents as asyncio tasks under a clock that jumps.
+
+    python -m tests.bench.replay --hours 1 --agents 1000 --every 30s
+
+Both drive the same agent core against the same server core with the same round trip; what differs is the shell. Each
+is measured in a process of its own: CPU seconds of the run alone, and the peak memory of the process, beside that of
+one that only imported everything. Ratios hold between rows of one table; the rest is this machine's.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_sim.agent.core import Agent
+from agent_sim.agent.events import Answered, Event, Woken
+from agent_sim.cli.replay import START, backend
+from agent_sim.fleet.replay import Backend, Replay
+from agent_sim.fleet.virtual import ROUND_TRIP
+from agent_sim.instants import SECOND, Instant, from_iso
+from agent_sim.protocol.enums import BY_GUID
+from agent_sim.results import journal
+from agent_sim.scenario.load import Overrides, load
+from agent_sim.scenario.plan import Plan, plan
+from agent_sim.server.store import SqliteStore
+
+SCENARIO = """
+version: 1
+name: bench
+seed: 1
+stop: {{after: {hours}h, drain: 0s}}
+fleets: [{{name: lab, count: {agents}, capabilities: [LOGS], heartbeat: {{every: {every}}}}}]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one way of running cost; `lines` are the journal's."""
+
+    cpu_seconds: float
+    requests: int
+    lines: int
+    peak_mb: float
+
+
+# --- ours ---------------------------------------------------------------------------------------
+
+
+def by_heap(planned: Plan, server: Backend) -> int:
+    """The replay itself; returns how many lines it wrote."""
+    lines = 0
+
+    def count(_: journal.Line) -> None:
+        nonlocal lines
+        lines += 1
+
+    Replay(planned, server, count, 0).run()
+    return lines
+
+
+# --- the baseline -------------------------------------------------------------------------------
+
+
+class JumpingSelector(selectors.SelectSelector):
+    """Waits for nothing: the time that it was to wait has passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.seconds += timeout or 0.0
+        return []
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop in virtual time."""
+
+    def __init__(self) -> None:
+        self._jumping = JumpingSelector()
+        super().__init__(self._jumping)
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        return self._jumping.seconds
+
+
+def by_tasks(planned: Plan, server: Backend) -> int:
+    """A task for each agent."""
+    loop = JumpingLoop()
+    now = lambda: planned.start + round(loop.time() * SECOND)  # noqa: E731  # as short as its use
+    try:
+        loop.run_until_complete(_everybody(planned, server, now))
+    finally:
+        loop.close()
+    return 0
+
+
+async def _everybody(planned: Plan, server: Backend, now: Callable[[], Instant]) -> None:
+    agents = [Agent(member.identity, member.behaviour, BY_GUID, member.online) for member in planned.members]
+    async with asyncio.TaskGroup() as group:
+        for agent in agents:
+            group.create_task(_life(agent, server, now, planned.stop))
+
+
+async def _life(agent: Agent, server: Backend, now: Callable[[], Instant], stop: Instant) -> None:
+    event: Event = Woken()
+    while (wake := agent.next_wake()) <= stop:
+        await asyncio.sleep(max(wake - now(), 0) / SECOND)
+        requests = agent.handle(event, now())
+        agent.take_facts()
+        while requests:
+            request = requests.pop(0)
+            reply = server.agents(request, now())
+            await asyncio.sleep(ROUND_TRIP / SECOND)
+            requests += agent.handle(Answered(request, reply), now())
+            agent.take_facts()
+
+
+# --- measuring ----------------------------------------------------------------------------------
+
+WAYS = {"replay": by_heap, "asyncio tasks": by_tasks, "imports only": lambda planned, server: 0}
+
+
+def measured(way: str, text: str) -> Figures:
+    """One way, measured in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "scenario.yaml"
+        file.write_text(text, encoding="utf-8")
+        planned = plan(load(file, Overrides()), from_iso(START))
+    store = SqliteStore.open(":memory:")
+    counted = _Counted(backend(store, planned.server, planned.seed))
+    before = time.process_time()
+    lines = WAYS[way](planned, Backend(counted.agents, counted.server.command, counted.server.sweep))
+    used = time.process_time() - before
+    return Figures(used, counted.requests, lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+class _Counted:
+    """Counts agents' requests; costs both ways the same."""
+
+    def __init__(self, server: Backend) -> None:
+        self.server, self.requests = server, 0
+        ask = server.agents
+
+        def agents(request, now):  # type: ignore[no-untyped-def]  # as Backend.agents
+            self.requests += 1
+            return ask(request, now)
+
+        self.agents = agents
+
+
+def in_its_own_process(way: str, arguments: argparse.Namespace) -> Figures:
+    """One way, measured in a fresh interpreter."""
+    command = [sys.executable, "-m", "tests.bench.replay", "--one", way]
+    for name in ("hours", "agents", "every"):
+        command += [f"--{name}", str(getattr(arguments, name))]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Figures(**json.loads(done.stdout))
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hours", type=int, default=1, help="length of the run in virtual time")
+    parser.add_argument("--agents", type=int, default=1000)
+    parser.add_argument("--every", default="30s", help="time between heartbeats")
+    parser.add_argument("--one", choices=list(WAYS), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one is not None:
+        text = SCENARIO.format(hours=arguments.hours, agents=arguments.agents, every=arguments.every)
+        found = measured(arguments.one, text)
+        print(json.dumps({name: getattr(found, name) for name in Figures.__slots__}))
+        return
+    show(arguments, {way: in_its_own_process(way, arguments) for way in WAYS})
+
+
+def show(arguments: argparse.Namespace, found: dict[str, Figures]) -> None:
+    """The table, and the ratios under it."""
+    print(f"{arguments.hours} h x {arguments.agents:,} agents, a heartbeat every {arguments.every} (10 % jitter)")
+    print(f"{'':16}{'CPU s':>9}{'requests':>12}{'us/request':>12}{'agent-h/CPU s':>15}{'peak MB':>9}")
+    for way, figures in found.items():
+        if not figures.requests:
+            print(f"{way:16}{'':48}{figures.peak_mb:>9.0f}")
+            continue
+        each = figures.cpu_seconds / figures.requests * 1e6
+        rate = arguments.hours * arguments.agents / figures.cpu_seconds
+        print(
+            f"{way:16}{figures.cpu_seconds:>9.2f}{figures.requests:>12,}{each:>12.2f}{rate:>15,.0f}"
+            f"{figures.peak_mb:>9.0f}"
+        )
+    ours, theirs, empty = found["replay"], found["asyncio tasks"], found["imports only"]
+    print(
+        f"tasks : replay = {theirs.cpu_seconds / ours.cpu_seconds:.1f} in CPU;"
+        f" beyond the imports {ours.peak_mb - empty.peak_mb:.1f} MB for the replay,"
+        f" {theirs.peak_mb - empty.peak_mb:.1f} MB for the tasks; {ours.lines:,} journal lines"
+    )
+
+
+if __name__ == "__main__":
+    main()

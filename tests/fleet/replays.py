@@ -1,0 +1,69 @@
+"""Scenarios as text, replayed in this process: journal lines come back as a list."""
+
+from dataclasses import replace
+
+from agent_sim.cli.replay import backend, opening
+from agent_sim.fleet.replay import Replay
+from agent_sim.instants import from_iso
+from agent_sim.results import journal
+from agent_sim.results.judge import judge
+from agent_sim.results.summary import summarise
+from agent_sim.scenario.load import Overrides, load
+from agent_sim.scenario.plan import plan
+from agent_sim.server.store import SqliteStore
+
+START = from_iso("2026-01-01T00:00:00Z")
+
+
+class Played:
+    """A replay that is over."""
+
+    def __init__(self, lines, checks):
+        self.lines = lines
+        self.summary = summarise(lines)
+        self.verdicts = judge(self.summary, checks)
+
+    @property
+    def text(self):
+        return "".join(f"{journal.encode(line)}\n" for line in self.lines)
+
+    @property
+    def digest(self):
+        return self.summary.outcome_digest
+
+    @property
+    def answers(self):
+        return {verdict.name: verdict.answer for verdict in self.verdicts}
+
+    def of(self, kind):
+        return [line for line in self.lines if isinstance(line, kind)]
+
+
+def play(folder, text, *, seed=None, settings=(), change=lambda planned: planned, at=lambda run, line: None):
+    """Replay a scenario; `change` may alter its plan, `at` is told of each line and the run it comes from."""
+    file = folder / "scenario.yaml"
+    file.write_text(text, encoding="utf-8")
+    scenario = load(file, Overrides(settings=tuple(settings), seed=seed), seed=1)
+    planned = change(plan(scenario, START))
+    lines = [opening(planned)]
+    store = SqliteStore.open(":memory:")
+
+    def record(line):
+        lines.append(line)
+        at(run, line)
+
+    run = Replay(planned, backend(store, planned.server, planned.seed), record, scenario.stop.drain)
+    run.run()
+    store.close()
+    return Played(lines, planned.checks)
+
+
+def backwards(planned):
+    """The same plan with everybody in the opposite order."""
+    return replace(
+        planned,
+        members=planned.members[::-1],
+        operator=replace(
+            planned.operator, fleets=planned.operator.fleets[::-1], postings=planned.operator.postings[::-1]
+        ),
+    )

@@ -1,0 +1,84 @@
+"""Readings of what the server says, driven by hand: one reply for each operation."""
+
+import pytest
+
+from agent_sim.errors import TargetError
+from agent_sim.operator import readback
+from agent_sim.protocol import command
+from agent_sim.protocol.enums import Result, Status
+from agent_sim.protocol.schedule import Immediate, Interval
+
+
+def drive(reading, *replies):
+    """The operations that a reading asks for, and what it comes to."""
+    asked = [next(reading)]
+    for reply in replies:
+        try:
+            asked.append(reading.send(reply))
+        except StopIteration as end:
+            return asked, end.value
+    raise AssertionError(f"asked for more: {asked[-1]}")
+
+
+def ok(*records):
+    return command.CommandReply(200, records, len(records))
+
+
+def run(audit, status=Status.COMPLETED):
+    return command.JobHistoryRecord(audit, "agentsim-x-lab-00000", f"job-{audit}", "FetchLogs", Result.SUCCESS, status)
+
+
+def job(schedule):
+    return command.ScheduledJobRecord("job", "agentsim-x-lab-00000", 0, "FetchLogs", schedule=schedule)
+
+
+def test_runs_are_read_page_by_page_within_the_scope_and_after_earlier_runs():
+    first = tuple(run(n) for n in range(40))  # the server gives shorter pages than it was asked for
+
+    asked, found = drive(
+        readback.runs("agentsim-x-", since=41),
+        command.CommandReply(200, first, 41),
+        command.CommandReply(200, (run(40),), 41),
+    )
+
+    assert found == [*first, run(40)]
+    assert [(operation.page.number, operation.page.query) for operation in asked] == [
+        (1, 'Agent -startswith "agentsim-x-" AND JobHistoryId -gt 41'),
+        (2, 'Agent -startswith "agentsim-x-" AND JobHistoryId -gt 41'),
+    ]
+
+
+def test_without_a_total_an_empty_page_is_the_end():
+    page = command.CommandReply(200, (run(1),))
+
+    assert drive(readback.runs("x"), page, command.CommandReply(200, ()))[1] == [run(1)]
+
+
+@pytest.mark.parametrize(
+    ("replies", "drained"),
+    [
+        ([ok(run(1, Status.IN_PROCESS))], False),  # a run is in process
+        ([ok(), ok(job(Immediate()))], False),  # a job waits to run now
+        ([ok(), ok(job(None))], False),  # so does one without a schedule
+        ([ok(), ok(job(Interval(60)))], True),  # recurring jobs wait for ever
+        ([ok(), ok()], True),
+    ],
+)
+def test_a_fleet_is_drained_when_only_recurring_jobs_wait(replies, drained):
+    assert drive(readback.is_drained("agentsim-x-"), *replies)[1] is drained
+
+
+@pytest.mark.parametrize(("records", "newest"), [((run(7),), 7), ((), 0)])
+def test_the_newest_run_is_the_first_of_the_last(records, newest):
+    asked, found = drive(readback.newest_run("agentsim-x-"), ok(*records))
+
+    assert found == newest
+    assert (asked[0].page.limit, asked[0].page.descending) == (1, True)
+
+
+def test_a_target_that_will_not_be_read_says_why():
+    reading = readback.waiting("agentsim-x-")
+    next(reading)
+
+    with pytest.raises(TargetError, match=r"status 403\): not you"):
+        reading.send(command.CommandReply(403, command.ApiError("0xA0140002", "not you")))

@@ -1,0 +1,104 @@
+"""Scenarios that are well formed and yet make no sense."""
+
+from pathlib import Path
+
+import pytest
+
+from agent_sim.scenario.sense import remarks
+from tests.scenario.files import LAB, loaded, problems
+
+PHASES = LAB + "stop: {after: 2m}\nphases: [{name: work, duration: 1m}, {name: rest, duration: 1m}]\n"  # 7 is next
+
+BROKEN = [
+    (
+        LAB + "stop: {after: 1m}\nphases: [{name: work, duration: 1m}, {name: rest, duration: 30s}]\n",
+        "5:15: stop.after: found 1m, but the phases last 1m30s in all; expected at least that",
+    ),
+    (
+        LAB + "phases: [{name: a, duration: 1m, online: 80%}, {name: b, duration: 1m, online: 50%}]\n",
+        "5:80: phases[1].online: found 50% after 80%, expected as much or more: this version takes no agent offline",
+    ),
+    (
+        LAB + "phases: [{name: a, duration: 1m, online: 0%}]\n",
+        "5:9: phases: found no agent that ever comes online, expected some",
+    ),
+    (
+        PHASES
+        + "storms:\n  - {name: a, at: 10s, op: acknowledge, load: {rate: 1/s}, for: 20s}\n"
+        + "  - {name: b, at: 15s, op: acknowledge, load: {rate: 1/s}, for: 20s}\n",
+        "9:19: storms[1].at: acknowledge while storm a does the same until 30s, expected one after the other",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: LOGS, at: 2m}]\n",
+        "7:39: schedules[0].at: found 2m, expected a time before the run ends, at 2m",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: LOGS, every: 5s, from: rest+2m}]\n",
+        "7:52: schedules[0].from: found rest+2m, which is 3m, expected a time before the run ends, at 2m",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: LOGS, every: 5s, from: rest, until: work}]\n",
+        "7:65: schedules[0].until: found work, expected a time after it begins, at rest",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: 'custom:Patch', at: 1m}]\n",
+        "7:29: schedules[0].type: found custom:Patch, but no fleet has a capability for it",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: LOGS, at: 1m, select: {labels: {site: fra}}}]\n",
+        "7:51: schedules[0].select: matches nobody: no fleet that it asks for has a capability for LOGS",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: LOGS, at: 1m, select: {percent: 4%}}]\n",
+        "7:51: schedules[0].select: matches nobody: 4% of 10 agents is less than half a one",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: LOGS, at: 1m, select: {count: 11}}]\n",
+        "7:59: schedules[0].select.count: found 11, expected at most the 10 agents that can do it",
+    ),
+    (
+        PHASES + "storms: [{name: a, at: rest+1m, op: reschedule, load: {rate: 1/s}, for: 5s}]\n",
+        "7:24: storms[0].at: found rest+1m, which is 2m, expected a time before the run ends, at 2m",
+    ),
+    (
+        PHASES + "storms: [{name: a, at: rest+58s, op: reschedule, load: {rate: 1/s}, for: 5s}]\n",
+        "7:74: storms[0].for: ends at 2m3s, expected an end before that of the run, at 2m",
+    ),
+    (
+        PHASES + "storms: [{name: a, at: rest, op: reschedule, load: {stages: [{to: 1/s, over: 2m}]}}]\n",
+        "7:52: storms[0].load: ends at 3m, expected an end before that of the run, at 2m",
+    ),
+    (
+        PHASES
+        + "storms: [{name: a, at: 1m, op: reschedule, target: {query: Reslt -eq 4}, load: {rate: 1/s}, for: 5s}]\n",
+        (
+            "7:60: storms[0].target.query: JobHistory has no such field, did you mean Result? (at"
+            " position 1, near 'Reslt')"
+        ),
+    ),
+    (
+        PHASES
+        + "storms: [{name: a, at: 1m, op: reschedule, target: {query: (Result -eq 4}, load: {rate: 1/s}, for: 5s}]\n",
+        (
+            "7:60: storms[0].target.query: the '(' at position 1 is never closed, "
+            "expected ')' (at position 14, at the end of the query)"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), BROKEN, ids=[said for _, said in BROKEN])
+def test_what_makes_no_sense_is_told_with_its_place(text: str, said: str, tmp_path: Path):
+    assert problems(text, tmp_path) == [said]
+
+
+def test_what_is_perhaps_not_meant_is_remarked(tmp_path: Path):
+    text = (
+        LAB + "behaviours: [{name: spare}]\nstorms: [{name: a, at: 1s, op: reschedule, load: {rate: 1/s}, for: 5s}]\n"
+    )
+
+    assert list(remarks(loaded(text, tmp_path))) == [
+        "no fleet follows the behaviour spare",
+        "a failed job is tried 5 more times before it can be rescheduled: server.retries is 5",
+        "heartbeat.every and server hold for the embedded server; any other target has its own",
+    ]

@@ -1,0 +1,147 @@
+"""The rules that a target can break, planted one by one and at random."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_sim.storms.ledger import Account, Ledger
+from agent_sim.storms.observe import Observed
+from agent_sim.storms.pool import Pool
+from agent_sim.storms.reconcile import Example, bounds, broken_rule, reconcile, unread
+from agent_sim.storms.taxonomy import Outcome, Violation
+from tests.storms.examples import tokens
+
+OK, NO, UNKNOWN = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.UNKNOWN
+
+
+def book(outcomes: list[Outcome | None]) -> Ledger:
+    """A ledger with one id per outcome; None was never sent."""
+    pool, ledger = Pool(tokens(len(outcomes))), Ledger(len(outcomes))
+    for outcome in outcomes:
+        batch = pool.take(1)
+        if outcome is not None:
+            ledger.settle(ledger.send(batch, now=0), outcome, now=1)
+    return ledger
+
+
+def judged(outcomes, transitions, no_ops=(), not_checkable=()):
+    observed = Observed(transitions, frozenset(no_ops), dict.fromkeys(not_checkable, "why"))
+    return reconcile(tokens(len(outcomes)), book(outcomes), observed, again=True)
+
+
+def broken(outcomes, transitions, **more):
+    return {rule: count for rule, count in judged(outcomes, transitions, **more).violations.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "times", "rule"),
+    [
+        (OK, 1, None),
+        (OK, 0, Violation.LOST_UPDATE),
+        (OK, 2, Violation.DOUBLE_TRANSITION),
+        (NO, 0, None),
+        (NO, 1, Violation.PHANTOM_TRANSITION),
+        (None, 0, None),
+        (None, 1, Violation.PHANTOM_TRANSITION),  # never sent
+        (UNKNOWN, 0, None),  # a timeout is unknown, not a failure
+        (UNKNOWN, 1, None),
+        (UNKNOWN, 2, Violation.OUT_OF_BOUNDS),
+    ],
+)
+def test_one_id_breaks_at_most_one_rule(outcome, times, rule):
+    found = {name: count for name, count in broken([outcome], [times]).items() if name != Violation.CONSERVATION}
+
+    assert found == ({} if rule is None else {rule: 1})
+
+
+def test_the_sum_is_conserved_even_where_ids_make_up_for_each_other():
+    assert broken([OK, OK], [1, 1]) == {}
+    assert broken([OK, NO], [0, 1]) == {Violation.LOST_UPDATE: 1, Violation.PHANTOM_TRANSITION: 1}
+    assert broken([OK, OK, OK], [0, 0, 1])[Violation.CONSERVATION] == 2
+    assert broken([OK, NO], [2, 1])[Violation.CONSERVATION] == 2
+
+
+def test_a_no_op_is_neither_lost_nor_missing_from_the_sum():
+    compared = judged([OK, OK], [0, 1], no_ops=[0])
+
+    assert compared.is_clean
+    assert compared.no_op == 1
+
+
+def test_a_rule_that_the_target_cannot_show_is_named_and_not_judged():
+    compared = judged([NO, OK], [1, 1], not_checkable=[Violation.PHANTOM_TRANSITION])
+
+    assert compared.is_clean
+    assert compared.not_checkable == ("phantom_transition: why",)
+
+
+def test_an_example_says_what_was_asked_and_what_was_seen():
+    assert judged([OK, OK], [1, 0]).examples == (
+        Example(0, Violation.CONSERVATION, "1 transitions in all, expected 2"),
+        Example(2, Violation.LOST_UPDATE, "1 accepted; 0 transitions, expected 1"),
+    )
+
+
+def test_a_frequent_violation_does_not_hide_a_rare_one():
+    examples = judged([OK] * 30 + [NO], [0] * 30 + [1]).examples
+
+    assert len(examples) == 10
+    assert {example.rule for example in examples} == {
+        Violation.CONSERVATION,
+        Violation.LOST_UPDATE,
+        Violation.PHANTOM_TRANSITION,
+    }
+
+
+@pytest.mark.parametrize(
+    ("account", "again", "expected"),
+    [
+        (Account(3, 3, 0, 0), True, (1, 3)),  # three queries, each may have rescheduled it after another run
+        (Account(3, 3, 0, 0), False, (1, 1)),  # acknowledged once and for all
+        (Account(3, 1, 0, 2), True, (1, 3)),
+        (Account(2, 0, 1, 1), False, (0, 1)),
+        (Account(2, 0, 2, 0), True, (0, 0)),
+    ],
+)
+def test_requests_by_query_may_each_have_changed_an_id(account, again, expected):
+    assert bounds(account, again=again) == expected
+
+
+def test_nothing_read_is_nothing_judged():
+    compared = unread("the target is gone")
+
+    assert compared.is_clean
+    assert len(compared.not_checkable) == len(Violation)
+
+
+outcomes = st.lists(st.sampled_from([OK, NO, UNKNOWN, None]), min_size=1, max_size=30)
+
+
+@given(outcomes, st.data())
+def test_an_honest_target_is_never_accused(booked, data):
+    transitions = [
+        1 if outcome is OK else data.draw(st.integers(0, 1)) if outcome is UNKNOWN else 0 for outcome in booked
+    ]
+
+    assert broken(booked, transitions) == {}
+
+
+@given(outcomes, st.data())
+def test_one_planted_bug_is_always_found(booked, data):
+    honest = [1 if outcome is OK else 0 for outcome in booked]
+    place = data.draw(st.integers(0, len(booked) - 1))
+    bug = {OK: st.sampled_from([0, 2, 3]), UNKNOWN: st.integers(2, 4)}.get(booked[place], st.integers(1, 3))
+    honest[place] = data.draw(bug)
+
+    compared = judged(booked, honest)
+    found = {rule for rule, count in compared.violations.items() if count} - {Violation.CONSERVATION}
+    assert len(found) == 1
+    assert [example.audit_id for example in compared.examples if example.audit_id] == [place + 1]
+
+
+@given(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 9))
+def test_a_rule_is_broken_exactly_outside_the_bounds(accepted, refused, unknown, times):
+    account = Account(accepted + refused + unknown, accepted, refused, unknown)
+    low, high = bounds(account, again=True)
+
+    assert (broken_rule(account, times, low, high) is None) is (low <= times <= high)
