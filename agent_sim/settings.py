@@ -22,7 +22,7 @@ class ServerSettings:
     session_length: Span = 1380 * MINUTE
     pending_answer: Literal["error", "no_jobs"] = "error"  # agent-protocol 8.1.5 and 8.3
 
-    mac_deprecated_since: int = 11  # seed command-unschedule: the product version from which on Mac agents are warned of
+    mac_deprecated_since: int = 11  # seed command-unschedule: from which product version on Mac agents are warned of
     product_version: int = 25  # the major number of the product that this server stands for; our choice
     spare_loop_builds: bool = False  # agent-protocol 8.1.10: hold sessions of C agents up to 2.17 that have jobs listed
 

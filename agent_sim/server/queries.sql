@@ -571,7 +571,7 @@ SELECT contents FROM issued_certificate WHERE audit_id = :audit_id ORDER BY id D
 SELECT agent.agent_id, agent.username, agent.thumbprint = issued.thumbprint, issued.not_after
 FROM issued_certificate AS issued
 JOIN agent ON agent.agent_id = issued.agent_id AND issued.thumbprint IN (agent.thumbprint, agent.legacy_thumbprint)
-WHERE issued.thumbprint = :thumbprint AND issued.contents = :contents AND issued.audit_id IS NULL
+WHERE issued.thumbprint = :thumbprint AND issued.contents = :contents
 
 -- name: issued_expiry
 SELECT not_after FROM issued_certificate WHERE thumbprint = :thumbprint

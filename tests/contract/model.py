@@ -59,6 +59,7 @@ class Model:
     agents: dict[str, AgentStatus] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     runs: dict[int, Run] = field(default_factory=dict)
+    newest: int = 0
 
     # --- what agents do -----------------------------------------------------------------------
 
@@ -72,8 +73,8 @@ class Model:
         return found[0] if found else None
 
     def take(self, job: str, audit: int, now: Instant) -> None:
-        assert audit not in self.runs
-        assert audit > max(self.runs, default=0)
+        assert audit > self.newest
+        self.newest = audit
         self._move(job, JobEvent.CONFIGURED)
         self.runs[audit] = Run(job, now)
 
@@ -109,9 +110,12 @@ class Model:
         for job in {self.runs[audit].job for audit in wanted}:
             is_queued = self.jobs[job].state is JobState.WAITING and self.jobs[job].at_once
             if self.in_process(job) is None and not is_queued:
-                self._move(job, JobEvent.RESCHEDULED)
-                self.jobs[job].at_once, self.jobs[job].failures = True, 0
+                self.requeue(job)
         return 204
+
+    def requeue(self, job: str) -> None:
+        self._move(job, JobEvent.RESCHEDULED)
+        self.jobs[job].at_once, self.jobs[job].failures = True, 0
 
     def reschedule_by_query(self) -> int:
         """By the seed's candidate query."""
@@ -127,8 +131,11 @@ class Model:
         if not all(audit in self.runs and self._may_acknowledge(audit) for audit in wanted):
             return 400
         for audit in set(wanted):
-            self.runs[audit].state = RUN[self.runs[audit].state, RunEvent.ACKNOWLEDGED]
+            self.mark(audit)
         return 204
+
+    def mark(self, audit: int) -> None:
+        self.runs[audit].state = RUN[self.runs[audit].state, RunEvent.ACKNOWLEDGED]
 
     def acknowledge_by_query(self) -> int:
         """By the seed's candidate query."""
@@ -143,8 +150,11 @@ class Model:
         if not all(name in self.jobs and self._may_unschedule(name) for name in wanted):
             return 400
         for name in set(wanted):
-            self._move(name, JobEvent.UNSCHEDULED)
+            self.drop(name)
         return 204
+
+    def drop(self, job: str) -> None:
+        self._move(job, JobEvent.UNSCHEDULED)
 
     def unschedule_by_query(self) -> int:
         """By the seed's candidate query."""

@@ -73,9 +73,7 @@ def _jobs(server: ServerProcess, known: Known) -> None:
             wanted = {"AgentId": agent, "JobTypeName": "FetchLogs", "Schedule": when}
             known.jobs.append(_made(server, "/OrchestratorJobs/Custom", wanted)["JobId"])
         entry = {"CertificateStoreId": store, "Alias": "a"}
-        added = _made(
-            server, "/CertificateStores/Certificates/Add", {"CertificateId": 1, "CertificateStores": [entry]}
-        )
+        added = _made(server, "/CertificateStores/Certificates/Add", {"CertificateId": 1, "CertificateStores": [entry]})
         known.jobs += added
 
 

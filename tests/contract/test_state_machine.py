@@ -13,7 +13,14 @@ from typing import ClassVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from agent_sim.instants import HOUR, MINUTE, SECOND, Instant, from_iso
 from agent_sim.protocol import command
@@ -296,17 +303,32 @@ class Lifecycle(RuleBasedStateMachine):
         self.model.take(name, reply.audit_id, self.world.now)
 
     @precondition(lambda self: self.model.runs)
-    @rule(pick=indexes, result=results, message=st.sampled_from(["", "disk full\n", "timed out"]), age=st.sampled_from([0, 0, 1]))
+    @rule(
+        pick=indexes,
+        result=results,
+        message=st.sampled_from(["", "disk full\n", "timed out"]),
+        age=st.sampled_from([0, 0, 1]),
+    )
     def complete(self, pick: int, result: Result, message: str, age: int) -> None:
         """Any run, once more or for the first time, in time or late, also under a token that is over."""
         audits = sorted(self.model.runs)
         self._complete(audits[pick % len(audits)], result, message, age)
 
     @precondition(lambda self: any(run.state is RunState.IN_PROCESS for run in self.model.runs.values()))
-    @rule(pick=indexes, result=results)
-    def complete_what_runs(self, pick: int, result: Result) -> None:
+    @rule(pick=indexes, result=results, age=st.sampled_from([0, 1]))
+    def complete_what_runs(self, pick: int, result: Result, age: int) -> None:
         running = [audit for audit, run in self.model.runs.items() if run.state is RunState.IN_PROCESS]
-        self._complete(running[pick % len(running)], result, "", 0)
+        self._complete(running[pick % len(running)], result, "", age)
+
+    @precondition(lambda self: self._given_up())
+    @rule(pick=indexes)
+    def complete_too_late(self, pick: int) -> None:
+        """A run that timed out, with the very words that the server found for it."""
+        self._complete(self._given_up()[pick % len(self._given_up())], Result.FAILURE, "timed out", 0)
+
+    def _given_up(self) -> list[int]:
+        ended = [(audit, run) for audit, run in self.model.runs.items() if run.state is not RunState.IN_PROCESS]
+        return [audit for audit, run in ended if run.said is None]
 
     @precondition(lambda self: any(run.said for run in self.model.runs.values()))
     @rule(pick=indexes)
@@ -408,13 +430,13 @@ def _budget(examples: int, steps: int) -> settings:
 
 
 def test_the_core_does_what_the_model_does() -> None:
-    run_state_machine_as_test(CoreLifecycle, settings=_budget(250, 60))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(CoreLifecycle, settings=_budget(150, 50))  # type: ignore[no-untyped-call]
 
-    assert CoreLifecycle.examples >= 250
+    assert CoreLifecycle.examples >= 150
 
 
 @pytest.mark.slow
 def test_the_server_does_over_http_what_the_model_does() -> None:
-    run_state_machine_as_test(HttpLifecycle, settings=_budget(60, 50))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(HttpLifecycle, settings=_budget(50, 40))  # type: ignore[no-untyped-call]
 
-    assert HttpLifecycle.examples >= 60
+    assert HttpLifecycle.examples >= 50
