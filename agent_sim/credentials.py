@@ -7,7 +7,9 @@ them, the fleet and the storms that present them.
 
 import os
 import stat
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -60,25 +62,61 @@ def need(names: tuple[str, str], environment: Mapping[str, str], file: Path | No
 
 def read_file(path: Path) -> dict[str, str]:
     """NAME=value lines, `#` comments and empty lines; {} for a file that does not exist. Raises UsageError."""
+    data = read_private(path, "credential file", _LONGEST_FILE)
+    return {} if data is None else _parse(path, data)
+
+
+def read_private(path: Path, called: str, most: int) -> bytes | None:
+    """A file of secrets, of at most so many bytes; None if it does not exist. Raises UsageError.
+
+    It must be readable by its owner only.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        return {}
+        return None
     except OSError as error:
-        raise UsageError(f"cannot read the credential file {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read the {called} {path}: {error.strerror}") from error
     try:
-        _refuse_open_file(path, os.fstat(descriptor))
-        return _parse(path, os.read(descriptor, _LONGEST_FILE))
+        _refuse_open_file(path, called, os.fstat(descriptor))
+        with open(descriptor, "rb", closefd=False) as stream:
+            data = stream.read(most + 1)
     finally:
         os.close(descriptor)
+    if len(data) > most:
+        raise UsageError(f"the {called} {path} is larger than {most} bytes: is it the right file?")
+    return data
 
 
-def _refuse_open_file(path: Path, facts: os.stat_result) -> None:
+def _refuse_open_file(path: Path, called: str, facts: os.stat_result) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        raise UsageError(f"the credential file {path} is not a regular file")
+        raise UsageError(f"the {called} {path} is not a regular file")
     if facts.st_mode & 0o077:
         mode = stat.S_IMODE(facts.st_mode)
-        raise UsageError(f"the credential file {path} has mode {mode:04o}, must be 0600: chmod 600 {path}")
+        raise UsageError(f"the {called} {path} has mode {mode:04o}, must be 0600: chmod 600 {path}")
+
+
+def append_private(path: Path, text: str, called: str) -> None:
+    """Add lines in one step: a reader sees the old file or the new one, and nobody else sees either.
+
+    Raises UsageError.
+    """
+    try:
+        target = path.resolve()
+        old = target.read_text("utf-8") if target.exists() else ""
+        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # made with mode 0600
+        try:
+            with open(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(old + ("\n" if old and not old.endswith("\n") else "") + text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(draft, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(draft)
+            raise
+    except OSError as error:
+        raise UsageError(f"cannot write the {called} {path}: {error.strerror}") from error
 
 
 def _parse(path: Path, data: bytes) -> dict[str, str]:

@@ -14,6 +14,7 @@ from agent_sim.cli.run import run
 from agent_sim.cli.scenarios import scenarios
 from agent_sim.cli.schema import schema
 from agent_sim.cli.serve import serve
+from agent_sim.cli.users import users
 from agent_sim.errors import AgentSimError, TargetError, UsageError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for verb in (run, replay, serve, check, schema, scenarios):
     app.command()(verb)
+app.add_typer(users, name="users")
 
 EXIT_CODES = {UsageError: 2, TargetError: 4}
 

@@ -13,24 +13,34 @@ import ipaddress
 import logging
 import os
 import signal
+import ssl
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from uuid import uuid4
 
 import typer
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from agent_sim.cli.tls_options import TlsOptions, listening
 from agent_sim.errors import AgentSimError, UsageError
 from agent_sim.server.auth import Accounts, find_pairs
+from agent_sim.server.bearer import Judge
 from agent_sim.server.core import Server
 from agent_sim.server.http.app import make_app
+from agent_sim.server.http.bearers import Bearers
+from agent_sim.server.http.oauth import OAuth
+from agent_sim.server.issuers import named_issuer
 from agent_sim.server.store import SqliteStore
+from agent_sim.server.tokens import TokenMaker
+from agent_sim.server.users import read_users
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
 DRAIN_SECONDS: Final = 3.0
@@ -48,6 +58,14 @@ def serve(
             " AGENT_SIM_AGENT_PASSWORD=; a pair that it and the environment lack is generated into it."
         ),
     ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option(help="Users file (mode 0600) with more users, roles and permissions: see agent-sim users add."),
+    ] = None,
+    oauth: Annotated[
+        bool,
+        typer.Option("--oauth", help="Give short-lived bearer tokens to every account, at POST /oauth/token."),
+    ] = False,
     settings: Annotated[
         Path | None, typer.Option(help="JSON file of server settings, names to values; spans in nanoseconds.")
     ] = None,
@@ -55,6 +73,27 @@ def serve(
     no_auto_approve: Annotated[
         bool, typer.Option("--no-auto-approve", help="New agents wait until somebody approves them.")
     ] = False,
+    tls: Annotated[
+        Literal["off", "self"],
+        typer.Option(help="self: speak HTTPS with a certificate for localhost made by the server's own authority."),
+    ] = "off",
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Speak HTTPS with this certificate (PEM, with its chain).")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The key of --tls-cert (PEM, no passphrase).")] = None,
+    client_ca: Annotated[
+        str | None,
+        typer.Option(help="Ask for client certificates of these authorities: a PEM file, or own for the server's own."),
+    ] = None,
+    client_auth: Annotated[
+        Literal["optional", "required"], typer.Option(help="Whether callers must have a client certificate.")
+    ] = "optional",
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write the certificate of the server's own authority; default: beside the database."
+        ),
+    ] = None,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
     ] = False,
@@ -71,9 +110,16 @@ def serve(
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         chosen = _settings(settings, sim_api=sim_api, no_auto_approve=no_auto_approve)
-        accounts = _accounts(credentials)
-        with contextlib.closing(SqliteStore.open(db, chosen.durability)) as store:
-            asyncio.run(_serve(host, port, store, accounts, chosen, exit_with_parent=exit_with_parent))
+        accounts = _accounts(credentials, users)
+        tokens = _tokens(chosen, accounts, oauth=oauth)
+        secured = TlsOptions(tls_cert, tls_key, tls == "self", client_ca, client_auth == "required", ca_file)
+        secured.check()
+        with (
+            contextlib.closing(SqliteStore.open(db, chosen.durability)) as store,
+            listening(secured, store, chosen, RandomMint(), host, db, time.time_ns()) as context,
+        ):
+            at = _Address(host, port, context)
+            asyncio.run(_serve(at, store, accounts, chosen, tokens, exit_with_parent=exit_with_parent))
     except AgentSimError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -115,17 +161,31 @@ def _refuse_unknown(path: Path, given: object) -> None:
             raise UsageError(f"the settings {path} have an unknown name {name!r}: {hint}")
 
 
-def _accounts(file: Path | None) -> Accounts:
+def _accounts(file: Path | None, users: Path | None) -> Accounts:
     pairs = find_pairs(os.environ, file, terminal=sys.stderr.isatty())
     if pairs.generated:
         typer.echo("Generated for this run, and shown only now:", err=True)
         for line in pairs.generated:
             typer.echo(f"  {line}", err=True)
-    return Accounts(pairs.operator, pairs.agent)
+    return Accounts(pairs.operator, pairs.agent, read_users(users) if users else None)
 
 
-def _warn_of_exposure(host: str) -> None:
-    if not _is_loopback(host):
+def _tokens(settings: ServerSettings, accounts: Accounts, *, oauth: bool) -> tuple[Bearers, OAuth | None]:
+    """Whose bearer tokens are believed, and the server's own token endpoint if it is wanted. Raises UsageError."""
+    named = named_issuer(settings, accounts.users.roles)
+    judge = Judge(named) if named else Judge()
+    if named and any(address.startswith("http:") for address in (named.issuer, settings.oauth_jwks)):
+        typer.echo(f"warning: keys of {named.issuer} come over HTTP: who can forge them signs in as anybody", err=True)
+    bearers = Bearers(judge, time.time_ns, settings.oauth_jwks)
+    if not oauth:
+        return bearers, None
+    maker = TokenMaker(ec.generate_private_key(ec.SECP256R1()), settings.oauth_token_lifetime, RandomMint())
+    return bearers, OAuth(maker, judge, accounts.users.roles)
+
+
+def _warn_of_exposure(at: "_Address") -> None:
+    host = at.host
+    if at.context is None and not _is_loopback(host):
         typer.echo(f"warning: {host} can be reached from outside, and passwords travel in clear over HTTP", err=True)
 
 
@@ -146,43 +206,56 @@ class RandomMint:
         return str(uuid4())
 
 
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Where to listen, and with what if it is to be HTTPS."""
+
+    host: str
+    port: int
+    context: ssl.SSLContext | None
+
+
 async def _serve(
-    host: str,
-    port: int,
+    at: _Address,
     store: SqliteStore,
     accounts: Accounts,
     settings: ServerSettings,
+    tokens: tuple[Bearers, OAuth | None],
     *,
     exit_with_parent: bool,
 ) -> None:
-    app = make_app(Server(store, settings, RandomMint()), store, accounts, settings)
-    async with _running(app, host, port) as url:
+    bearers, oauth = tokens
+    app = make_app(Server(store, settings, RandomMint()), store, accounts, settings, bearers=bearers, oauth=oauth)
+    async with _running(app, at) as url:
         with _told_to_stop(exit_with_parent=exit_with_parent) as stop:
             gc.collect()
             gc.freeze()  # what is there now stays: let no collection look at it again
-            _warn_of_exposure(host)
+            if oauth is not None:
+                oauth.opened_at(settings.oauth_address or url)
+            _warn_of_exposure(at)
             typer.echo(f"agent-sim server ready at {url}")
             await stop.wait()
 
 
 @contextlib.asynccontextmanager
-async def _running(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
+async def _running(app: web.Application, at: _Address) -> AsyncIterator[str]:
     """Serve inside the block; gives the address. At the end, requests in flight are answered first."""
     runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
     try:
-        await _listen(runner, host, port)
+        await _listen(runner, at)
         bound = runner.addresses[0][1]
-        yield f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+        scheme = "http" if at.context is None else "https"
+        yield f"{scheme}://{f'[{at.host}]' if ':' in at.host else at.host}:{bound}"
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+async def _listen(runner: web.AppRunner, at: _Address) -> None:
     try:
-        await web.TCPSite(runner, host, port, backlog=1024).start()
+        await web.TCPSite(runner, at.host, at.port, backlog=1024, ssl_context=at.context).start()
     except OSError as error:
-        raise UsageError(_why_not(error, host, port)) from error
+        raise UsageError(_why_not(error, at.host, at.port)) from error
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:

@@ -299,6 +299,7 @@ class Configuration:
     subject: Annotated[str | None, OMITTED_IF_NONE] = None
     client_machine: Annotated[str | None, OMITTED_IF_NONE] = None
     store_path: Annotated[str | None, OMITTED_IF_NONE] = None
+    store_password: Annotated[str | None, OMITTED_IF_NONE] = None
     properties: Annotated[str | None, OMITTED_IF_NONE] = None
 
 

@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_pascal
@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 
 from agent_sim.errors import MalformedMessage
 from agent_sim.instants import from_iso, to_iso
-from agent_sim.protocol import agent, command, schedule
+from agent_sim.protocol import agent, command, schedule, strictness
 from agent_sim.protocol.endpoints import BY_OPERATION, Carries, Endpoint
 
 T = TypeVar("T")
@@ -108,22 +108,26 @@ def api_call(operation: command.Operation) -> ApiCall:
     match row.carries:
         case Carries.NOTHING:
             return ApiCall(row.method, row.path, "", None)
-        case Carries.PAGE:
-            page: command.Page = operation.page  # type: ignore[union-attr]  # the table says that it has one
-            return ApiCall(row.method, row.path, urlencode(_page_parameters(page)), None)
+        case Carries.PAGE | Carries.PATH_AND_PAGE:
+            page: command.Page = operation.page  # type: ignore[attr-defined]  # the table says that it has one
+            return ApiCall(row.method, _path(row, operation), urlencode(_page_parameters(page)), None)
         case Carries.PARAMETERS:
             return ApiCall(row.method, row.path, urlencode(_parameters(operation)), None)
         case Carries.PATH:
-            return ApiCall(row.method, row.path.format(**_plain(operation)), "", None)
+            return ApiCall(row.method, _path(row, operation), "", None)
         case Carries.OBJECT:
             return ApiCall(row.method, row.path, "", json.dumps(to_json(operation, omit_none=True)).encode())
-        case Carries.ARRAY:
-            [items] = _plain(operation).values()
-            return ApiCall(row.method, row.path, "", json.dumps(items).encode())
+        case Carries.ARRAY | Carries.PARAMETERS_AND_ARRAY:
+            *given, (_, items) = _parameters(operation).items()
+            return ApiCall(row.method, row.path, urlencode(given), json.dumps(to_json(items, omit_none=True)).encode())
+
+
+def _path(row: Endpoint, operation: command.Operation) -> str:
+    return row.path.format(**{name: quote(str(value), safe="") for name, value in _plain(operation).items()})
 
 
 def _plain(operation: command.Operation) -> dict[str, object]:
-    return {item.name: getattr(operation, item.name) for item in fields(operation)}
+    return {item.name: getattr(operation, item.name) for item in fields(operation)}  # type: ignore[arg-type]  # all are
 
 
 def _parameters(operation: command.Operation) -> dict[str, object]:
@@ -141,7 +145,7 @@ def _page_parameters(page: command.Page) -> dict[str, object]:
     return given
 
 
-_PAGE_PREFIX = re.compile(r"^(?:pq|query|certificatestorequery)\.", re.IGNORECASE)
+_PAGE_PREFIX = re.compile(r"^(?:pq|query|certificatestorequery|cstquery)\.", re.IGNORECASE)
 
 
 def read_operation(
@@ -155,13 +159,17 @@ def read_operation(
         case Carries.PAGE:
             return cast(command.Operation, kind(read_page(query)))
         case Carries.PARAMETERS:
-            return cast(command.Operation, _from_parameters(kind, query))
+            return cast(command.Operation, kind(**_from_parameters(kind, query)))
         case Carries.PATH:
-            return cast(command.Operation, kind(**path))
+            return cast(command.Operation, kind(**_from_path(kind, path)))
+        case Carries.PATH_AND_PAGE:
+            return cast(command.Operation, kind(**_from_path(kind, path), page=read_page(query)))
         case Carries.OBJECT:
-            return cast(command.Operation, from_json(kind, _object(body)))
+            return cast(command.Operation, from_json(kind, _object(body), strict=True))
         case Carries.ARRAY:
-            return cast(command.Operation, _from_array(kind, body))
+            return cast(command.Operation, kind(**_from_array(kind, body)))
+        case Carries.PARAMETERS_AND_ARRAY:
+            return cast(command.Operation, kind(**_from_parameters(kind, query), **_from_array(kind, body)))
 
 
 def read_page(query: Sequence[tuple[str, str]]) -> command.Page:
@@ -194,27 +202,45 @@ def _direction(text: str) -> bool:
     return word in ("1", "descending")
 
 
-def _from_parameters(kind: type[Any], query: Sequence[tuple[str, str]]) -> object:
+def _from_parameters(kind: type[Any], query: Sequence[tuple[str, str]]) -> dict[str, object]:
+    """The fields that travel in the query string: whole numbers and texts, names in any case."""
     given = {name.lower(): value for name, value in query}
-    values: dict[str, int] = {}
+    hints = get_type_hints(kind)
+    values: dict[str, object] = {}
     for item in fields(kind):
         spelled = item.name.replace("_", "")
+        if hints[item.name] not in (int, str):
+            continue
         if spelled not in given and item.name in _required(kind):
             raise MalformedMessage(f"{spelled} is missing from the query string")
         if spelled in given:
-            values[item.name] = _whole(given, spelled, 0, at_least=0)
-    return kind(**values)
+            is_number = hints[item.name] is int
+            values[item.name] = _whole(given, spelled, 0, at_least=0) if is_number else given[spelled]
+    return values
 
 
 def _required(kind: type[Any]) -> frozenset[str]:
     return frozenset(item.name for item in fields(kind) if item.default is MISSING)
 
 
-def _from_array(kind: type[Any], body: bytes) -> object:
+def _from_path(kind: type[Any], path: Mapping[str, str]) -> dict[str, object]:
+    hints = get_type_hints(kind)
+    return {name: _whole(path, name, 0, at_least=0) if hints[name] is int else text for name, text in path.items()}
+
+
+def _from_array(kind: type[Any], body: bytes) -> dict[str, object]:
+    """The last field, which is what a bare array in the body holds."""
+    name, hint = list(get_type_hints(kind).items())[-1]
+    [item, _] = get_args(hint)
     items = _json(body)
-    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise MalformedMessage("the body must be a JSON array of GUIDs")
-    return kind(tuple(items))
+    if not isinstance(items, list):
+        raise MalformedMessage(f"the body must be {_ARRAYS.get(item, 'a JSON array of objects')}")
+    if item in _ARRAYS and not all(type(element) is item for element in items):
+        raise MalformedMessage(f"the body must be {_ARRAYS[item]}")
+    return {name: tuple(element if item in _ARRAYS else from_json(item, element, strict=True) for element in items)}
+
+
+_ARRAYS: Mapping[type, str] = {str: "a JSON array of GUIDs", int: "a JSON array of whole numbers"}
 
 
 def _object(body: bytes) -> Mapping[str, object]:
@@ -234,7 +260,12 @@ def _json(body: bytes) -> object:
 # --- the management API: values ---------------------------------------------------------------
 
 _SCHEDULES = frozenset(get_args(schedule.Schedule))
-_TIMES = frozenset({"operation_start", "operation_end", "last_seen", "requested", "request_timestamp", "at"})
+TIMES = frozenset(
+    {
+        *("operation_start", "operation_end", "last_seen", "requested", "request_timestamp", "at", "since"),
+        *("job_execution_timestamp", "last_modified", "not_before", "not_after", "import_date"),
+    }
+)
 """Fields that are instants inside and RFC 3339 text on the wire."""
 
 
@@ -244,8 +275,8 @@ def to_json(value: object, *, omit_none: bool) -> object:
         return schedule.to_rest(cast(schedule.Schedule, value))
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            alias: to_iso(member) if name in _TIMES and member is not None else to_json(member, omit_none=omit_none)
-            for name, alias in _aliases(type(value))
+            alias: to_iso(member) if name in TIMES and member is not None else to_json(member, omit_none=omit_none)
+            for name, alias in wire_names(type(value))
             if (member := getattr(value, name)) is not None or not omit_none
         }
     if isinstance(value, tuple | list):
@@ -255,10 +286,13 @@ def to_json(value: object, *, omit_none: bool) -> object:
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def from_json(kind: type[T], value: object) -> T:
-    """Read a value of the management API: names in any case, unknown ones ignored. Raises MalformedMessage."""
+def from_json(kind: type[T], value: object, *, strict: bool = False) -> T:
+    """Read a value of the management API: names in any case, unknown ones ignored. Raises MalformedMessage.
+
+    With `strict`, a member of another JSON type than its field's is refused.
+    """
     try:
-        return cast(T, _adapter(kind).validate_python(_fold(kind, value)))
+        return cast(T, _adapter(kind).validate_python(_fold(kind, value, strict)))
     except ValidationError as error:
         raise MalformedMessage(_sentence(error)) from error
 
@@ -292,7 +326,7 @@ def _read_error(body: bytes) -> command.ApiError | None:
 
 
 @cache
-def _aliases(kind: type) -> tuple[tuple[str, str], ...]:
+def wire_names(kind: type) -> tuple[tuple[str, str], ...]:
     """(field, wire name) in order."""
     hints = get_type_hints(kind, include_extras=True)
     return tuple((item.name, _alias(item.name, hints[item.name])) for item in fields(kind))
@@ -303,7 +337,7 @@ def _alias(name: str, hint: object) -> str:
     return given[0] if get_origin(hint) is Annotated and given else to_pascal(name)
 
 
-def _fold(hint: object, value: object) -> object:
+def _fold(hint: object, value: object, strict: bool, place: str = "") -> object:
     """`value` with the names of every object put right, schedules and times read, by the type `hint`."""
     hint = _bare(hint)
     if value is None:
@@ -311,12 +345,14 @@ def _fold(hint: object, value: object) -> object:
     if hint == schedule.Schedule:
         return schedule.from_rest(value)
     if is_dataclass(hint) and isinstance(value, Mapping):
-        return _fold_object(cast(type, hint), value)
+        return _fold_object(cast(type, hint), value, strict)
     if isinstance(hint, type) and issubclass(hint, IntEnum) and isinstance(value, str):
         return _enum_names(hint).get(value.lower(), value)  # some servers write names (command-api 0, rule 1)
     arguments = get_args(hint)
     if get_origin(hint) is tuple and isinstance(value, list) and arguments:
-        return tuple(_fold(arguments[0], item) for item in value)
+        return tuple(_fold(arguments[0], item, strict, f"{place}.{index}") for index, item in enumerate(value))
+    if strict:
+        strictness.check(hint, value, place)
     return value
 
 
@@ -330,22 +366,37 @@ def _enum_names(kind: type[IntEnum]) -> Mapping[str, int]:
     return {member.name.replace("_", "").lower(): member.value for member in kind}
 
 
-def _fold_object(kind: type, value: Mapping[object, object]) -> dict[str, object]:
+def _fold_object(kind: type, value: Mapping[object, object], strict: bool) -> dict[str, object]:
     given = {str(name).lower(): member for name, member in value.items()}
     hints = _hints(kind)
     folded: dict[str, object] = {}
-    for name, alias in _aliases(kind):
-        if alias.lower() in given:
-            member = given[alias.lower()]
-            folded[alias] = _time(alias, member) if name in _TIMES else _fold(hints[name], member)
+    for name, alias in wire_names(kind):
+        member = given.get(alias.lower())
+        # Clients of some languages write null for what they leave out: only where null says nothing else.
+        if member is not None or (alias.lower() in given and name not in _defaults(kind)):
+            folded[alias] = _time(alias, member) if name in TIMES else _fold(hints[name], member, strict, alias)
+        elif not strict and name not in _defaults(kind) and NoneType in get_args(hints[name]):
+            folded[alias] = None  # servers leave out what they might write as null (command-api 0, rule 3)
     return folded
 
 
+def has_default(kind: type, name: str) -> bool:
+    """True if an object without this field is complete."""
+    return name in _defaults(kind)
+
+
+@cache
+def _defaults(kind: type) -> frozenset[str]:
+    return frozenset(
+        item.name for item in fields(kind) if item.default is not MISSING or item.default_factory is not MISSING
+    )
+
+
 def _time(name: str, value: object) -> object:
-    if not isinstance(value, str):
-        return value
+    if value is None:
+        return None
     try:
-        return from_iso(value)
+        return from_iso(str(value))
     except ValueError as error:
         raise MalformedMessage(f"{name} must be a time such as 2026-01-02T23:30:00Z") from error
 

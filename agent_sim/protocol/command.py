@@ -1,7 +1,8 @@
-"""Command's management API: every operation and every record used here, as frozen values.
+"""Command's management API: what operations, records and replies are, and those that every scenario uses.
 
 An operation is what a caller wants, not how HTTP spells it; `protocol.endpoints` holds the table of
-methods, paths and permissions, `protocol.codec` the JSON. Source: command-api 1 to 4 and 9.
+methods, paths and permissions, `protocol.codec` the JSON. The rest of the API is in `job_commands`,
+`agent_commands`, `store_commands` and `store_type_commands`. Source: command-api 1 to 4 and 9.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,18 @@ from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.protocol.schedule import Schedule
 
 Scalar = str | int | float | bool
+
+
+class Operation:
+    """What a caller wants; each kind of it is a frozen value with a row in `protocol.endpoints`."""
+
+    __slots__ = ()
+
+
+class Record:
+    """What a reply shows; each kind of it is a frozen value."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +47,28 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class ListJobHistory:
+class ListJobHistory(Operation):
     """Runs, oldest first unless sorted otherwise."""
 
     page: Page = Page()
 
 
 @dataclass(frozen=True, slots=True)
-class ListScheduledJobs:
+class ListScheduledJobs(Operation):
     """Jobs that wait or recur."""
 
     page: Page = Page()
 
 
 @dataclass(frozen=True, slots=True)
-class GetJobData:
+class GetJobData(Operation):
     """The data a custom or log-fetching run returned (command-api 2.1)."""
 
     job_history_id: int
 
 
 @wire
-class ScheduleJob:
+class ScheduleJob(Operation):
     """POST Custom (seed: command-custom). `schedule` None means Immediate."""
 
     agent_id: str
@@ -65,7 +78,7 @@ class ScheduleJob:
 
 
 @wire
-class Reschedule:
+class Reschedule(Operation):
     """Either audit ids or a query over JobHistory (seed: command-reschedule)."""
 
     job_audit_ids: tuple[StrictInt, ...] | None = None
@@ -73,7 +86,7 @@ class Reschedule:
 
 
 @wire
-class Acknowledge:
+class Acknowledge(Operation):
     """Either audit ids or a query over JobHistory (seed: command-acknowledge)."""
 
     job_audit_ids: tuple[StrictInt, ...] | None = None
@@ -81,7 +94,7 @@ class Acknowledge:
 
 
 @wire
-class Unschedule:
+class Unschedule(Operation):
     """Either job GUIDs or a query over ScheduledJobs (seed: command-unschedule)."""
 
     job_ids: tuple[str, ...] | None = None
@@ -89,35 +102,35 @@ class Unschedule:
 
 
 @dataclass(frozen=True, slots=True)
-class ListAgents:
+class ListAgents(Operation):
     """Orchestrators, by AgentId unless sorted otherwise."""
 
     page: Page = Page()
 
 
 @dataclass(frozen=True, slots=True)
-class GetAgent:
+class GetAgent(Operation):
     """One orchestrator."""
 
     agent_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class ApproveAgents:
+class ApproveAgents(Operation):
     """Lets orchestrators work."""
 
     agent_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class DisapproveAgents:
+class DisapproveAgents(Operation):
     """Stops orchestrators from working."""
 
     agent_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ListJobTypes:
+class ListJobTypes(Operation):
     """Custom job types."""
 
     page: Page = Page()
@@ -134,7 +147,7 @@ class JobTypeField:
 
 
 @wire
-class CreateJobType:
+class CreateJobType(Operation):
     """A new custom job type; its name has no spaces."""
 
     job_type_name: str
@@ -142,15 +155,24 @@ class CreateJobType:
     job_type_fields: tuple[JobTypeField, ...] = ()
 
 
+@wire
+class Secret:
+    """A secret as callers hand it over. It is never answered, and never shown where this value is printed."""
+
+    secret_value: str | None = field(default=None, repr=False)
+    parameters: Mapping[str, str] | None = field(default=None, repr=False)
+    provider: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
-class ListStores:
+class ListStores(Operation):
     """Certificate stores."""
 
     page: Page = Page()
 
 
 @wire
-class CreateStore:
+class CreateStore(Operation):
     """A certificate store on an orchestrator; with a schedule it gets an inventory job (command-api 9)."""
 
     client_machine: str
@@ -163,10 +185,11 @@ class CreateStore:
     approved: bool = True
     create_if_missing: bool = False
     properties: str | None = None
+    password: Secret | None = None
 
 
 @wire
-class ScheduleInventory:
+class ScheduleInventory(Operation):
     """An inventory job for each store, by schedule; Off ends it (command-api 9)."""
 
     store_ids: tuple[str, ...]
@@ -185,7 +208,7 @@ class StoreEntry:
 
 
 @wire
-class AddCertificate:
+class AddCertificate(Operation):
     """A management (add) job for each store; answers the jobs' GUIDs."""
 
     certificate_id: int
@@ -195,7 +218,7 @@ class AddCertificate:
 
 
 @wire
-class RemoveCertificate:
+class RemoveCertificate(Operation):
     """A management (remove) job for each store; answers the jobs' GUIDs."""
 
     certificate_stores: tuple[StoreEntry, ...]
@@ -204,47 +227,23 @@ class RemoveCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class GetEndpoints:
+class GetEndpoints(Operation):
     """Which endpoints the caller may use; every published client calls it first."""
 
 
 @dataclass(frozen=True, slots=True)
-class ListTransitions:
+class ListTransitions(Operation):
     """Ours, off unless asked for: every change of state since `after` (load-testing 3.4)."""
 
     after: int = 0
     limit: int = 5000
 
 
-Operation = (
-    ListJobHistory
-    | ListScheduledJobs
-    | GetJobData
-    | ScheduleJob
-    | Reschedule
-    | Acknowledge
-    | Unschedule
-    | ListAgents
-    | GetAgent
-    | ApproveAgents
-    | DisapproveAgents
-    | ListJobTypes
-    | CreateJobType
-    | ListStores
-    | CreateStore
-    | ScheduleInventory
-    | AddCertificate
-    | RemoveCertificate
-    | GetEndpoints
-    | ListTransitions
-)
-
-
 # --- records ----------------------------------------------------------------------------------
 
 
 @wire
-class JobHistoryRecord:
+class JobHistoryRecord(Record):
     """One run (command-api 4.1). Times are instants inside, RFC 3339 on the wire."""
 
     job_history_id: int
@@ -262,7 +261,7 @@ class JobHistoryRecord:
 
 
 @wire
-class ScheduledJobRecord:
+class ScheduledJobRecord(Record):
     """One job that waits or recurs (command-api 4.2)."""
 
     id: str
@@ -284,7 +283,7 @@ class AgentJobType:
 
 
 @wire
-class AgentRecord:
+class AgentRecord(Record):
     """One orchestrator (command-api 3.1)."""
 
     agent_id: str
@@ -314,7 +313,7 @@ class JobField:
 
 
 @wire
-class ScheduledJob:
+class ScheduledJob(Record):
     """The answer to ScheduleJob. The seed misspells the time's name; both can be emitted."""
 
     job_id: str
@@ -326,7 +325,7 @@ class ScheduledJob:
 
 
 @wire
-class JobData:
+class JobData(Record):
     """What a run returned; `data` is absent for a run without any."""
 
     job_history_id: int
@@ -334,7 +333,7 @@ class JobData:
 
 
 @wire
-class JobTypeRecord:
+class JobTypeRecord(Record):
     """A custom job type."""
 
     id: str
@@ -344,7 +343,19 @@ class JobTypeRecord:
 
 
 @wire
-class StoreRecord:
+class ReenrollmentStatus:
+    """Whether a store's orchestrator can re-enrol; `message` says why not (command-api 9)."""
+
+    data: bool
+    agent_id: str
+    message: str = ""
+    job_properties: str | None = None
+    custom_alias_allowed: int = 1
+    entry_parameters: tuple[Mapping[str, object], ...] = ()
+
+
+@wire
+class StoreRecord(Record):
     """A certificate store."""
 
     id: str
@@ -361,6 +372,8 @@ class StoreRecord:
     container_name: str | None = None
     display_name: str | None = None
     properties: str | None = None
+    reenrollment_status: ReenrollmentStatus | None = None
+    set_new_password_allowed: bool = True
 
 
 @wire
@@ -376,7 +389,7 @@ class Transition:
 
 
 @wire
-class Transitions:
+class Transitions(Record):
     """A page of transitions in order; `last_seq` is the newest there is, shown or not."""
 
     last_seq: int
@@ -399,25 +412,12 @@ class ApiError:
     failed_operations: tuple[FailedOperation, ...] = ()
 
 
-Record = (
-    JobHistoryRecord
-    | ScheduledJobRecord
-    | AgentRecord
-    | ScheduledJob
-    | JobData
-    | JobTypeRecord
-    | StoreRecord
-    | Transitions
-    | str
-)
-
-
 @dataclass(frozen=True, slots=True)
 class CommandReply:
     """An answer. `body` is a record, a tuple of them (`total`: how many there are in all), an error or None."""
 
     status: int
-    body: Record | tuple[Record, ...] | ApiError | None = None
+    body: Record | str | tuple[Record | str, ...] | ApiError | None = None
     total: int | None = None
 
     @property

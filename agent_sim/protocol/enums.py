@@ -104,6 +104,17 @@ STORE_CATEGORIES: Final = (
 )
 
 
+_SUFFIXES: Final = (  # longest first: SslDiscovery is not a Discovery (command-api 4.6)
+    *(Category.SSL_DISCOVERY, Category.REENROLLMENT, Category.MANAGEMENT, Category.MONITORING),
+    *(Category.INVENTORY, Category.DISCOVERY, Category.SSH_SYNC, Category.SYNC),
+)
+
+
+def category_by_suffix(job_type: str) -> Category | None:
+    """The category that the name of a job type ends in, the longest one that fits (command-api 4.6)."""
+    return next((category for category in _SUFFIXES if job_type.endswith(category.value)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class JobType:
     """One kind of job under each of its names.
@@ -182,7 +193,8 @@ def custom(name: str, guid: str = "") -> JobType:
     return JobType(Category.CUSTOM, f"{CUSTOM_PREFIX}{name}", f"Custom.{name}", name, name, guid.lower())
 
 
-def _store_job(capability: str, category: Category, guid: str) -> JobType:
+def store_job(capability: str, category: Category, guid: str) -> JobType:
+    """The job of a kind for stores of one capability; for a user-defined type the server mints its GUID."""
     return JobType(
         category,
         word=category.value,
@@ -194,7 +206,7 @@ def _store_job(capability: str, category: Category, guid: str) -> JobType:
 
 
 STORE_JOBS: Final[Mapping[tuple[str, Category], JobType]] = {
-    (capability, category): _store_job(capability, category, guid)
+    (capability, category): store_job(capability, category, guid)
     for capability, guids in _STORE_GUIDS.items()
     for category, guid in zip(STORE_CATEGORIES, guids, strict=True)
     if guid is not None

@@ -203,7 +203,7 @@ def from_rest(value: object) -> Schedule | None:
         return None
     if not isinstance(value, Mapping):
         raise MalformedMessage("Schedule must be an object with one member, such as {'Immediate': true}")
-    given = {str(name).lower(): member for name, member in value.items() if member not in (None, False)}
+    given = {str(name).lower(): member for name, member in value.items() if member is not None and member is not False}
     if not given:
         return None
     if len(given) > 1:
@@ -213,6 +213,12 @@ def from_rest(value: object) -> Schedule | None:
     if reader is None:
         raise MalformedMessage(f"Schedule has no member {name!r}; it takes one of {', '.join(_REST_NAMES)}")
     return reader(member)
+
+
+def _mark(member: object, name: str, schedule: Schedule) -> Schedule:
+    if member is not True:
+        raise MalformedMessage(f"{name} must be true, where it is given")
+    return schedule
 
 
 def _interval(member: object) -> Schedule:
@@ -275,8 +281,8 @@ def _part(member: object, name: str, wanted: str) -> object:
 
 
 _REST: Final[Mapping[str, Callable[[object], Schedule]]] = {
-    "immediate": lambda _: Immediate(),
-    "off": lambda _: Off(),
+    "immediate": lambda member: _mark(member, "Immediate", Immediate()),
+    "off": lambda member: _mark(member, "Off", Off()),
     "interval": _interval,
     "daily": _daily,
     "weekly": _weekly,

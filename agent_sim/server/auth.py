@@ -1,25 +1,24 @@
-"""Who may call: the operator's and the agents' account, proof of a Basic header, and pairs made for want of any.
+"""Who may call: the operator's and the agents' account, users, proof of a Basic header, and pairs made for want of any.
 
-Two accounts and no more; what they may do is `callers.Caller`'s business, how a credential file is read that of
-`agent_sim.credentials`. Nothing here knows HTTP beyond the text of the `Authorization` header.
+What an account may do is `callers.Caller`'s business, how a credential file is read that of `agent_sim.credentials`,
+a users file that of `users`; tokens are judged in `bearer`. Nothing here knows HTTP beyond the text of the
+`Authorization` header.
 """
 
 import base64
 import binascii
-import hashlib
 import hmac
-import os
 import secrets
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, Credentials, pair, read_file
+from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, Credentials, append_private, pair, read_file
 from agent_sim.errors import UsageError
-from agent_sim.server.callers import AGENT_SESSION, EVERYTHING, Caller
+from agent_sim.server.callers import Caller
+from agent_sim.server.passwords import SALT_BYTES, Hashed
+from agent_sim.server.users import ADMINISTRATOR, AGENT, Users
 
 _REMEMBERED: Final = 1024
 
@@ -46,27 +45,40 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class _Account:
     caller: Caller
-    salt: bytes = field(repr=False)
-    hashed: bytes = field(repr=False)
+    roles: tuple[str, ...]
+    password: Hashed = field(repr=False)
 
 
 class Accounts:
     """Checks `Authorization` headers: slowly once (`verify`), from memory after that (`recall`).
 
     Passwords are kept as scrypt hashes; headers already judged are remembered as HMACs under a key of this
-    process, because hashing costs more than answering a poll.
+    process, because hashing costs more than answering a poll. Raises UsageError if a user has the name of one of the
+    two accounts.
     """
 
-    def __init__(self, operator: Credentials, agent: Credentials) -> None:
+    def __init__(self, operator: Credentials, agent: Credentials, users: Users | None = None) -> None:
+        self.users = users or Users()
         self._accounts = {
-            agent.username: _account(agent, frozenset({AGENT_SESSION})),
+            agent.username: self._account(agent.username, (AGENT,), _hashed(agent.password)),
             # Last, so that one pair given for both may do everything.
-            operator.username: _account(operator, EVERYTHING),
+            operator.username: self._account(operator.username, (ADMINISTRATOR,), _hashed(operator.password)),
         }
-        self._nobody = _account(Credentials("", secrets.token_hex()), frozenset())
+        for user in self.users.users:
+            if user.name in (operator.username, agent.username):
+                raise UsageError(f"the users file has a user {user.name!r}, as a built-in account is called: rename it")
+            self._accounts[user.name] = self._account(user.name, user.roles, user.password)
+        self._nobody = self._account("", (), _hashed(secrets.token_hex()))
         self._key = secrets.token_bytes(32)
         self._accepted: dict[bytes, Verdict] = {}
         self._refused: dict[bytes, Verdict] = {}
+
+    def _account(self, name: str, roles: tuple[str, ...], password: Hashed) -> _Account:
+        return _Account(Caller(name, self.users.permissions(roles)), roles, password)
+
+    def roles(self, name: str) -> tuple[str, ...]:
+        """The roles of an account; none if there is no such account."""
+        return self._accounts.get(name, self._nobody).roles
 
     def recall(self, header: str) -> Verdict | None:
         """What `verify` said about this header before; None if it was never asked or has forgotten."""
@@ -87,11 +99,20 @@ class Accounts:
         if given is None:
             return Verdict(None)
         account = self._accounts.get(given.username, self._nobody)
-        proven = hmac.compare_digest(_hash(given.password, account.salt), account.hashed)
+        proven = account.password.fits(given.password)
         return Verdict(account.caller if proven and account is not self._nobody else None)
 
     def _digest(self, header: str) -> bytes:
         return hmac.digest(self._key, header.encode("utf-8", "surrogateescape"), "sha256")
+
+
+def basic(given: Credentials) -> str:
+    """The header that `read_basic` reads."""
+    return "Basic " + base64.b64encode(f"{given.username}:{given.password}".encode()).decode()
+
+
+def _hashed(password: str) -> Hashed:
+    return Hashed.of(password, secrets.token_bytes(SALT_BYTES))
 
 
 def read_basic(header: str) -> Credentials | None:
@@ -112,15 +133,6 @@ def _text(data: bytes) -> str:
         return data.decode("latin-1")  # what some client libraries send for "ü"
 
 
-def _account(given: Credentials, permissions: frozenset[str]) -> _Account:
-    salt = secrets.token_bytes(16)
-    return _Account(Caller(given.username, permissions), salt, _hash(given.password, salt))
-
-
-def _hash(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
-
-
 # --- where the pairs come from ----------------------------------------------------------------
 
 
@@ -139,7 +151,7 @@ def find_pairs(environment: Mapping[str, str], file: Path | None, *, terminal: b
     _refuse_clash(operator, agent)
     lines = tuple(f"{name}={value}" for name, value in made.items())
     if lines and file:
-        _append(file, lines)
+        append_private(file, "\n".join(lines) + "\n", "credential file")
     elif lines and not terminal:
         raise UsageError(_NO_CREDENTIALS.format(names=" and ".join(made)))
     return Pairs(operator, agent, () if file else lines)
@@ -163,23 +175,3 @@ def _refuse_clash(operator: Credentials, agent: Credentials) -> None:
             f"{OPERATOR_NAMES[0]} and {AGENT_NAMES[0]} are both {operator.username!r} with different passwords:"
             " give the accounts different names"
         )
-
-
-def _append(path: Path, lines: tuple[str, ...]) -> None:
-    """Add lines in one step: a reader sees the old file or the new one, and nobody else sees either."""
-    try:
-        target = path.resolve()
-        old = target.read_text("utf-8") if target.exists() else ""
-        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # made with mode 0600
-        try:
-            with open(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(old + ("\n" if old and not old.endswith("\n") else "") + "\n".join(lines) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(draft, target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(draft)
-            raise
-    except OSError as error:
-        raise UsageError(f"cannot write the credential file {path}: {error.strerror}") from error

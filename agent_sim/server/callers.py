@@ -6,10 +6,25 @@ How a caller proved who it is belongs to `server.auth`; what each operation need
 from dataclasses import dataclass
 from typing import Final
 
+from agent_sim.instants import Instant
+
 AGENT_SESSION: Final = "/agents/session/"
 """What an account needs to speak the agents' wire (our name: the product lets any agent identity in)."""
 
 EVERYTHING: Final = frozenset({"/"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A client certificate that came with a request. `agent_id` is the orchestrator that goes by it, if one does.
+
+    `is_current` is false for one that a renewal has replaced.
+    """
+
+    thumbprint: str
+    agent_id: str | None
+    expires: Instant
+    is_current: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +33,7 @@ class Caller:
 
     name: str
     permissions: frozenset[str]
+    shown: Shown | None = None
 
     def may(self, permission: str) -> bool:
         """True if this permission or one above it is held: `/agents/` implies `/agents/management/read/`."""

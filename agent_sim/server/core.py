@@ -9,17 +9,27 @@ from dataclasses import dataclass
 from typing import Final, overload
 
 from agent_sim.errors import QueryError
-from agent_sim.instants import SECOND, Instant, Span
-from agent_sim.protocol import command
+from agent_sim.instants import DAY, SECOND, Instant, Span
+from agent_sim.protocol import agent_commands, command, job_commands, store_commands, store_type_commands
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply
-from agent_sim.protocol.endpoints import BY_OPERATION, ENDPOINTS
+from agent_sim.protocol.endpoints import ENDPOINTS
 from agent_sim.server.agent_requests import AgentRequests
 from agent_sim.server.callers import Caller
+from agent_sim.server.gate import may_do, may_use
+from agent_sim.server.identities import Identities
 from agent_sim.server.operations.agents import AgentOperations
+from agent_sim.server.operations.blueprints import BlueprintOperations
 from agent_sim.server.operations.bulk import BulkOperations
+from agent_sim.server.operations.containers import ContainerOperations
+from agent_sim.server.operations.inventories import InventoryOperations
 from agent_sim.server.operations.job_types import JobTypeOperations
 from agent_sim.server.operations.jobs import JobOperations
+from agent_sim.server.operations.pools import PoolOperations
+from agent_sim.server.operations.store_changes import StoreChanges
+from agent_sim.server.operations.store_jobs import StoreJobOperations
+from agent_sim.server.operations.store_rules import StoreRules
+from agent_sim.server.operations.store_types import StoreTypeOperations
 from agent_sim.server.operations.stores import StoreOperations
 from agent_sim.server.ports import Mint, Store
 from agent_sim.server.problems import Problem, refuse
@@ -49,8 +59,9 @@ class Server:
     def __init__(self, store: Store, settings: ServerSettings, mint: Mint) -> None:
         self._store, self._settings = store, settings
         self._sessions = Sessions()
-        self._work = Work(store, self._sessions, settings.retries)
+        self._work = Work(store, self._sessions, settings.retries, settings.custom_category)
         self._agents = Agents(store)
+        self._identities = Identities(store, settings)
         self._seen_stored: Instant = 0
         stores = Stores(store)
         self._agent_requests = AgentRequests(store, settings, mint, self._sessions, self._work, stores)
@@ -61,14 +72,16 @@ class Server:
         store, settings, work = self._store, self._settings, self._work
         jobs = JobOperations(store, settings, mint, work)
         bulk = BulkOperations(store, settings, work)
-        agents = AgentOperations(store, settings, self._sessions, work)
-        types = JobTypeOperations(store, settings, mint)
-        places = StoreOperations(store, settings, mint, work, stores)
+        rules = StoreRules(store, stores, settings.max_ids)
+        changes = StoreChanges(store, mint, work, stores)
+        agents = AgentOperations(store, settings, self._sessions, work, stores, changes)
+        types = JobTypeOperations(store, settings, mint, work.jobs)
         return {
             command.ListJobHistory: jobs.history,
             command.ListScheduledJobs: jobs.scheduled,
             command.GetJobData: jobs.data,
             command.ScheduleJob: jobs.schedule,
+            job_commands.ScheduleBulkJob: jobs.schedule_bulk,
             command.Reschedule: bulk.reschedule,
             command.Acknowledge: bulk.acknowledge,
             command.Unschedule: bulk.unschedule,
@@ -76,15 +89,81 @@ class Server:
             command.GetAgent: agents.get,
             command.ApproveAgents: agents.approve,
             command.DisapproveAgents: agents.disapprove,
+            agent_commands.ResetAgents: agents.reset,
+            agent_commands.ResetAgent: agents.reset_one,
+            agent_commands.FetchLogs: jobs.fetch_logs,
+            agent_commands.SetReenrollment: agents.set_reenrollment,
             command.ListJobTypes: types.listed,
+            job_commands.GetJobType: types.get,
+            job_commands.UpdateJobType: types.update,
+            job_commands.DeleteJobType: types.delete,
             command.CreateJobType: types.create,
-            command.ListStores: places.listed,
-            command.CreateStore: places.create,
-            command.ScheduleInventory: places.schedule,
-            command.AddCertificate: places.add_certificate,
-            command.RemoveCertificate: places.remove_certificate,
             command.GetEndpoints: _endpoints,
             command.ListTransitions: jobs.transitions,
+            job_commands.GetCounts: jobs.counts,
+            **self._group_table(mint, stores),
+            **self._store_table(mint, stores, rules, changes),
+        }
+
+    def _group_table(self, mint: Mint, stores: Stores) -> Mapping[type, _Handler]:
+        """The same for pools and blueprints of agents."""
+        store, settings = self._store, self._settings
+        pools = PoolOperations(store, settings, mint)
+        blueprints = BlueprintOperations(store, settings, mint, self._work, stores)
+        return {
+            agent_commands.ListAgentPools: pools.listed,
+            agent_commands.ListPoolAgents: pools.default_agents,
+            agent_commands.GetAgentPool: pools.get,
+            agent_commands.CreateAgentPool: pools.create,
+            agent_commands.UpdateAgentPool: pools.update,
+            agent_commands.DeleteAgentPool: pools.delete,
+            agent_commands.ListBlueprints: blueprints.listed,
+            agent_commands.GetBlueprint: blueprints.get,
+            agent_commands.DeleteBlueprint: blueprints.delete,
+            agent_commands.ListBlueprintJobs: blueprints.jobs,
+            agent_commands.ListBlueprintStores: blueprints.stores,
+            agent_commands.GenerateBlueprint: blueprints.generate,
+            agent_commands.ApplyBlueprint: blueprints.apply,
+        }
+
+    def _store_table(
+        self, mint: Mint, stores: Stores, rules: StoreRules, changes: StoreChanges
+    ) -> Mapping[type, _Handler]:
+        """The same for certificate stores and what belongs to them."""
+        store, settings = self._store, self._settings
+        places = StoreOperations(store, settings, mint, stores, rules, changes)
+        work = StoreJobOperations(store, mint, self._work, stores, rules, changes)
+        found = InventoryOperations(store, settings, rules)
+        containers = ContainerOperations(store, settings, stores, rules, changes)
+        kinds = StoreTypeOperations(store, settings, mint)
+        return {
+            command.ListStores: places.listed,
+            store_commands.GetStore: places.get,
+            command.CreateStore: places.create,
+            store_commands.UpdateStore: places.update,
+            store_commands.DeleteStore: places.delete,
+            store_commands.DeleteStores: places.delete_many,
+            store_commands.ApproveStores: places.approve,
+            command.ScheduleInventory: work.schedule,
+            command.AddCertificate: work.add_certificate,
+            command.RemoveCertificate: work.remove_certificate,
+            store_commands.ReenrollStore: work.reenroll,
+            store_commands.ScheduleDiscovery: work.discover,
+            store_commands.ListInventory: found.inventory,
+            store_commands.ListCertificates: found.certificates,
+            store_commands.GetCertificate: found.certificate,
+            store_commands.ListContainers: containers.listed,
+            store_commands.GetContainer: containers.get,
+            store_commands.CreateContainer: containers.create,
+            store_commands.UpdateContainer: containers.update,
+            store_commands.DeleteContainer: containers.delete,
+            store_type_commands.ListStoreTypes: kinds.listed,
+            store_type_commands.GetStoreType: kinds.get,
+            store_type_commands.FindStoreType: kinds.named,
+            store_type_commands.CreateStoreType: kinds.create,
+            store_type_commands.UpdateStoreType: kinds.update,
+            store_type_commands.DeleteStoreType: kinds.delete,
+            store_type_commands.DeleteStoreTypes: kinds.delete_many,
         }
 
     @overload
@@ -103,9 +182,9 @@ class Server:
             return AgentReply(400, None)  # no database takes half a character or more than 64 bits
 
     def _operate(self, operation: command.Operation, caller: Caller, now: Instant) -> CommandReply:
-        if not all(map(caller.may, BY_OPERATION[type(operation)].permissions)):
-            return refuse(Problem.FORBIDDEN, f"User {caller.name} doesn't have the required permission")
         try:
+            if not may_do(caller, operation, self._store):
+                return refuse(Problem.FORBIDDEN, f"User {caller.name} doesn't have the required permission")
             with self._store.change():
                 return self._operations[type(operation)](operation, caller, now)
         except QueryError as error:
@@ -115,13 +194,17 @@ class Server:
         except OverflowError:
             return refuse(Problem.INVALID_VALUE, "A number does not fit 64 bits")
 
+    def with_certificate(self, der: bytes, account: Caller | None, now: Instant) -> Caller | None:
+        """Who an account, if any, and a client certificate are together; None if they prove nobody."""
+        return self._identities.with_certificate(der, account, now)
+
     def notifications(self) -> tuple[Notification, ...]:
         """Agents whose work changed since the last call; take and clear."""
         machines = self._agents.machines(self._work.take_changed())
         return tuple(Notification(agent_id, machine) for agent_id, machine in machines.items())
 
     def sweep(self, now: Instant) -> Instant:
-        """Time out overdue runs and drop old sessions; returns the latest instant for the next sweep.
+        """Time out overdue runs, drop old sessions and history; returns the latest instant for the next sweep.
 
         That is never later than one job timeout from now, so that a run that begins meanwhile is not overlooked.
         """
@@ -132,6 +215,8 @@ class Server:
             if now - self._seen_stored >= _STORE_SEEN_EVERY:
                 self._seen_stored = now
                 self._agents.seen(self._sessions.take_heard())
+            if self._settings.job_history_retention_days is not None:
+                self._work.runs.expire(max(now - self._settings.job_history_retention_days * DAY, 0))
         # An expired session's results are still accepted for as long as a run may take.
         self._sessions.drop_expired(before=now - timeout)
         earliest = self._work.runs.earliest()
@@ -140,4 +225,4 @@ class Server:
 
 def _endpoints(wanted: command.GetEndpoints, caller: Caller, now: Instant) -> CommandReply:
     """`GET /Agents` and so on: what this caller may use (command-api 1.7)."""
-    return CommandReply(200, tuple(row.name for row in ENDPOINTS if all(map(caller.may, row.permissions))))
+    return CommandReply(200, tuple(row.name for row in ENDPOINTS if may_use(caller, row)))

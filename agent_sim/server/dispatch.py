@@ -4,6 +4,7 @@ Tables from a job's category to its endpoints and to the shape of its configurat
 The shapes of discovery and custom jobs are ours: the vendor's are not public.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -40,6 +41,9 @@ AREAS: Final[Mapping[Category, str]] = {
     Category.CUSTOM: "Custom",
 }
 """The part of the path that names the kind of job (our choice of names)."""
+
+AT_STORE: Final = (Category.INVENTORY, Category.MANAGEMENT, Category.REENROLLMENT)
+"""Kinds of jobs that are about one certificate store."""
 
 UPLOADS: Final[Mapping[Category, tuple[str, type]]] = {
     Category.INVENTORY: ("Update", UpdateInventory),
@@ -99,9 +103,35 @@ def _store(job: Job, stores: Stores) -> StoreRecord:
     return store
 
 
+def _flat(properties: str | None) -> str | None:
+    """A store's properties as agents read them: a JSON object of texts; None if there is no such thing.
+
+    The management API's clients also write `{"value": x}`, numbers and booleans (command-api 9; agent-protocol 4.3).
+    """
+    try:
+        given = json.loads(properties or "")
+    except ValueError:
+        return None
+    if not isinstance(given, dict):
+        return None
+    if all(isinstance(value, str) for value in given.values()):
+        return properties
+    texts = {name: _text(value) for name, value in given.items()}
+    return json.dumps({name: text for name, text in texts.items() if text is not None}, ensure_ascii=False)
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, dict):
+        value = value.get("value")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int | float) else None
+
+
 def _inventory(job: Job, audit_id: int, stores: Stores, settings: ServerSettings) -> Configuration:
     store = _store(job, stores)
-    work = InventoryJob(store.client_machine, store.store_path, stores.known_items(store.id))
+    password = stores.password(store.id) or ""
+    work = InventoryJob(store.client_machine, store.store_path, stores.known_items(store.id), password)
     endpoint = _endpoint(Category.INVENTORY, "Update")
     return Configuration(audit_id, result=OK, job=work, inventory_endpoint=endpoint)
 
@@ -113,20 +143,22 @@ def _management(job: Job, audit_id: int, stores: Stores, settings: ServerSetting
         Operation(int(job.details["operation"])),
         store.client_machine,
         store.store_path,
+        stores.password(store.id),
         store_type=store.cert_store_type,
         alias=job.details.get("alias"),
         thumbprint=certificate.thumbprint if certificate else None,
         entry_contents=certificate.contents if certificate else None,
         overwrite=job.details.get("overwrite") == "true",
-        properties=store.properties,
+        properties=_flat(store.properties),
     )
     return Configuration(audit_id, result=OK, job=work)
 
 
 def _reenrollment(job: Job, audit_id: int, stores: Stores, settings: ServerSettings) -> Configuration:
     store = _store(job, stores)
-    # The vendor's agent crashes on properties that lack this one (agent-protocol 4.3).
-    properties = store.properties if '"separatePrivateKey"' in (store.properties or "") else None
+    properties = _flat(store.properties)
+    # The vendor's agent crashes on properties that lack this one (agent-protocol 4.3, 8.1.8).
+    told = properties if properties is not None and "separatePrivateKey" in json.loads(properties) else None
     return Configuration(
         audit_id,
         result=OK,
@@ -137,7 +169,8 @@ def _reenrollment(job: Job, audit_id: int, stores: Stores, settings: ServerSetti
         subject=job.details.get("subject", ""),
         client_machine=store.client_machine,
         store_path=store.store_path,
-        properties=properties,
+        store_password=stores.password(store.id),
+        properties=told,
     )
 
 

@@ -21,7 +21,8 @@ _SUPERSEDED_KEPT: Final = 16
 class Session:
     """One agent's session; `beat` is what its heartbeats are answered while it holds.
 
-    `listed` is what the agent still has on its list: job ids and the schedules it was told.
+    `listed` is what the agent still has on its list: job ids and the schedules it was told. `is_spared`: an agent
+    that crashes when its session ends while it has jobs listed.
     """
 
     token: str
@@ -31,6 +32,12 @@ class Session:
     beat: AgentReply
     listed: dict[str, str | None] = field(default_factory=dict)
     is_stale: bool = False
+    is_spared: bool = False
+
+    @property
+    def must_end(self) -> bool:
+        """True if its agent must register again; one that is spared, only once its list is empty (8.1.10)."""
+        return self.is_stale and not (self.is_spared and self.listed)
 
 
 class Sessions:

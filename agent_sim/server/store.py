@@ -4,9 +4,10 @@ One connection, one thread, the file held exclusively. Statements come by name f
 in one open transaction until `commit`; whether that is after each request or after many is the shell's business.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,7 +18,7 @@ from agent_sim.errors import UsageError
 from agent_sim.query.sql import fold
 from agent_sim.server.ports import Filling, Parameters, Row, Values
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x41475331  # "AGS1": tells our files from other programs'
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 
@@ -37,6 +38,7 @@ class SqliteStore:
     def open(cls, path: str, durability: str = "normal") -> "SqliteStore":
         """Open or create a database. Raises UsageError if it is newer, foreign, corrupt, locked or unwritable."""
         _check_library()
+        _reserve(path)
         with _explained(path):
             connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
             try:
@@ -128,6 +130,13 @@ class _Request:
 # --- opening ----------------------------------------------------------------------------------
 
 
+def _reserve(path: str) -> None:
+    """Make a new file for its owner alone: the key of the server's authority is in there."""
+    if path != ":memory:":
+        with suppress(OSError):  # it exists, or SQLite will say why it cannot
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 def _prepare(connection: sqlite3.Connection, path: str, durability: str) -> None:
     # Before the first access to a database in WAL mode, this also keeps every other process out.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -158,6 +167,11 @@ def _check_mark(connection: sqlite3.Connection, path: str, application: int, ver
         raise UsageError(
             f"{path}: this database has schema version {version}, this agent-sim knows up to {SCHEMA_VERSION}; "
             "use the newer agent-sim that wrote it, or give --db another file"
+        )
+    if 0 < version < SCHEMA_VERSION:
+        raise UsageError(
+            f"{path}: this database has schema version {version}, from an older agent-sim; "
+            f"this one needs version {SCHEMA_VERSION}: give --db another file"
         )
 
 

@@ -20,12 +20,12 @@ from agent_sim.states import JobState, RunState
 class Work:
     """Jobs and runs, and the sessions that are told of them."""
 
-    def __init__(self, store: Store, sessions: Sessions, retries: int) -> None:
+    def __init__(self, store: Store, sessions: Sessions, retries: int, custom_category: str = "suffix") -> None:
         self._store = store
         self._sessions = sessions
         self._retries = retries
         self._changed: dict[str, None] = {}  # AgentIds in order, for pushing transports
-        self.jobs = Jobs(store)
+        self.jobs = Jobs(store, custom_category)
         self.runs = Runs(store)
         self.transitions = Transitions(store)
 

@@ -91,7 +91,7 @@ class Agent:
         answer = self.wire.post(
             "/Session/Register",
             {
-                "AgentPlatform": 5,
+                "AgentPlatform": 7,
                 "AgentVersion": 563031557799936,
                 "TenantId": "00000000-0000-0000-0000-000000000000",
                 "ClientMachine": self.machine,
@@ -112,7 +112,7 @@ class Agent:
         answer = self.wire.post(
             "/Session/Heartbeat",
             {
-                "AgentPlatform": 5,
+                "AgentPlatform": 7,
                 "TenantId": "00000000-0000-0000-0000-000000000000",
                 "ClientMachine": self.machine,
                 "SessionToken": self.token,

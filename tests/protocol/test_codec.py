@@ -4,7 +4,7 @@ import pytest
 
 from agent_sim.errors import MalformedMessage
 from agent_sim.instants import HOUR, from_iso
-from agent_sim.protocol import codec, command
+from agent_sim.protocol import agent_commands, codec, command, store_commands, store_type_commands
 from agent_sim.protocol.agent import (
     HEARTBEAT,
     NO_TENANT,
@@ -28,6 +28,7 @@ from agent_sim.protocol.agent import (
 from agent_sim.protocol.endpoints import BY_OPERATION, ENDPOINTS
 from agent_sim.protocol.enums import AgentStatus, Operation, Result, Status
 from agent_sim.protocol.schedule import Daily, Immediate, Interval, Off
+from tests.server.examples import MORE_EXAMPLES
 
 # agent-protocol 2.1 and 3, observed on the wire (the CSR left out)
 REGISTERED = (
@@ -160,15 +161,20 @@ OPERATIONS = [
     command.RemoveCertificate((command.StoreEntry("s"),)),
     command.GetEndpoints(),
     command.ListTransitions(5, 10),
+    *MORE_EXAMPLES,
 ]
 
 
 def over_http(operation):
     """The operation as a server reads it from what a client sends."""
-    from urllib.parse import parse_qsl
+    from urllib.parse import parse_qsl, unquote
 
     call, row = codec.api_call(operation), BY_OPERATION[type(operation)]
-    path = {"agent_id": call.path.rsplit("/", 1)[-1]} if "{" in row.path else {}
+    path = {
+        part.strip("{}"): unquote(given)
+        for part, given in zip(row.path.split("/"), call.path.split("/"), strict=True)
+        if part.startswith("{")
+    }
     return codec.read_operation(row, path, parse_qsl(call.query), call.body or b"null")
 
 
@@ -323,3 +329,51 @@ def test_a_completion_carries_a_log_only_if_there_is_one():
 
     assert b"Log" not in codec.agent_body(plain)
     assert b'"Log":""' in codec.agent_body(Complete(Result.SUCCESS, 1, "j", "", "s", log=""))
+
+
+# --- the rest of the management API -----------------------------------------------------------
+
+
+def read(operation, path=None, query=(), body=b""):
+    return codec.read_operation(BY_OPERATION[operation], path or {}, query, body)
+
+
+def test_a_null_counts_as_left_out_where_something_is_assumed_then():
+    body = b'{"JobTypeName":"X","JobTypeFields":null,"Description":null}'
+
+    assert read(command.CreateJobType, body=body) == command.CreateJobType("X")
+
+
+def test_numbers_in_a_path_and_texts_in_a_query_string_are_read_as_such():
+    assert read(store_commands.GetContainer, {"id": "7"}) == store_commands.GetContainer(7)
+    query = [("AGENTID", "a"), ("name", "n")]
+    assert read(agent_commands.GenerateBlueprint, query=query) == agent_commands.GenerateBlueprint("a", "n")
+
+
+@pytest.mark.parametrize(
+    ("operation", "path", "query", "body", "problem"),
+    [
+        (store_commands.GetContainer, {"id": "seven"}, [], b"", "id must be a whole number"),
+        (agent_commands.GenerateBlueprint, {}, [("name", "n")], b"", "agentid is missing"),
+        (agent_commands.ApplyBlueprint, {}, [], b"[]", "templateid is missing"),
+        (agent_commands.ApplyBlueprint, {}, [("templateId", "t")], b"{}", "array of GUIDs"),
+        (store_type_commands.DeleteStoreTypes, {}, [], b'["1"]', "array of whole numbers"),
+        (store_type_commands.DeleteStoreTypes, {}, [], b"[true]", "array of whole numbers"),
+        (store_commands.ApproveStores, {}, [], b"{}", "array of objects"),
+        (store_commands.ApproveStores, {}, [], b"[1]", "dict|object|instance"),
+        (store_commands.ApproveStores, {}, [], b'[{"ContainerId": 1}]', "Id"),
+        (store_commands.ListInventory, {"id": "a"}, [("ReturnLimit", "0")], b"", "returnlimit"),
+        (store_commands.UpdateStore, {}, [], b'{"Id": "a", "Password": "plain"}', "Password"),
+        (store_commands.ScheduleDiscovery, {}, [], b'{"AgentId":"a","Type":2,"JobExecutionTimestamp":"x"}', "time"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(operation, path, query, body, problem):
+    with pytest.raises(MalformedMessage, match=problem):
+        read(operation, path, query, body)
+
+
+def test_a_secret_is_read_and_not_shown():
+    wanted = read(store_commands.UpdateStore, body=b'{"Id":"a","Password":{"SecretValue":"hush"}}')
+
+    assert wanted.password == command.Secret("hush")
+    assert "hush" not in repr(wanted)

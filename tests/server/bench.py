@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from agent_sim.instants import SECOND, Instant, from_iso
-from agent_sim.protocol import command
+from agent_sim.protocol import command, store_commands
 from agent_sim.protocol.agent import (
     HEARTBEAT,
     NO_TENANT,
@@ -101,9 +101,15 @@ class Bench:
         return reply.body
 
     def new_store(self, path: str = "/a.pem", machine: str = "m1", **more: object) -> command.StoreRecord:
+        self.new_containers(more.get("container_id") or 0)
         reply = self.ask(command.CreateStore(machine, path, 2, self.agent_id(machine), **more))
         assert reply.status == 200, reply
         return reply.body
+
+    def new_containers(self, last: int) -> None:
+        """Containers up to this number."""
+        while self.ask(store_commands.ListContainers()).total < last:
+            assert self.ask(store_commands.CreateContainer(f"container {self.mint.guid()}")).status == 200
 
     def add_certificate(self, *stores: str, when: Schedule | None = None) -> list[str]:
         """Management jobs; returns their JobIds."""
@@ -174,7 +180,9 @@ class Bench:
     def everything(self) -> list[list[tuple[object, ...]]]:
         """All that the server remembers about work, to be compared."""
         tables = ("job", "run", "run_data", "transition", "certificate_store", "job_type", "store_item")
-        columns = "SELECT agent_id, client_machine, status FROM agent"
+        tables += ("container", "store_type", "agent_pool", "agent_pool_agent", "certificate")
+        tables += ("blueprint", "blueprint_store", "blueprint_job")
+        columns = "SELECT agent_id, client_machine, status, auth_certificate_reenrollment, blueprint FROM agent"
         connection = self.store._connection
         return [connection.execute(columns).fetchall()] + [
             connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables

@@ -1,6 +1,7 @@
 """The database behind the server: what it refuses to open, what it keeps, what it undoes."""
 
 import sqlite3
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -235,7 +236,8 @@ def test_an_audit_id_is_never_given_again_even_if_its_run_is_deleted():
     store.run(
         "agent_add", {**columns, "status": 2, "registered": "[]", "capabilities": "[]", "client_parameters": "{}"}
     )
-    job = {"job_id": "j", "agent_id": "a", "type_guid": "g", "job_type": "t", "job_category": "custom", "requested": 1}
+    job = {"job_id": "j", "agent_id": "a", "type_guid": "g", "job_type": "t", "job_category": "custom"}
+    job |= {"type_category": "custom", "requested": 1}
     job |= {"schedule": None, "schedule_time": None, "state": "running", "at_once": 1, "failures": 0}
     store.run("job_add", {**job, "store_id": None, "details": "{}"})
     run = {"job_id": "j", "result": 2, "status": 3, "operation_start": 1}
@@ -243,3 +245,12 @@ def test_an_audit_id_is_never_given_again_even_if_its_run_is_deleted():
     store._connection.execute("DELETE FROM run")
 
     assert (first, store.rows("run_add", run)) == ([(1,)], [(2,)])
+
+
+def test_a_new_database_is_for_its_owner_alone_with_what_lies_beside_it(tmp_path):
+    store = SqliteStore.open(str(tmp_path / "a.db"))
+    store.run("transition_add", {"at": 1, "kind": "k", "job_id": "j", "audit_id": None})
+    store.commit()
+
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    store.close()

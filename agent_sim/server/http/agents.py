@@ -8,6 +8,7 @@ import logging
 from typing import Final
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from agent_sim.protocol.agent import HEARTBEAT, REGISTER, AgentReply, AgentRequest, Heartbeat
 from agent_sim.protocol.codec import agent_body, read_agent_request
@@ -34,7 +35,7 @@ class AgentsSide:
         """Answer one request to `path`, which is under the side's base. Raises Refused and MalformedMessage."""
         if request.method != "POST":
             raise Refused(wrong_method("POST"))
-        caller = await self._desk.caller(request)
+        caller = await self._desk.agent(request)
         if not caller.may(AGENT_SESSION):
             raise Refused(NO_AGENT)
         body = await read_body(request, LARGEST_BODY)
@@ -45,7 +46,7 @@ class AgentsSide:
 
     def refuse(self, reason: Reason) -> web.Response:
         """No, and not a word more."""
-        return web.Response(status=reason.problem.status, headers=dict(reason.headers))
+        return web.Response(status=reason.problem.status, headers=CIMultiDict(reason.headers))
 
 
 def _response(reply: AgentReply) -> web.Response:

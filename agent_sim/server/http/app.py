@@ -16,12 +16,15 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from agent_sim.instants import SECOND, Instant
-from agent_sim.protocol.endpoints import ENDPOINTS, SIM_TRANSITIONS
+from agent_sim.protocol.endpoints import ENDPOINTS, SIM_ENDPOINTS
 from agent_sim.server.auth import Accounts
 from agent_sim.server.http.agents import AgentsSide
+from agent_sim.server.http.bearers import Bearers
 from agent_sim.server.http.command import CommandSide
 from agent_sim.server.http.committer import Changes, Committer
 from agent_sim.server.http.desk import Core, Desk
+from agent_sim.server.http.docs import description_sides
+from agent_sim.server.http.oauth import OAuth, TokenSide, WellKnownSide
 from agent_sim.server.http.refusals import NOT_FOUND, UNEXPECTED, Reason, Refused, reason_of, wrong_method
 from agent_sim.server.http.rendering import error_body
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
@@ -107,12 +110,14 @@ def make_app(
     settings: ServerSettings = DEFAULT_SETTINGS,
     clock: Callable[[], Instant] = time.time_ns,
     *,
+    bearers: Bearers | None = None,
+    oauth: OAuth | None = None,
     api_bases: tuple[str, ...] = ("/KeyfactorAPI",),
     agents_bases: tuple[str, ...] = ("/KeyfactorAgents",),
 ) -> web.Application:
     """The application. It commits what is open when it is cleaned up; closing the store is the caller's business."""
-    desk = Desk(core, accounts, settings, clock, Committer(store))
-    sides = _sides(desk, api_bases, agents_bases)
+    desk = Desk(core, accounts, settings, clock, Committer(store), bearers)
+    sides = _sides(desk, oauth, api_bases, agents_bases)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         side, path = sides.find(request.path)
@@ -132,14 +137,17 @@ def make_app(
     return app
 
 
-def _sides(desk: Desk, api_bases: tuple[str, ...], agents_bases: tuple[str, ...]) -> Sides:
+def _sides(desk: Desk, oauth: OAuth | None, api_bases: tuple[str, ...], agents_bases: tuple[str, ...]) -> Sides:
     agents, command = AgentsSide(desk), CommandSide(desk, ENDPOINTS)
     by_base: list[tuple[str, Side]] = [(_base(base), agents) for base in agents_bases]
-    by_base += [(_base(base), command) for base in api_bases]
+    for base in api_bases:
+        by_base += [*description_sides(desk, f"/{base.strip('/')}"), (_base(base), command)]
     by_base.append(("/healthz", HealthSide()))
+    if oauth is not None:
+        by_base += [("/oauth", TokenSide(desk, oauth)), ("/.well-known", WellKnownSide(desk, oauth))]
     if desk.settings.sim_api:
-        row = replace(SIM_TRANSITIONS, path=SIM_TRANSITIONS.path.removeprefix("/sim"))
-        by_base.append(("/sim", CommandSide(desk, [row])))
+        rows = [replace(row, path=row.path.removeprefix("/sim")) for row in SIM_ENDPOINTS]
+        by_base.append(("/sim", CommandSide(desk, rows)))
     return Sides(tuple(by_base), NoSide())
 
 

@@ -12,10 +12,12 @@ from typing import Final
 from uuid import uuid4
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from agent_sim.protocol.codec import read_operation
 from agent_sim.protocol.command import CommandReply
-from agent_sim.protocol.endpoints import Carries, Endpoint
+from agent_sim.protocol.endpoints import WITH_BODY, Endpoint
+from agent_sim.protocol.forms import form_as_json
 from agent_sim.server.http.desk import Desk, read_body
 from agent_sim.server.http.refusals import (
     HEADER_MISSING,
@@ -35,7 +37,7 @@ PRODUCT_VERSION: Final = "25.4.1+agent-sim"
 
 _API_VERSIONS: Final = ("1", "1.0", "2", "2.0")
 _JSON_TYPE: Final = re.compile(r"(application/([\w.-]+\+)?json|application/json-patch\+json|text/json)", re.IGNORECASE)
-_WITH_BODY: Final = (Carries.OBJECT, Carries.ARRAY)
+_FORM_TYPE: Final = "application/x-www-form-urlencoded"
 
 _logger = logging.getLogger(__name__)
 
@@ -49,24 +51,36 @@ class _Route:
     row: Endpoint
 
 
+_Found = tuple[Endpoint, Mapping[str, str]]
+
+
 class Routes:
     """Finds the row of the table of endpoints that a method and a path, in any case, belong to."""
 
     def __init__(self, rows: Iterable[Endpoint]) -> None:
         rows = tuple(rows)
-        self._fixed = {(row.path.lower(), row.method): row for row in rows if "{" not in row.path}
+        self._fixed: dict[str, list[Endpoint]] = {}
+        for row in rows:
+            if "{" not in row.path:
+                self._fixed.setdefault(row.path.lower(), []).append(row)
         self._routes = tuple(_Route(_pattern(row.path), row) for row in rows)
 
-    def find(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+    def find(self, method: str, path: str) -> _Found:
         """The row, and the fields that the path holds. Raises Refused."""
-        fixed = self._fixed.get((path.lower(), method))
-        if fixed is not None:
-            return fixed, {}
+        fixed = self._fixed.get(path.lower())
+        if fixed is not None:  # then this is no id, whatever the method
+            return _by_method(method, [(row, {}) for row in fixed])
         found = [(route.row, match) for route in self._routes if (match := route.pattern.fullmatch(path))]
-        for row, match in found:
-            if row.method == method:
-                return row, match.groupdict()
-        raise Refused(wrong_method(", ".join(sorted({row.method for row, _ in found}))) if found else NOT_FOUND)
+        if not found:
+            raise Refused(NOT_FOUND)
+        return _by_method(method, [(row, match.groupdict()) for row, match in found])
+
+
+def _by_method(method: str, found: list[_Found]) -> _Found:
+    for row, fields in found:
+        if row.method == method:
+            return row, fields
+    raise Refused(wrong_method(", ".join(sorted({row.method for row, _ in found}))))
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -97,7 +111,9 @@ class CommandSide:
     def refuse(self, reason: Reason) -> web.Response:
         """No, with its reason as JSON."""
         body = error_body(reason.problem.code, reason.message)
-        return web.Response(status=reason.problem.status, body=body, headers=_headers(None) | dict(reason.headers))
+        headers = CIMultiDict(_headers(None))
+        headers.extend(reason.headers)
+        return web.Response(status=reason.problem.status, body=body, headers=headers)
 
     def _check_headers(self, request: web.Request) -> None:
         if request.headers.get("x-keyfactor-api-version", "1").strip() not in _API_VERSIONS:
@@ -109,9 +125,11 @@ class CommandSide:
 
     async def _body(self, request: web.Request, row: Endpoint) -> bytes:
         # go-client sends `null` with requests that have no body (command-api 0, rule 6): not even looked at.
-        if row.carries not in _WITH_BODY:
+        if row.carries not in WITH_BODY:
             return b""
         kind = request.headers.get("Content-Type", "application/json").partition(";")[0].strip()
+        if kind.lower() == _FORM_TYPE and row.method == "PUT":
+            return form_as_json(row, await read_body(request, LARGEST_BODY))
         if not _JSON_TYPE.fullmatch(kind):
             raise Refused(MEDIA_TYPE)
         return await read_body(request, LARGEST_BODY)

@@ -15,8 +15,18 @@ from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.server.auth import Accounts, Verdict
 from agent_sim.server.callers import Caller
+from agent_sim.server.http.bearers import Bearers
 from agent_sim.server.http.committer import Committer
-from agent_sim.server.http.refusals import LATE_BODY, TOO_LARGE, UNAUTHENTICATED, Refused
+from agent_sim.server.http.refusals import (
+    LATE_BODY,
+    NO_TOKENS,
+    TOO_LARGE,
+    TWO_PROOFS,
+    UNAUTHENTICATED,
+    UNAUTHENTICATED_OR_TOKEN,
+    Refused,
+)
+from agent_sim.server.http.tls import UNKNOWN_CERTIFICATE, client_certificate
 from agent_sim.settings import ServerSettings
 
 BODY_SECONDS: Final = 60.0
@@ -31,6 +41,9 @@ class Core(Protocol):
     @overload
     def handle(self, request: Operation, caller: Caller, now: Instant) -> CommandReply: ...
 
+    def with_certificate(self, der: bytes, account: Caller | None, now: Instant) -> Caller | None:
+        """Who an account, if any, and a client certificate are together; None if they prove nobody."""
+
     def sweep(self, now: Instant) -> Instant:
         """Do what is due by now; returns when there is more to do."""
 
@@ -44,14 +57,45 @@ class Desk:
     settings: ServerSettings
     clock: Callable[[], Instant]
     committer: Committer
+    bearers: Bearers | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def caller(self, request: web.Request) -> Caller:
         """Who sent this. Raises Refused."""
-        header = request.headers.get("Authorization", "")
+        headers = request.headers.getall("Authorization", [""])
+        if len(headers) > 1:
+            raise Refused(TWO_PROOFS)
+        scheme, _, token = headers[0].strip().partition(" ")
+        if scheme.lower() == "bearer":
+            return await self._by_token(token.strip())
+        return await self.by_password(headers[0])
+
+    async def agent(self, request: web.Request) -> Caller:
+        """Who sent this to the agents' side: by account, by client certificate, or by both. Raises Refused."""
+        shown = client_certificate(request, believe_header=self.settings.trust_certificate_header)
+        if shown is None:
+            return await self.caller(request)
+        account = await self.caller(request) if "Authorization" in request.headers else None
+        caller = self.core.with_certificate(shown, account, self.clock())
+        if caller is None:
+            raise Refused(UNKNOWN_CERTIFICATE)
+        return caller
+
+    async def _by_token(self, token: str) -> Caller:
+        if not self.takes_tokens or self.bearers is None:
+            raise Refused(NO_TOKENS)
+        return await self.bearers.caller(token)
+
+    @property
+    def takes_tokens(self) -> bool:
+        """True if there is anybody whose bearer tokens are believed."""
+        return self.bearers is not None and not self.bearers.judge.is_idle
+
+    async def by_password(self, header: str) -> Caller:
+        """Who a Basic header proves. Raises Refused."""
         verdict = self.accounts.recall(header) or await self._verify(header)
         if verdict.caller is None:
-            raise Refused(UNAUTHENTICATED)
+            raise Refused(UNAUTHENTICATED_OR_TOKEN if self.takes_tokens else UNAUTHENTICATED)
         return verdict.caller
 
     async def _verify(self, header: str) -> Verdict:

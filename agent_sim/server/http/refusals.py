@@ -30,11 +30,19 @@ class Refused(Exception):
         super().__init__(reason.message)
 
 
-UNAUTHENTICATED: Final = Reason(
+_BASIC: Final = ("WWW-Authenticate", 'Basic realm="agent-sim", charset="UTF-8"')
+_BEARER: Final = 'Bearer realm="agent-sim"'
+_WRONG: Final = "The user name or password is missing or wrong."
+
+UNAUTHENTICATED: Final = Reason(Problem.UNAUTHENTICATED, _WRONG, (_BASIC,))
+UNAUTHENTICATED_OR_TOKEN: Final = Reason(Problem.UNAUTHENTICATED, _WRONG, (_BASIC, ("WWW-Authenticate", _BEARER)))
+NO_TOKENS: Final = Reason(
     Problem.UNAUTHENTICATED,
-    "The user name or password is missing or wrong.",
-    (("WWW-Authenticate", 'Basic realm="agent-sim", charset="UTF-8"'),),
+    "This server takes no bearer tokens: start it with --oauth, or with the setting oauth_issuer.",
+    (_BASIC,),
 )
+NO_KEYS: Final = Reason(Problem.UNAVAILABLE, "The keys of the token's issuer cannot be had at present; try again.")
+TWO_PROOFS: Final = Reason(Problem.MALFORMED, "The header Authorization stands more than once: send it once.")
 NO_AGENT: Final = Reason(Problem.FORBIDDEN, "This account may not act as an agent.")
 HEADER_MISSING: Final = Reason(
     Problem.HEADER_MISSING, "The header x-keyfactor-requested-with is required: send APIClient or XMLHttpRequest."
@@ -51,6 +59,12 @@ UNEXPECTED: Final = Reason(Problem.INTERNAL, "The server failed while handling t
 NOT_COMMITTED: Final = Reason(
     Problem.UNAVAILABLE, "The server could not save: whether this request had an effect is unknown."
 )
+
+
+def bad_token(sentence: str) -> Reason:
+    """A bearer token was sent and proves nobody (RFC 6750, 3.1)."""
+    challenge = f'{_BEARER}, error="invalid_token", error_description="{sentence.replace(chr(34), chr(39))}"'
+    return Reason(Problem.UNAUTHENTICATED, sentence, (_BASIC, ("WWW-Authenticate", challenge)))
 
 
 def wrong_method(allowed: str) -> Reason:

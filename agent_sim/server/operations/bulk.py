@@ -19,8 +19,8 @@ from agent_sim.protocol.schedule import Schedule
 from agent_sim.query import fields
 from agent_sim.server.callers import Caller
 from agent_sim.server.guids import read_guid
-from agent_sim.server.operations.checks import may_schedule
 from agent_sim.server.operations.listing import condition
+from agent_sim.server.permissions import Deed, may_do
 from agent_sim.server.ports import Row, Store
 from agent_sim.server.problems import Problem, refuse
 from agent_sim.server.tables.columns import array, schedule
@@ -29,6 +29,7 @@ from agent_sim.settings import ServerSettings
 from agent_sim.states import JobEvent, JobState
 
 _DONE: Final = CommandReply(204)
+_OF_STORES: Final = frozenset({Category.MANAGEMENT, Category.REENROLLMENT, Category.INVENTORY})
 
 
 class _Item(Protocol):
@@ -52,6 +53,7 @@ class _Run:
     schedule: Schedule
     result: Result
     status: Status
+    type_category: Category
     job_state: JobState
     at_once: bool
     store_id: str | None
@@ -61,6 +63,12 @@ class _Run:
     @property
     def label(self) -> str:
         return f"Job audit {self.audit_id}:"
+
+    @property
+    def why_lost(self) -> str | None:
+        """Why its job cannot run again at all: a store that was deleted takes its jobs with it."""
+        lost = self.store_id is None and self.type_category in _OF_STORES
+        return "its certificate store does not exist any more" if lost else None
 
     @property
     def is_queued(self) -> bool:
@@ -116,8 +124,8 @@ class BulkOperations:
         chosen = self._choose_runs(wanted.job_audit_ids, wanted.query, _RESCHEDULABLE, caller, now)
         rules: _Rules[_Run] = _Rules(
             "rescheduled",
-            lambda run: run.store_id is None or may_schedule(caller, run.container_id),
-            lambda run: why_not_reschedule(run.category, run.schedule, run.result, run.status),
+            lambda run: may_do(caller, Deed.RESCHEDULE, run.category, run.container_id),
+            lambda run: run.why_lost or why_not_reschedule(run.category, run.schedule, run.result, run.status),
             lambda runs: self._requeue(runs, now),
         )
         return chosen if isinstance(chosen, CommandReply) else self._settle(chosen, rules)
@@ -127,7 +135,7 @@ class BulkOperations:
         chosen = self._choose_runs(wanted.job_audit_ids, wanted.query, _ACKNOWLEDGEABLE, caller, now)
         rules: _Rules[_Run] = _Rules(
             "acknowledged",
-            lambda run: True,
+            lambda run: may_do(caller, Deed.ACKNOWLEDGE, run.category, run.container_id),
             lambda run: None if self._is_done(run) else why_not_acknowledge(run.result, run.status),
             lambda runs: self._acknowledge([run.audit_id for run in runs if not self._is_done(run)], now),
         )
@@ -138,7 +146,7 @@ class BulkOperations:
         chosen = self._choose_jobs(wanted, caller, now)
         rules: _Rules[_Job] = _Rules(
             "unscheduled",
-            lambda job: job.store_id is None or may_schedule(caller, job.container_id),
+            lambda job: may_do(caller, Deed.UNSCHEDULE, job.category, job.container_id),
             lambda job: why_not_unschedule(job.category),
             lambda jobs: self._unschedule(jobs, now),
         )
@@ -259,7 +267,8 @@ _ACKNOWLEDGEABLE: Final = _narrowed(eligibility.ACKNOWLEDGEABLE_RESULTS, eligibi
 
 
 def _run(row: Row) -> _Run:
-    audit_id, job_id, category, text, time, result, status, state, at_once, store_id, container, in_process = row
+    audit_id, job_id, category, text, time, result, status, *rest = row
+    type_category, state, at_once, store_id, container, in_process = rest
     return _Run(
         audit_id,
         job_id,
@@ -267,6 +276,7 @@ def _run(row: Row) -> _Run:
         schedule(text, time),
         Result(result),
         Status(status),
+        Category(type_category),
         JobState(state),
         bool(at_once),
         store_id,

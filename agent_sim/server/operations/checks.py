@@ -7,10 +7,8 @@ from typing import Final
 
 from agent_sim.instants import Instant
 from agent_sim.protocol.command import CommandReply
-from agent_sim.protocol.endpoints import SCHEDULE_STORES
 from agent_sim.protocol.enums import AgentStatus, JobType
 from agent_sim.protocol.schedule import Daily, ExactlyOnce, Monthly, Off, Schedule, Weekly
-from agent_sim.server.callers import Caller
 from agent_sim.server.problems import Problem, refuse
 from agent_sim.server.tables.agents import Orchestrator
 
@@ -41,10 +39,3 @@ def incapable(agent: Orchestrator, kind: JobType) -> CommandReply | None:
         return None
     sentence = f"Orchestrator {agent.client_machine} lacks the capability {kind.capability} for {kind.history} jobs"
     return refuse(Problem.NOT_ELIGIBLE, sentence)
-
-
-def may_schedule(caller: Caller, container_id: int | None) -> bool:
-    """True if the caller may schedule jobs of stores in this container; outside any, it takes the global permission."""
-    if caller.may(SCHEDULE_STORES):
-        return True
-    return container_id is not None and caller.may(f"{SCHEDULE_STORES}{container_id}/")

@@ -9,12 +9,15 @@ from typing import Final
 
 from agent_sim.instants import Instant
 from agent_sim.protocol.command import CommandReply, Page
+from agent_sim.protocol.endpoints import READ_STORES
 from agent_sim.query import fields
 from agent_sim.query.fields import Collection, Kind
 from agent_sim.query.grammar import parse
 from agent_sim.query.sql import Sql, compile  # noqa: A004 - it is called compile there
 from agent_sim.query.values import Context
 from agent_sim.server.callers import Caller
+from agent_sim.server.operations import more_collections
+from agent_sim.server.permissions import narrowed
 from agent_sim.server.ports import Row, Store
 from agent_sim.server.problems import Problem, refuse
 
@@ -30,13 +33,24 @@ class Listing:
     statement: str
     key: str
     default: str
+    permission: str = ""  # one that may be held for some containers only: the others' records are left out
+    container: str = "container_id"  # the column that says in which container a record is
 
 
 JOB_HISTORY: Final = Listing(fields.JOB_HISTORY, "history", key="job_history_id", default="job_history_id")
 SCHEDULED_JOBS: Final = Listing(fields.SCHEDULED_JOBS, "scheduled", key="seq", default="requested")
 AGENTS: Final = Listing(fields.AGENTS, "agent", key="agent_id", default="agent_id")
 JOB_TYPES: Final = Listing(fields.JOB_TYPES, "job_type", key="id", default="job_type_name")
-STORES: Final = Listing(fields.CERTIFICATE_STORES, "store", key="id", default="client_machine")
+STORES: Final = Listing(fields.CERTIFICATE_STORES, "store", "id", "client_machine", READ_STORES)
+AGENT_POOLS: Final = Listing(more_collections.AGENT_POOLS, "agent_pool", key="id", default="name")
+POOL_AGENTS: Final = Listing(fields.AGENTS, "pool_agent", key="agent_id", default="agent_id")
+BLUEPRINTS: Final = Listing(more_collections.BLUEPRINTS, "blueprint", key="id", default="name")
+BLUEPRINT_STORES: Final = Listing(more_collections.BLUEPRINT_STORES, "blueprint_store", key="id", default="store_path")
+BLUEPRINT_JOBS: Final = Listing(more_collections.BLUEPRINT_JOBS, "blueprint_job", key="id", default="requested")
+INVENTORY: Final = Listing(more_collections.INVENTORY, "inventory", key="id", default="alias")
+CONTAINERS: Final = Listing(more_collections.CONTAINERS, "container", "id", "id", READ_STORES, container="id")
+STORE_TYPES: Final = Listing(more_collections.STORE_TYPES, "store_type", key="store_type", default="store_type")
+CERTIFICATES: Final = Listing(more_collections.CERTIFICATES, "certificate", key="id", default="id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +66,15 @@ def condition(query: str, collection: Collection, caller: Caller, now: Instant) 
     return compile(parse(query), collection, Context(now, caller.name))
 
 
-def find(store: Store, listing: Listing, page: Page, most: int, caller: Caller, now: Instant) -> Found | CommandReply:
+ALL: Final = Sql("TRUE")
+
+
+def find(
+    store: Store, listing: Listing, page: Page, most: int, caller: Caller, now: Instant, within: Sql = ALL
+) -> Found | CommandReply:
     """The rows of a page, of at most `most`; a refusal for a sort field that is none. Raises QueryError.
+
+    `within` narrows the collection itself: what the query says ranges over the rest.
 
     A page past the end has no rows: clients page until that comes (command-api 1.5).
     """
@@ -63,9 +84,11 @@ def find(store: Store, listing: Listing, page: Page, most: int, caller: Caller, 
     where = condition(page.query, listing.collection, caller, now)
     limit = min(page.limit, most)
     offset = page.skip + (page.number - 1) * limit
-    filling = {"where": where.where, "order": order}
-    rows = store.select(f"{listing.statement}_page", filling, (*where.params, limit, offset))
-    [(total,)] = store.select(f"{listing.statement}_count", filling, where.params)
+    readable = narrowed(caller, listing.permission, listing.container) if listing.permission else "TRUE"
+    filling = {"where": f"{within.where} AND {readable} AND {where.where}", "order": order}
+    params = (*within.params, *where.params)
+    rows = store.select(f"{listing.statement}_page", filling, (*params, limit, offset))
+    [(total,)] = store.select(f"{listing.statement}_count", filling, params)
     return Found(rows, int(total))
 
 

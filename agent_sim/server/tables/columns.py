@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from agent_sim.instants import Instant
-from agent_sim.protocol.enums import BY_GUID, JobType, custom
+from agent_sim.protocol.enums import BY_GUID, STORE_CATEGORIES, Category, JobType, custom, store_job
 from agent_sim.protocol.schedule import Daily, ExactlyOnce, Immediate, Monthly, Schedule, Weekly, from_wire, to_wire
 from agent_sim.server.ports import Values
 
@@ -36,8 +36,10 @@ def optional(given: Schedule) -> Schedule | None:
     return None if isinstance(given, Immediate) else given
 
 
-def job_type(guid: str, name: str) -> JobType:
-    """The job type behind a job's columns."""
+def job_type(guid: str, name: str, category: Category) -> JobType:
+    """The job type behind a job's columns; `category` is how it is run."""
+    if category in STORE_CATEGORIES:
+        return store_job(name.removesuffix(category.value), category, guid)
     return BY_GUID.get(guid) or custom(name, guid)
 
 

@@ -3,20 +3,23 @@
 Says how they are kept, not what may happen to them: `jobs.model` decides that, `server.work` puts the two together.
 """
 
+from collections.abc import Sequence
+
 from agent_sim.instants import Instant
 from agent_sim.jobs.model import STATE, STATUS, Job, Run
 from agent_sim.protocol.command import Transition
-from agent_sim.protocol.enums import Result, Status
+from agent_sim.protocol.enums import Category, JobType, Result, Status, category_by_suffix
 from agent_sim.server.ports import Row, Store, Values
 from agent_sim.server.tables.columns import array, document, job_type, named_texts, schedule, schedule_columns
 from agent_sim.states import JobState
 
 
 class Jobs:
-    """The table `job`."""
+    """The table `job`. By setting, a custom job counts as what its name ends in (command-api 4.6)."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, custom_category: str = "suffix") -> None:
         self._store = store
+        self._by_suffix = custom_category == "suffix"
 
     def add(self, job: Job) -> None:
         columns: Values = {
@@ -24,7 +27,8 @@ class Jobs:
             "agent_id": job.agent_id,
             "type_guid": job.type.guid,
             "job_type": job.type.history,
-            "job_category": job.type.category,
+            "job_category": self._counts_as(job.type),
+            "type_category": job.type.category,
             "requested": job.requested,
             "state": job.state,
             "at_once": job.at_once,
@@ -33,6 +37,10 @@ class Jobs:
             "details": document(job.details),
         }
         self._store.run("job_add", {**columns, **schedule_columns(job.schedule)})
+
+    def _counts_as(self, kind: JobType) -> Category:
+        named = category_by_suffix(kind.history) if self._by_suffix and kind.category is Category.CUSTOM else None
+        return named or kind.category
 
     def update(self, job: Job) -> None:
         """Store where the job stands."""
@@ -46,6 +54,19 @@ class Jobs:
     def waiting(self, agent_id: str) -> list[Job]:
         """In the order in which they were accepted."""
         return [_job(row) for row in self._store.rows("jobs_waiting", {"agent_id": agent_id})]
+
+    def of_stores(self, ids: Sequence[str]) -> list[str]:
+        """The ids of all jobs of these stores that are not gone."""
+        return [job_id for (job_id,) in self._store.rows("jobs_of_stores", {"ids": array(ids)})]
+
+    def of_agents(self, agent_ids: Sequence[str]) -> list[str]:
+        """The ids of all jobs of these agents that are not gone."""
+        return [job_id for (job_id,) in self._store.rows("jobs_of_agents", {"agent_ids": array(agent_ids)})]
+
+    def of_type(self, guid: str) -> int:
+        """How many jobs of this type are not gone."""
+        [(count,)] = self._store.rows("jobs_of_type", {"type_guid": guid})
+        return int(count)
 
     def known(self, job_ids: list[str]) -> set[str]:
         """Those of these ids that are jobs, gone or not."""
@@ -99,6 +120,17 @@ class Runs:
         }
         self._store.run("run_end", columns)
 
+    def counted(self, since: Instant) -> tuple[int, int]:
+        """Failures and warnings that ended at or after `since` and are not acknowledged (command-api 7)."""
+        [(failures, warnings)] = self._store.rows("runs_counted", {"since": since})
+        return int(failures), int(warnings)
+
+    def expire(self, before: Instant) -> int:
+        """Forget runs that ended before this, with what they returned; returns how many."""
+        self._store.run("run_data_expire", {"before": before})
+        self._store.run("run_locations_expire", {"before": before})
+        return self._store.run("runs_expire", {"before": before})
+
     def exists(self, audit_id: int) -> bool:
         return bool(self._store.rows("run_known", {"job_history_id": audit_id}))
 
@@ -133,11 +165,11 @@ class Transitions:
 
 
 def _job(row: Row) -> Job:
-    (job_id, agent_id, guid, name, text, time, requested, state, at_once, failures, store_id, details) = row
+    (job_id, agent_id, guid, name, category, text, time, requested, state, at_once, failures, store_id, details) = row
     return Job(
         job_id,
         agent_id,
-        job_type(guid, name),
+        job_type(guid, name, Category(category)),
         schedule(text, time),
         requested,
         JobState(state),

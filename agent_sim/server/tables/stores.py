@@ -1,5 +1,6 @@
 """Certificate stores, what inventories found in them, and certificates, in and out of their tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent_sim.protocol.agent import KnownItem
@@ -34,7 +35,7 @@ class Stores:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, record: StoreRecord) -> None:
+    def add(self, record: StoreRecord, password: str | None = None) -> None:
         columns: Values = {
             "id": record.id,
             "agent_id": record.agent_id,
@@ -46,8 +47,49 @@ class Stores:
             "approved": record.approved,
             "create_if_missing": record.create_if_missing,
             "properties": record.properties,
+            "password": password,
         }
         self._store.run("store_add", columns)
+
+    def change(self, record: StoreRecord) -> None:
+        """Store what can be changed of a store."""
+        columns: Values = {
+            "id": record.id,
+            "agent_id": record.agent_id,
+            "display_name": record.display_name,
+            "container_id": record.container_id,
+            "approved": record.approved,
+            "create_if_missing": record.create_if_missing,
+            "properties": record.properties,
+            "cert_store_type": record.cert_store_type,
+        }
+        self._store.run("store_change", columns)
+
+    def add_found(self, ids: Sequence[str], agent_id: str, machine: str, paths: Sequence[str], kind: int) -> None:
+        """Stores that a discovery found, not approved yet; those that are known already stay as they are."""
+        same: Values = {"agent_id": agent_id, "client_machine": machine, "cert_store_type": kind}
+        rows = [{**same, "id": id_, "store_path": path} for id_, path in zip(ids, paths, strict=True)]
+        self._store.run_many("store_found", rows)
+
+    def set_password(self, store_id: str, password: str | None) -> None:
+        self._store.run("store_password_put", {"id": store_id, "password": password})
+
+    def password(self, store_id: str) -> str | None:
+        """For the store's agent alone."""
+        rows = self._store.rows("store_password", {"id": store_id})
+        return rows[0][0] if rows else None
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete stores and what was found in them; their jobs must have been unscheduled."""
+        values: Values = {"ids": array(ids)}
+        for statement in ("stores_forget_items", "stores_forget_jobs", "stores_delete"):
+            self._store.run(statement, values)
+
+    def of_agents(self, agent_ids: Sequence[str]) -> list[str]:
+        return [id_ for (id_,) in self._store.rows("stores_of_agents", {"agent_ids": array(agent_ids)})]
+
+    def in_container(self, container_id: int) -> list[str]:
+        return [id_ for (id_,) in self._store.rows("stores_of_container", {"container_id": container_id})]
 
     def by_id(self, store_id: str) -> StoreRecord | None:
         rows = self._store.rows("store_by_id", {"id": store_id})
@@ -93,7 +135,7 @@ class Stores:
         self._store.run("item_remove", {"store_id": store_id, "alias": alias})
 
     def forget_unseen(self, store_id: str, audit_id: int) -> None:
-        """Drop what a run's uploads did not mention; nothing if it mentioned nothing."""
+        """Drop what a run's uploads did not mention."""
         self._store.run("items_forget", {"store_id": store_id, "seen_in": audit_id})
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from agent_sim.protocol import command
+from agent_sim.protocol import agent_commands, command
 from agent_sim.protocol.command import ApiError, CommandReply, FailedOperation, Page
 from agent_sim.settings import ServerSettings
 from tests.server.http.desks import AGENT, NOW, OPERATOR, WRITES, FakeCore, FakeStore, basic, error_of, serving
@@ -220,6 +220,17 @@ async def test_bodies_must_say_that_they_are_json(kind, status):
         response = await client.post(RESCHEDULE, data=b'{"JobAuditIds": [1]}', headers=WRITES | {"Content-Type": kind})
 
     assert response.status == status
+
+
+async def test_a_put_may_be_a_form_as_the_published_python_client_sends_it():
+    core = core_that()
+    form = WRITES | {"Content-Type": "application/x-www-form-urlencoded"}
+
+    async with serving(core) as client:
+        response = await client.put("/KeyfactorAPI/AgentPools", data=b"AgentPoolId=a&Name=East+1", headers=form)
+
+    assert response.status == 204
+    assert asked(core) == [agent_commands.UpdateAgentPool("a", "East 1")]
 
 
 async def test_a_body_over_2_mib_is_413_and_one_below_is_read():

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from agent_sim.protocol import command
@@ -10,12 +12,13 @@ ROUTES = Routes(ENDPOINTS)
 
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
 def test_every_endpoint_is_found_in_any_case(row):
-    path = row.path.replace("{agent_id}", "4F6C")
+    path = re.sub(r"\{\w+\}", "4F6C", row.path)
 
     for spelled in (path, path.lower(), path.upper()):
         found, fields = ROUTES.find(row.method, spelled)
         assert found == row
-        assert fields == ({"agent_id": spelled[-4:]} if "{" in row.path else {})
+        given = re.search("4F6C", spelled, re.IGNORECASE)
+        assert fields == {name: given[0] for name in re.findall(r"\{(\w+)\}", row.path) if given}
 
 
 @pytest.mark.parametrize("path", ["", "/", "/Nothing", "/Agents/1/2", "/OrchestratorJobs", "/AgentsX"])
@@ -30,7 +33,7 @@ def test_an_unknown_path_is_not_found(path):
     ("method", "path", "allowed"),
     [
         ("DELETE", "/Agents", "GET"),
-        ("PUT", "/CertificateStores", "GET, POST"),
+        ("PATCH", "/CertificateStores", "DELETE, GET, POST, PUT"),
         ("GET", "/OrchestratorJobs/Custom", "POST"),
         ("POST", "/Agents/4f6c", "GET"),
         ("HEAD", "/Agents", "GET"),

@@ -1,8 +1,11 @@
 import pytest
 
-from agent_sim.protocol import command
+from agent_sim.instants import SECOND
+from agent_sim.protocol import command, store_commands
+from agent_sim.protocol.agent_commands import FetchLogs, Reenrollment, ResetAgent, ResetAgents, SetReenrollment
 from agent_sim.protocol.command import APPROVED_LOGS_QUERY, AgentJobType, AgentRecord, Page
-from agent_sim.protocol.enums import AgentStatus
+from agent_sim.protocol.enums import AgentStatus, Result, Status
+from agent_sim.protocol.schedule import Interval
 from tests.server.bench import Bench
 
 LOGS = AgentJobType("Orchestrator Log Retrieval", "", "", "0d8cf0c8-56ca-4b8a-b16a-c062018e170d")
@@ -90,3 +93,97 @@ def test_approving_again_changes_nothing():
 
 def test_approving_nobody_is_done():
     assert Bench().ask(command.ApproveAgents(())).status == 204
+
+
+# --- reset ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reset", [lambda id_: ResetAgents((id_, id_)), ResetAgent], ids=["list", "one"])
+def test_a_reset_orchestrator_is_new_without_jobs_stores_or_session(reset):
+    bench = Bench()
+    session = bench.register()
+    store = bench.new_store(inventory_schedule=Interval(5))
+    bench.schedule()
+    bench.run(session, bench.schedule())
+    bench.ask(SetReenrollment(2, (bench.agent_id(),)))
+
+    assert bench.ask(reset(bench.agent_id())).status == 204
+
+    agent = bench.ask(command.GetAgent(bench.agent_id())).body
+    assert (agent.status, agent.thumbprint, agent.auth_certificate_reenrollment) == (AgentStatus.NEW, "", "None")
+    assert bench.scheduled() == []
+    assert bench.ask(store_commands.GetStore(store.id)).status == 404
+    assert not bench.holds(session)
+    assert len(bench.history()) == 1
+    assert bench.registration().session is None  # it must be approved again
+    bench.ask(command.ApproveAgents((agent.agent_id,)))
+    assert bench.register().jobs == ()
+
+
+def test_a_run_that_a_reset_cut_off_ends_by_the_timeout():
+    bench = Bench(job_timeout=60 * SECOND)
+    session = bench.register()
+    bench.configure(session, bench.schedule())
+
+    bench.ask(ResetAgent(bench.agent_id()))
+    bench.server.sweep(bench.now + 61 * SECOND)
+
+    assert [(run.result, run.status) for run in bench.history()] == [(Result.FAILURE, Status.COMPLETED)]
+
+
+@pytest.mark.parametrize("operation", [ResetAgents(("nobody",)), ResetAgent("nobody")])
+def test_an_unknown_orchestrator_cannot_be_reset(operation):
+    bench = Bench()
+    bench.register()
+
+    status, error = bench.refused(operation)
+    assert (status, error.error_code) == (400, "0xA0110006")
+    assert Bench().ask(ResetAgents(())).status == 204
+
+
+def test_too_many_orchestrators_are_refused_at_once():
+    assert Bench(max_ids=1).refused(ResetAgents(("a", "b")))[1].error_code == "0xA011000A"
+
+
+# --- certificates of their own, logs ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "name"), [(1, 1, "Requested"), ("required", 2, "Required"), ("0", 0, "None")]
+)
+def test_a_new_certificate_is_asked_for_by_number_or_name(given, number, name):
+    bench = Bench()
+    bench.register()
+    nobody = "ffffffff-0000-4000-8000-000000000000"
+
+    reply = bench.ask(SetReenrollment(given, (bench.agent_id().upper(), nobody)))
+
+    assert (reply.status, reply.body) == (200, Reenrollment((nobody,), number))
+    assert bench.ask(command.GetAgent(bench.agent_id())).body.auth_certificate_reenrollment == name
+
+
+@pytest.mark.parametrize("status", [3, -1, "Perhaps", ""])
+def test_no_other_status_is_taken(status):
+    assert Bench().refused(SetReenrollment(status))[1].error_code == "0xA011000C"
+
+
+def test_logs_are_fetched_at_once():
+    bench = Bench()
+    session = bench.register()
+
+    assert bench.ask(FetchLogs(bench.agent_id())).status == 204
+    [job] = bench.scheduled()
+    assert (job.job_type, job.schedule) == ("FetchLogs", None)
+    bench.run(session, job.id, log="the log")
+    assert bench.ask(command.GetJobData(1)).body.data == "the log"
+
+
+def test_logs_of_who_is_not_there_or_has_none_are_not_fetched():
+    bench = Bench()
+    bench.register(abilities=())
+
+    assert bench.refused(FetchLogs("nonsense"))[0] == 404
+    status, error = bench.refused(FetchLogs(bench.agent_id()))
+    assert (status, error.error_code) == (400, "0xA0110005")
+    bench.ask(command.DisapproveAgents((bench.agent_id(),)))
+    assert "has status Disapproved" in bench.refused(FetchLogs(bench.agent_id()))[1].message

@@ -456,7 +456,8 @@ def test_ten_thousand_jobs_are_rescheduled_and_acknowledged_in_reasonable_time(m
     numbers = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
     connection.execute(
         f"INSERT INTO job {numbers} SELECT i, printf('%08x-0000-4000-8000-00000000000f', i), agent_id, type_guid, "
-        "job_type, job_category, NULL, NULL, requested, 'gone', 0, 0, store_id, details FROM n, job WHERE seq = 1"
+        "job_type, job_category, type_category, NULL, NULL, requested, 'gone', 0, 0, store_id, details "
+        "FROM n, job WHERE seq = 1"
     )
     connection.execute(
         f"INSERT INTO run {numbers} SELECT i, printf('%08x-0000-4000-8000-00000000000f', i), agent_id, agent_machine, "

@@ -1,7 +1,7 @@
 import pytest
 
 from agent_sim.protocol import command
-from agent_sim.protocol.command import Page, StoreEntry, StoreRecord
+from agent_sim.protocol.command import Page, ReenrollmentStatus, StoreEntry, StoreRecord
 from agent_sim.protocol.enums import Result
 from agent_sim.protocol.schedule import ExactlyOnce, Immediate, Interval, Off
 from tests.server.bench import START, Bench
@@ -17,11 +17,21 @@ def test_a_new_store_is_answered_and_listed():
     wanted = command.CreateStore(
         "web01", "/a.pem", 2, bench.agent_id(), display_name="A", container_id=3, properties="{}"
     )
+    bench.new_containers(3)
 
     made = bench.ask(wanted).body
 
     assert made == StoreRecord(
-        made.id, "web01", "/a.pem", 2, bench.agent_id(), display_name="A", container_id=3, properties="{}"
+        made.id,
+        "web01",
+        "/a.pem",
+        2,
+        bench.agent_id(),
+        display_name="A",
+        container_id=3,
+        container_name=made.container_name,
+        properties="{}",
+        reenrollment_status=ReenrollmentStatus(False, bench.agent_id(), "the orchestrator cannot re-enrol"),
     )
     reply = bench.ask(command.ListStores(Page('ClientMachine -startswith "WEB" AND ContainerId -eq 3')))
     assert (reply.body, reply.total) == ((made,), 1)

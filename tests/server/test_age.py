@@ -1,0 +1,70 @@
+"""What time does to history: the count of failures ages out, and by setting old runs are forgotten."""
+
+from agent_sim.instants import DAY, SECOND
+from agent_sim.protocol import command, job_commands
+from agent_sim.protocol.enums import Result
+from agent_sim.server.callers import Caller
+from tests.server.bench import Bench
+
+
+def counts(bench: Bench) -> tuple[int, int, int]:
+    found = bench.ask(job_commands.GetCounts()).body
+    return found.failures, found.warnings, found.count
+
+
+def test_failures_and_warnings_are_counted_until_they_are_acknowledged_or_age_out():
+    bench = Bench(retries=0, age_out_days=7)
+    session = bench.register()
+    failed = bench.run(session, bench.schedule(), Result.FAILURE)
+    bench.run(session, bench.schedule(), Result.WARNING)
+    bench.run(session, bench.schedule())
+    assert counts(bench) == (1, 1, 2)
+
+    bench.ask(command.Acknowledge((failed,)))
+    assert counts(bench) == (0, 1, 1)
+
+    bench.now += 7 * DAY
+    found = bench.ask(job_commands.GetCounts()).body
+    assert (found.count, found.age_out_days, found.since) == (0, 7, bench.now - 7 * DAY)
+
+
+def test_a_failure_that_is_retried_counts_as_well():
+    bench = Bench(retries=1)
+    session = bench.register()
+    bench.run(session, bench.schedule(), Result.FAILURE)
+
+    assert counts(bench) == (1, 0, 1)
+
+
+def test_counts_are_ours_and_served_only_when_asked_for():
+    assert Bench(sim_api=False).refused(job_commands.GetCounts())[0] == 404
+    assert Bench().refused(job_commands.GetCounts(), Caller("nobody", frozenset()))[0] == 403
+
+
+def test_history_is_kept_for_ever_unless_a_setting_says_for_how_long():
+    bench = Bench()
+    session = bench.register()
+    bench.run(session, bench.schedule(), log="the log")
+
+    bench.server.sweep(bench.now + 10_000 * DAY)
+
+    assert len(bench.history()) == 1
+
+
+def test_old_runs_are_forgotten_with_what_they_returned_and_others_stay():
+    bench = Bench(job_history_retention_days=30, job_timeout=100 * DAY)
+    session = bench.register()
+    old = bench.run(session, bench.schedule(), log="the log")
+    running = bench.configure(session, bench.schedule()).audit_id
+    bench.now += 29 * DAY
+    session = bench.register()
+    recent = bench.run(session, bench.schedule())
+    bench.server.sweep(bench.now)
+    assert len(bench.history()) == 3
+
+    bench.now += DAY + 10 * SECOND
+    bench.server.sweep(bench.now)
+
+    assert [run.job_history_id for run in bench.history()] == [running, recent]
+    assert bench.ask(command.GetJobData(old)).status == 404
+    assert bench.store.rows("run_data", {"job_history_id": old}) == []
