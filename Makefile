@@ -5,8 +5,11 @@ PYTHON ?= python3
 FOR ?= 60s
 AGENTS ?=
 BIN := .venv/bin
+# A real broker and a real browser; each package is named like its command.
+PACKAGES := mosquitto chromium
+export PATH := $(PATH):/usr/sbin
 
-.PHONY: help setup demo test test-fast lint format bench lock clean
+.PHONY: help setup packages demo test test-fast lint format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,7 +26,14 @@ setup: .venv/.ready ## prepare .venv from pinned versions (then .venv/bin/agent-
 demo: setup ## the whole idea in a minute: fleet, storms, verdict (FOR=20s AGENTS=500 change its size)
 	@$(BIN)/agent-sim run scenarios/demo.yaml --param for=$(FOR) $(if $(AGENTS),--param agents=$(AGENTS))
 
-test: setup lint ## lint, types, import contracts and every test
+packages: ## install the Debian packages that the tests need, where missing (needs root)
+	@for package in $(PACKAGES); do command -v $$package >/dev/null || missing="$$missing $$package"; done; \
+	test -z "$$missing" && exit 0; \
+	echo "installing:$$missing"; \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } \
+	|| { echo "error: the tests need$$missing; install them, or run make test-fast"; exit 2; }
+
+test: setup packages lint ## lint, types, import contracts and every test
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-fast: setup ## only the tests that need no real processes: seconds
@@ -44,7 +54,7 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.replay --hours 24
 
 lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
-	pip-compile --quiet --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	pip-compile --quiet --extra dev --extra broker --extra otel --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --strip-extras --allow-unsafe --output-file requirements.lock pyproject.toml
 
 clean: ## remove what was made
