@@ -112,8 +112,8 @@ class _Fold:
                 self._storms[line.storm] = Storm(line.storm, line.operation, line.t, None)
             case journal.StormEnded():
                 self._storm(line)
-            case journal.JobCancelled() | journal.ServerRun() | journal.ServerJob():
-                pass
+            case _:
+                pass  # of facts alone
 
     def _traffic(self, line: journal.Traffic) -> None:
         at = max(line.t - _TRAFFIC_LAG, 0.0)
