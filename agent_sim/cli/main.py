@@ -14,6 +14,7 @@ from agent_sim.cli.run import run
 from agent_sim.cli.scenarios import scenarios
 from agent_sim.cli.schema import schema
 from agent_sim.cli.serve import serve
+from agent_sim.cli.up import up
 from agent_sim.cli.users import users
 from agent_sim.errors import AgentSimError, TargetError, UsageError
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, replay, serve, check, schema, scenarios):
+for verb in (run, replay, up, serve, check, schema, scenarios):
     app.command()(verb)
 app.add_typer(users, name="users")
 

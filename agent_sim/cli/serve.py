@@ -227,7 +227,7 @@ async def _serve(
     bearers, oauth = tokens
     app = make_app(Server(store, settings, RandomMint()), store, accounts, settings, bearers=bearers, oauth=oauth)
     async with _running(app, at) as url:
-        with _told_to_stop(exit_with_parent=exit_with_parent) as stop:
+        with told_to_stop(exit_with_parent=exit_with_parent) as stop:
             gc.collect()
             gc.freeze()  # what is there now stays: let no collection look at it again
             if oauth is not None:
@@ -267,7 +267,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 
 
 @contextlib.contextmanager
-def _told_to_stop(*, exit_with_parent: bool) -> Iterator[asyncio.Event]:
+def told_to_stop(*, exit_with_parent: bool) -> Iterator[asyncio.Event]:
     """An event that SIGTERM, Ctrl-C and, if asked for, the end of standard input set."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
