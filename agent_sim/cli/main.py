@@ -9,6 +9,7 @@ import sys
 import typer
 
 from agent_sim.cli.check import check
+from agent_sim.cli.compare import compare_runs
 from agent_sim.cli.replay import replay
 from agent_sim.cli.run import run
 from agent_sim.cli.scenarios import scenarios
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for verb in (run, replay, up, serve, check, schema, scenarios):
     app.command()(verb)
+app.command("compare")(compare_runs)
 app.add_typer(users, name="users")
 
 EXIT_CODES = {UsageError: 2, TargetError: 4}
