@@ -1,6 +1,6 @@
 """A server that is killed under load, again and again, keeps every change that it acknowledged."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -15,11 +15,11 @@ ROUNDS = 10
 
 
 @pytest.fixture(scope="module")
-def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rounds]:
+def lives(tmp_path_factory: pytest.TempPathFactory) -> Rounds:
     """A database that went through ten kills, and what it was told meanwhile."""
     rounds = Rounds(Path(tmp_path_factory.mktemp("kills")), "ten")
     rounds.survive(ROUNDS)
-    yield rounds
+    return rounds
 
 
 def test_every_acknowledged_change_survives_ten_kills(lives):
