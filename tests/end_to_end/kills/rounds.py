@@ -141,7 +141,7 @@ def _work(worker: Worker, wire: Wire, api: Api, failures: list[BaseException]) -
         worker.work(wire, api)
     except Killed:
         pass
-    except BaseException as error:  # noqa: BLE001: raised again by the thread that waits
+    except BaseException as error:  # noqa: BLE001  raised again by the thread that waits
         failures.append(error)
 
 
