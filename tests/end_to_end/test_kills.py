@@ -47,7 +47,8 @@ def _forget_a_job(account: Account) -> None:
 
 
 def _show_what_is_done_as_waiting(account: Account) -> None:
-    account.scheduled[next(iter(account.history.values()))["JobId"]] = {"JobType": "FetchLogs"}
+    done = {row["JobId"] for row in account.history.values()} - account.scheduled.keys()
+    account.scheduled[done.pop()] = {"JobType": "FetchLogs"}
 
 
 def _take_back_an_acknowledgement(account: Account) -> None:
