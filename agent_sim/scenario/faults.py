@@ -31,7 +31,7 @@ from agent_sim.scenario.checks import AGENT_OPERATIONS
 from agent_sim.scenario.fields import Duration, Flag, Moment, Name, Period, Share, Size, Text, Whole, pattern
 from agent_sim.scenario.schedules import Select
 from agent_sim.scenario.spreads import DurationSpread, distribution
-from agent_sim.scenario.units import found
+from agent_sim.scenario.units import Quantity, found
 from agent_sim.storms.operations import OPERATIONS
 
 OF_AGENTS: Final = tuple(word for word in AGENT_OPERATIONS if word != "operator")
@@ -58,9 +58,11 @@ ByteRate = Annotated[
 ]
 
 
-def _shorthand(name: str, bare: tuple[type, ...]) -> BeforeValidator:
-    """A bare value stands for a map with one key."""
-    return BeforeValidator(lambda value: {name: value} if isinstance(value, bare) else value)
+def _code(shown: object) -> BeforeValidator:
+    """A bare number is a status."""
+    return BeforeValidator(
+        lambda value: {"code": value} if isinstance(value, int | Quantity) else value, json_schema_input_type=shown
+    )
 
 
 class StatusAnswer(Block):
@@ -118,7 +120,7 @@ class Do(Block):
         None, "The connection breaks before the server acts, or after.", "request"
     )
     refuse: Flag | None = key(None, "Nobody listens.", True)
-    status: Annotated[StatusAnswer, _shorthand("code", (int,))] | None = key(
+    status: Annotated[StatusAnswer | None, _code(StatusAnswer | int | None)] = key(
         None, "Something on the way answers instead of the server.", 503, {"code": 429, "retry_after": "30s"}
     )
     truncate: Share | None = key(None, "Answers end early: this share of the body arrives.", "50%")
@@ -238,9 +240,9 @@ class Fault(Block):
         None, "Again and again, so long after the last time.", "1m", {"dist": "exponential", "mean": "20s"}
     )
     probability: Share = key("100%", "How many of the requests (or agents) it meets, by chance.", "0.5%")
-    on: Annotated[tuple[Operation, ...], BeforeValidator(_one_or_more)] = key(
-        (), "Which requests; unless given, all that agents make.", "complete", ["configure", "complete"]
-    )
+    on: Annotated[
+        tuple[Operation, ...], BeforeValidator(_one_or_more, json_schema_input_type=tuple[Operation, ...] | Operation)
+    ] = key((), "Which requests; unless given, all that agents make.", "complete", ["configure", "complete"])
     select: FaultSelect = key({}, "Which agents.", {"percent": "25%", "sticky": True})
     do: Do = needed("What goes wrong.", {"drop": "response"})
 
