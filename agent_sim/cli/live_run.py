@@ -27,6 +27,7 @@ from agent_sim.operator import readback
 from agent_sim.protocol import command
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
+from agent_sim.results.watch import Watch
 from agent_sim.scenario.plan import Member, Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
@@ -63,6 +64,10 @@ class LiveRun:
     _stop_rule: StopRule = field(default_factory=StopRule)
     _traffic: Traffic = field(default_factory=Traffic)
     _processes: list[StormProcess] = field(default_factory=list)
+    _watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watch = Watch(self.plan.checks)
 
     async def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""
@@ -92,8 +97,11 @@ class LiveRun:
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report is written."""
+        self._end("interrupted")
+
+    def _end(self, reason: str) -> None:
         if not self.interrupted.is_set():
-            self.reason = "interrupted"
+            self.reason = reason
             self.interrupted.set()
 
     async def _stages(
@@ -172,8 +180,7 @@ class LiveRun:
         why = None if faults else self._stop_rule.see(error_of(outcome), self.clock())
         if why is not None and not self.interrupted.is_set():
             self.refused = why == REFUSED
-            self.reason = f"aborted: {why}"
-            self.interrupted.set()
+            self._end(f"aborted: {why}")
 
     def _elapsed(self) -> float:
         return (self.clock() - self.plan.start) / SECOND
@@ -181,6 +188,8 @@ class LiveRun:
     def _write(self, line: journal.Line) -> None:
         self.record(line)
         self.progress.observe(line)
+        if (reason := self._watch.see(line)) is not None:
+            self._end(reason)
 
     def _write_traffic(self) -> None:
         for line in self._traffic.take(self._elapsed()):

@@ -21,7 +21,7 @@ from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.preflight import check_target
 from agent_sim.cli.progress import Progress
-from agent_sim.cli.report import report
+from agent_sim.cli.report import IfInconclusive, Inconclusive, report
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, need
 from agent_sim.errors import TargetError, UsageError
@@ -59,6 +59,7 @@ class Options:
     runs: Path
     db: str
     port: int
+    inconclusive: IfInconclusive | None
 
 
 def run(
@@ -86,13 +87,14 @@ def run(
     runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
     db: Annotated[str, typer.Option(help="Database file of the embedded server.")] = ":memory:",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded server; 0 picks one.")] = 0,
+    inconclusive: Inconclusive = None,
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
     given = overrides(profile, param or (), set_ or (), seed)
     options = Options(
         scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, tuple(foreign or ()),
-        runs, db, port,
+        runs, db, port, inconclusive,
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -113,7 +115,7 @@ async def _run(options: Options) -> int:
         before = cpu_seconds()
         refused = await _live(options, scenario, folder, reached, limits, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
-    _, code = report(folder, scenario, command, used)
+    _, code = report(folder, scenario, command, used, options.inconclusive)
     if refused:
         raise TargetError(
             f"{reached.target.agents_url} refuses our credentials (401 or 403): set {' and '.join(AGENT_NAMES)},"

@@ -13,10 +13,12 @@ from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JOB_WORDS
 from agent_sim.results.journal import (
     AgentRefused,
     AgentRegistered,
+    FaultArmed,
     FleetDeclared,
     JobCancelled,
     JobCompleted,
     JobConfigured,
+    JobLeft,
     JobPosted,
     Line,
     PostFailed,
@@ -37,7 +39,8 @@ class Facts:
     """Job ids are in lower case; audit ids are those of JobHistory.
 
     `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions`
-    the reports of each run that were accepted. `fleet_of` has the agents that were heard of, `let_in` those that
+    the reports of each run that were accepted, `left` the runs that their agents will not complete, as the scenario
+    has it. `fleet_of` has the agents that were heard of, `let_in` those that
     had a session, `doors` when each that was ever turned away was so or was let in, `faults` when each began. From
     `runs` to `census` it is what was read back after the drain.
     """
@@ -48,6 +51,7 @@ class Facts:
     cancelled: frozenset[str]
     handed: Mapping[int, tuple[JobConfigured, ...]]
     completions: Mapping[int, tuple[JobCompleted, ...]]
+    left: frozenset[int]
     fleets: Mapping[str, FleetDeclared]
     fleet_of: Mapping[str, str]
     doors: Mapping[str, tuple[tuple[float, bool], ...]]
@@ -102,6 +106,8 @@ class FactsFold:
         self._cancelled: set[str] = set()
         self._handed: dict[int, dict[str, JobConfigured]] = {}
         self._completions: dict[int, list[JobCompleted]] = {}
+        self._left: set[int] = set()
+        self._faults: dict[str, float] = {}
         self._fleets: dict[str, FleetDeclared] = {}
         self._fleet_of: dict[str, str] = {}
         self._doors: dict[str, list[tuple[float, bool]]] = {}
@@ -132,6 +138,10 @@ class FactsFold:
                 self._cancelled.add(line.job.lower())
             case JobConfigured():
                 self._handed.setdefault(line.audit, {}).setdefault(line.agent, line)
+            case JobLeft():
+                self._left.add(line.audit)
+            case FaultArmed():
+                self._faults.setdefault(line.fault, line.t)
             case JobCompleted(accepted=True):
                 self._completions.setdefault(line.audit, []).append(line)
             case ServerRun():
@@ -175,6 +185,7 @@ class FactsFold:
             cancelled=frozenset(self._cancelled),
             handed={audit: tuple(agents.values()) for audit, agents in self._handed.items()},
             completions={audit: tuple(lines) for audit, lines in self._completions.items()},
+            left=frozenset(self._left),
             fleets=self._fleets,
             fleet_of=self._fleet_of,
             doors={agent: tuple(doors) for agent, doors in self._doors.items()},
@@ -184,7 +195,7 @@ class FactsFold:
             stories=self._stories,
             agents=tuple(self._agents),
             census=self._census,
-            faults={},
+            faults=self._faults,
             ended=self._ended,
             started_at=self._started_at,
         )

@@ -269,3 +269,23 @@ def test_a_storm_whose_target_refuses_it_ends_the_run_with_the_reason(tmp_path):
 
     assert played.lines[-1].reason.startswith("aborted: storm again left no result: the target would not answer")
     assert played.of(journal.StormEnded) == []
+
+
+def test_a_threshold_ends_a_replay_and_fails_it(tmp_path):
+    few = "[{metric: 'jobs{outcome=failure}', max: 2, abort_on_fail: true}]"
+    played = play(tmp_path, SMALL, settings=(("checks.thresholds", few),))
+
+    assert played.lines[-1].reason.startswith("aborted: threshold jobs{outcome=failure} <= 2 is broken: ")
+    assert played.lines[-1].t < 300
+    assert played.answers["end of the run"] == "broken"
+    assert len(played.of(journal.ServerRun)) > 0  # it was read back all the same
+    assert play(tmp_path, SMALL, settings=(("checks.thresholds", few),)).text == played.text
+
+
+def test_what_the_server_did_is_told_job_by_job_with_its_count_of_agents(tmp_path):
+    played = play(tmp_path, SMALL)
+
+    kinds = {kind for line in played.of(journal.ServerStory) for kind, _, _ in line.steps}
+    assert kinds == {"queued", "configured", "completed"}
+    assert played.of(journal.ServerCensus) == [journal.ServerCensus(played.lines[-1].t, 9, shows_transitions=True)]
+    assert [line.agents for line in played.of(journal.FleetDeclared)] == [6, 3]

@@ -36,6 +36,7 @@ class Fate(Enum):
     OFFLINE = "waiting for an agent that was taken offline"
     SHUT_OUT = "waiting for an agent that is not approved"
     UNSCHEDULED = "unscheduled"
+    ABANDONED = "in process, and left so by their agent as the scenario has it"
     LEFT_BEHIND = "in process on an agent that was taken offline"
     TOO_YOUNG = "open, but younger than the time to settle"
     CUT_SHORT = "open when the run was cut short"
@@ -55,6 +56,7 @@ _ANSWERS: Final[Mapping[Fate, Answer]] = {
     Fate.OFFLINE: "kept",
     Fate.SHUT_OUT: "kept",
     Fate.UNSCHEDULED: "kept",
+    Fate.ABANDONED: "kept",
     Fate.LEFT_BEHIND: "unknown",
     Fate.TOO_YOUNG: "unknown",
     Fate.CUT_SHORT: "unknown",
@@ -133,6 +135,8 @@ def _named(summary: Summary, accepted: Mapping[str, float], settle: float) -> It
 def _fate(facts: Facts, job: str) -> Fate:
     runs = facts.runs.get(job, ())
     open_runs = [run for run in runs if run.status is Status.IN_PROCESS]
+    if open_runs and open_runs[-1].audit in facts.left:
+        return Fate.ABANDONED  # its timeout is still to come
     if open_runs:
         return Fate.LEFT_BEHIND if _is_offline(facts, open_runs[-1].machine) else Fate.IN_PROCESS
     if job in facts.waiting:

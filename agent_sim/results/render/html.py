@@ -87,7 +87,7 @@ def render_html(
 
 def because(verdicts: Sequence[Verdict]) -> str:
     """Why the verdict is what it is, in a sentence."""
-    counting = [verdict for verdict in verdicts if not verdict.warn_only]
+    counting = [verdict for verdict in verdicts if verdict.counts]
     broken = sum(verdict.answer == "broken" for verdict in counting)
     undecided = sum(verdict.answer in ("unknown", "not_measured") for verdict in counting)
     warnings = sum(verdict.warn_only and verdict.answer not in ("kept", "held") for verdict in verdicts)

@@ -10,11 +10,13 @@ from agent_sim.results.journal import JobCancelled, PostFailed
 from agent_sim.results.summary import summarise
 from agent_sim.results.verdict import Verdict
 from tests.results.journals import (
+    armed,
     completed,
     configured,
     done_job,
     ended,
     in_process,
+    left,
     posted,
     registered,
     run,
@@ -42,6 +44,7 @@ KEPT = {
     "it recurs and never ran yet": [posted(), waiting(schedule="I_30"), *done_job(2)],
     "it is due after the end of the run": [posted(), waiting(schedule="O_2026-01-02T05:00"), *done_job(2)],
     "the server says that it was unscheduled": [posted(), story("queued", "unscheduled"), *done_job(2)],
+    "its agent left it in process, as the scenario has it": [posted(), in_process(), left()],
     "its agent is not approved": [posted(), waiting(), server_agent(status=AgentStatus.DISAPPROVED), *done_job(2)],
     "its result is another one, which is for another law to say": [posted(), completed(outcome=Result.WARNING), run()],
     "an agent was told that it is cancelled": [posted(), JobCancelled(2.0, "lab", "a", "JOB-1"), *done_job(2)],
@@ -198,6 +201,16 @@ def test_as_many_jobs_may_be_gone_as_a_storm_unscheduled():
 
     assert one_gone.answer == "kept"
     assert (two_gone.answer, len(two_gone.offenders)) == ("broken", 1)
+
+
+def test_a_job_lost_after_a_fault_that_the_scenario_allows_is_unknown_and_does_not_count():
+    check = InvariantCheck("no_lost_jobs", allow_after=("cut",))
+    lines = [started(), posted(), *done_job(2)]
+
+    verdict = no_lost_jobs(summarise([*lines, armed("cut"), ended()]), check)
+    assert (verdict.answer, verdict.is_declared, verdict.offenders) == ("unknown", True, ("job-1",))
+    assert verdict.detail.endswith("1 gone (neither run nor scheduled), after fault cut, as the scenario allows")
+    assert no_lost_jobs(summarise([*lines, armed("other"), ended()]), check).answer == "broken"
 
 
 # --- the verdict ------------------------------------------------------------------------------
