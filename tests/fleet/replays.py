@@ -47,8 +47,13 @@ class Played:
         return [line for line in self.lines if isinstance(line, kind)]
 
 
-def play(folder, text, *, seed=None, settings=(), change=lambda planned: planned, at=lambda run, line: None):
-    """Replay a scenario; `change` may alter its plan, `at` is told of each line and the run it comes from."""
+def play(
+    folder, text, *, seed=None, settings=(), change=lambda planned: planned, at=lambda run, line: None, serve=backend
+):
+    """Replay a scenario; `change` may alter its plan, `at` is told of each line and the run it comes from.
+
+    `serve` makes the server, from what `backend` takes.
+    """
     file = folder / "scenario.yaml"
     file.write_text(text.replace("EVERY_LAW", EVERY_LAW), encoding="utf-8")
     scenario = load(file, Overrides(settings=tuple(settings), seed=seed), seed=1)
@@ -60,7 +65,7 @@ def play(folder, text, *, seed=None, settings=(), change=lambda planned: planned
         lines.append(line)
         at(run, line)
 
-    run = Replay(planned, backend(store, planned.server, planned.seed), record, scenario.stop.drain)
+    run = Replay(planned, serve(store, planned.server, planned.seed), record, scenario.stop.drain)
     run.run()
     store.close()
     return Played(lines, planned.checks)

@@ -12,6 +12,7 @@ from agent_sim.protocol.enums import AgentStatus
 from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.facts import Facts
 from agent_sim.results.invariants.findings import Finding, judged
+from agent_sim.results.invariants.stories import timeouts
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Verdict
 from agent_sim.results.wording import counted
@@ -30,10 +31,13 @@ def no_result_from_unapproved(summary: Summary, check: InvariantCheck) -> Verdic
 
 
 def _findings(facts: Facts, by_server: Shut, by_agent: Shut) -> Iterator[Finding]:
+    given_up = timeouts(facts.stories.values())
     for job, runs in facts.runs.items():
         for run in runs:
+            if run.audit not in facts.completions or run.audit in given_up:
+                continue  # its end was no result
             # Of the server's own times, whole milliseconds: the same one is not after it.
-            if run.audit in facts.completions and _is_within(run.end, by_server.get(run.machine, ())):
+            if _is_within(run.end, by_server.get(run.machine, ())):
                 yield Finding(f"{job} (run {run.audit})", "result|taken from a disapproved agent", run.end)
     for audit, lines in facts.completions.items():
         for line in lines:

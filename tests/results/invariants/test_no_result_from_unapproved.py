@@ -3,7 +3,7 @@ import pytest
 from agent_sim.protocol.enums import AgentStatus
 from agent_sim.results.journal import AgentRefused, ServerStory
 from tests.results.invariants.judging import judged, said
-from tests.results.journals import census, completed, done_job, registered, run, server_agent
+from tests.results.journals import census, completed, done_job, registered, run, server_agent, story
 
 LAW = "no_result_from_unapproved"
 
@@ -22,6 +22,10 @@ KEPT = {
     "it was approved again before": [*done_job(), server_agent(), standing(("disapproved", 1.0), ("approved", 2.0))],
     "what it completed since was refused": [
         *(completed(accepted=False, t=9.0), run(end=9.0), server_agent(), standing(("disapproved", 5.0))),
+    ],
+    "the server timed it out meanwhile": [
+        *(completed(t=40.0), run(end=9.0), server_agent(), standing(("disapproved", 5.0), ("approved", 20.0))),
+        story("queued", ("configured", 1), ("timed_out", 1, 9.0)),
     ],
     "it was turned away and then let in": [refused(1.0), registered(t=2.0), *done_job(), server_agent()],
     "it could not register for another reason": [refused(1.0, code=""), *done_job(), server_agent()],
