@@ -31,6 +31,7 @@ from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, TransportPlan, plan
+from agent_sim.settings import ServerSettings
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
@@ -60,6 +61,7 @@ class Options:
     db: str
     port: int
     inconclusive: IfInconclusive | None
+    time_scale: float
 
 
 def run(
@@ -88,13 +90,17 @@ def run(
     db: Annotated[str, typer.Option(help="Database file of the embedded server.")] = ":memory:",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded server; 0 picks one.")] = 0,
     inconclusive: Inconclusive = None,
+    time_scale: Annotated[
+        float,
+        typer.Option(min=0.01, max=1000, help="Seconds of the scenario in one of the wall; embedded server only."),
+    ] = 1.0,
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
     given = overrides(profile, param or (), set_ or (), seed)
     options = Options(
         scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, tuple(foreign or ()),
-        runs, db, port, inconclusive,
+        runs, db, port, inconclusive, time_scale,
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -103,6 +109,7 @@ async def _run(options: Options) -> int:
     path = scenario_file(options.scenario)
     scenario = load(path, options.overrides, seed=secrets.randbelow(2**31))
     _refuse_what_no_target_takes(options)
+    _refuse_what_has_its_own_time(options, scenario)
     approve = _guard(options, scenario)
     limits = _connections(plan(scenario, 0).transport, embedded=options.target is None)
     agents = sum(fleet.count for fleet in scenario.fleets)
@@ -115,6 +122,7 @@ async def _run(options: Options) -> int:
         before = cpu_seconds()
         refused = await _live(options, scenario, folder, reached, limits, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
+        used |= {"time_scale": f"{options.time_scale:g}"} if options.time_scale != 1.0 else {}
     _, code = report(folder, scenario, command, used, options.inconclusive)
     if refused:
         raise TargetError(
@@ -153,6 +161,24 @@ def _guard(options: Options, scenario: Scenario) -> bool:
     return may_approve
 
 
+def _refuse_what_has_its_own_time(options: Options, scenario: Scenario) -> None:
+    if options.time_scale == 1.0:
+        return
+    if options.target is not None:
+        raise UsageError("--time-scale is for the embedded server: a target keeps its own time")
+    if scenario.storms:
+        raise UsageError("--time-scale: storms keep real time; leave it out, or replay the scenario")
+
+
+def scaled(settings: ServerSettings, scale: float) -> ServerSettings:
+    """Settings of a server whose clock is the wall's, for a scenario that passes `scale` times as fast."""
+    return replace(
+        settings,
+        job_timeout=max(round(settings.job_timeout / scale), 1),
+        session_length=max(round(settings.session_length / scale), 1),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Reached:
     """A target that we can talk to; `server` only if it is our own."""
@@ -171,7 +197,7 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
         logins = Logins(*(need(names, os.environ, options.credentials) for names in (OPERATOR_NAMES, AGENT_NAMES)))
         yield _Reached(Target.at(options.target, options.agents_url, options.api_url, options.ca), logins)
         return
-    logins, settings = made_logins(), plan(scenario, 0).server
+    logins, settings = made_logins(), scaled(plan(scenario, 0).server, options.time_scale)
     async with embedded_server(settings, logins, folder.path, options.port, options.db) as server:
         yield _Reached(Target.at(server.address), logins, server)
 
@@ -183,12 +209,12 @@ async def _live(
     options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, limits: Connections, *, approve: bool
 ) -> bool:
     """Run it; true if the target refused somebody's credentials."""
-    clock, target, logins = WallClock(), reached.target, reached.logins
+    clock, target, logins = WallClock(options.time_scale), reached.target, reached.logins
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
         await check_target(api, target)
-        planned = plan(scenario, clock() + _LEAD)
+        planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
         pool = await stack.enter_async_context(HttpPool(target, logins.agent, limits))
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
