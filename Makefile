@@ -55,6 +55,7 @@ format: setup ## format the code
 bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.requests
 	$(BIN)/python -m tests.bench.replay --hours 24
+	$(BIN)/python -m tests.bench.digests
 
 soak: setup ## the long tests: the server killed under load, ROUNDS times; JOBS correct jobs under every fault
 	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
