@@ -9,6 +9,8 @@ import sys
 import typer
 
 from agent_sim.cli.check import check
+from agent_sim.cli.explain import explain
+from agent_sim.cli.init import init
 from agent_sim.cli.replay import replay
 from agent_sim.cli.run import run
 from agent_sim.cli.scenarios import scenarios
@@ -24,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, replay, serve, check, schema, scenarios):
+for verb in (run, replay, serve, init, check, explain, schema, scenarios):
     app.command()(verb)
 app.add_typer(users, name="users")
 

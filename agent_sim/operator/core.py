@@ -30,7 +30,7 @@ from agent_sim.operator.work import Store, work
 from agent_sim.protocol import command
 from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus, custom
 from agent_sim.query.scope import quote
-from agent_sim.scenario.duties import FleetNeed, OperatorPlan
+from agent_sim.scenario.duties import FleetNeed, OperatorPlan, store_places
 
 _IN_FLIGHT: Final = 16
 _PAGE: Final = 1000
@@ -303,16 +303,8 @@ class Operator:
 
 
 def _machines(fleet: FleetNeed) -> list[_Machine]:
-    capabilities = [name for name in fleet.capabilities if name in STORE_TYPE_IDS]
     return [
-        _Machine(
-            name,
-            tuple(
-                (capability, f"/opt/{capability.lower()}/store-{n + 1}.{capability.lower()}")
-                for capability in capabilities
-                for n in range(stores)
-            ),
-        )
+        _Machine(name, store_places(fleet.capabilities, stores))
         for name, stores in zip(fleet.machines, fleet.stores, strict=True)
     ]
 

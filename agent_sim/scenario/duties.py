@@ -6,6 +6,7 @@ Made by `scenario.plan`; carried out by `operator.core` over the management API,
 from dataclasses import dataclass
 
 from agent_sim.instants import Instant, Span
+from agent_sim.protocol.enums import STORE_TYPE_IDS
 from agent_sim.protocol.schedule import Schedule
 
 
@@ -55,3 +56,13 @@ class OperatorPlan:
     postings: tuple[Posting, ...]
     certificate_id: int | None = None
     may_approve: bool = True
+
+
+def store_places(capabilities: tuple[str, ...], stores: int) -> tuple[tuple[str, str], ...]:
+    """The (capability, path) of each certificate store of an agent that has so many for each store capability."""
+    return tuple(
+        (capability, f"/opt/{capability.lower()}/store-{number + 1}.{capability.lower()}")
+        for capability in capabilities
+        if capability in STORE_TYPE_IDS
+        for number in range(stores)
+    )
