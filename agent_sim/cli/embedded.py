@@ -17,6 +17,7 @@ import psutil
 
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, Credentials
 from agent_sim.errors import UsageError
+from agent_sim.logins import Login, clear
 from agent_sim.settings import ServerSettings
 
 _READY: Final = "ready at "
@@ -28,16 +29,8 @@ _STOP_SECONDS: Final = 15
 class Logins:
     """Who the operator and the agents sign in as."""
 
-    operator: Credentials
-    agent: Credentials
-
-    def environment(self) -> dict[str, str]:
-        """The same as environment variables, for the server and for Locust: never argv."""
-        return {
-            name: value
-            for names, login in ((OPERATOR_NAMES, self.operator), (AGENT_NAMES, self.agent))
-            for name, value in zip(names, (login.username, login.password), strict=True)
-        }
+    operator: Login
+    agent: Login | None
 
 
 def made_logins() -> Logins:
@@ -65,7 +58,12 @@ def cpu_seconds(pid: int | None = None) -> float:
 
 @asynccontextmanager
 async def embedded_server(
-    settings: ServerSettings, logins: Logins, folder: Path, port: int = 0, db: str = ":memory:"
+    settings: ServerSettings,
+    logins: Logins,
+    folder: Path,
+    port: int = 0,
+    db: str = ":memory:",
+    more: tuple[str, ...] = (),
 ) -> AsyncIterator[Embedded]:
     """Start a server on loopback and yield it when ready; it is stopped, or killed, at the end.
 
@@ -74,7 +72,7 @@ async def embedded_server(
     written = folder / "server.json"
     written.write_text(json.dumps(dataclasses.asdict(settings)), encoding="utf-8")
     command = [sys.executable, "-m", "agent_sim.cli.main", "serve", "--port", str(port), "--db", db]
-    command += ["--settings", str(written), "--sim-api", "--exit-with-parent"]
+    command += ["--settings", str(written), "--sim-api", "--exit-with-parent", *more]
     with (folder / "server.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -95,7 +93,14 @@ async def embedded_server(
 
 
 def _environment(logins: Logins) -> Mapping[str, str]:
-    return os.environ | logins.environment()
+    both = ((OPERATOR_NAMES, logins.operator), (AGENT_NAMES, logins.agent))
+    told = {
+        name: value
+        for names, login in both
+        if isinstance(login, Credentials)
+        for name, value in zip(names, (login.username, login.password), strict=True)
+    }
+    return clear(os.environ) | told
 
 
 async def _address(process: asyncio.subprocess.Process) -> str | None:

@@ -22,11 +22,13 @@ from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.preflight import check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
+from agent_sim.cli.sign_in import agents_login, signed, ways
 from agent_sim.cli.storm_process import StormProcess
-from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, need
+from agent_sim.credentials import AGENT_NAMES
 from agent_sim.errors import TargetError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
+from agent_sim.logins import need_operator, variables
 from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
@@ -34,7 +36,7 @@ from agent_sim.scenario.plan import Plan, TransportPlan, plan
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
+from agent_sim.transports.http import HttpCommand, HttpSession
 from agent_sim.transports.limits import check_limits
 
 _OPERATOR_CONNECTIONS = 32
@@ -55,6 +57,7 @@ class Options:
     ca: Path | None
     credentials: Path | None
     owned: str | None
+    certificate_id: int | None
     foreign: tuple[str, ...]
     runs: Path
     db: str
@@ -77,6 +80,9 @@ def run(
     i_own_this_target: Annotated[
         str | None, typer.Option(metavar="HOST", help="Needed for storms, approvals or more than 10 agents elsewhere.")
     ] = None,
+    certificate_id: Annotated[
+        int | None, typer.Option(min=1, help="The target's certificate that Management adds; else it only removes.")
+    ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the scenario.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Any key of the scenario.")
@@ -91,8 +97,8 @@ def run(
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
     given = overrides(profile, param or (), set_ or (), seed)
     options = Options(
-        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, tuple(foreign or ()),
-        runs, db, port,
+        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id,
+        tuple(foreign or ()), runs, db, port,
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -166,11 +172,15 @@ class _Reached:
 @asynccontextmanager
 async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
     if options.target is not None:
-        logins = Logins(*(need(names, os.environ, options.credentials) for names in (OPERATOR_NAMES, AGENT_NAMES)))
+        members = plan(scenario, 0).members
+        logins = Logins(
+            need_operator(os.environ, options.credentials), agents_login(members, os.environ, options.credentials)
+        )
         yield _Reached(Target.at(options.target, options.agents_url, options.api_url, options.ca), logins)
         return
     logins, settings = made_logins(), plan(scenario, 0).server
-    async with embedded_server(settings, logins, folder.path, options.port, options.db) as server:
+    more = ("--oauth",) if any(fleet.auth.kind == "bearer" for fleet in scenario.fleets) else ()
+    async with embedded_server(settings, logins, folder.path, options.port, options.db, more) as server:
         yield _Reached(Target.at(server.address), logins, server)
 
 
@@ -184,17 +194,19 @@ async def _live(
     clock, target, logins = WallClock(), reached.target, reached.logins
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
-        api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
+        sign_in = await stack.enter_async_context(signed(logins.operator, target.ca))
+        api = HttpCommand(await stack.enter_async_context(HttpSession(target, sign_in, ours)), target)
         await check_target(api, target)
         planned = plan(scenario, clock() + _LEAD)
-        planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
-        pool = await stack.enter_async_context(HttpPool(target, logins.agent, limits))
+        duties = replace(planned.operator, may_approve=approve, certificate_id=options.certificate_id)
+        planned = replace(planned, operator=duties)
+        agents = await stack.enter_async_context(ways(planned.members, target, logins.agent, limits))
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
         written.write(_opening(options, scenario, planned, target, limits))
         progress = stack.enter_context(_progress(planned, clock))
         live = LiveRun(
             plan=planned,
-            agent_transport=pool.agent,
+            agent_transport=agents,
             api=api,
             storm_process=lambda storm: _storm(storm, options, target, logins, folder),
             record=written.write,
@@ -243,7 +255,7 @@ def _storm(storm: StormPlan, options: Options, target: Target, logins: Logins, f
     more: list[str] = [f"--foreign={host}" for host in options.foreign]
     if options.owned is not None:
         more += ["--i-own-this-target", options.owned]
-    return StormProcess(storm, target, folder.path, logins.environment(), tuple(more))
+    return StormProcess(storm, target, folder.path, variables(logins.operator), tuple(more))
 
 
 @contextmanager

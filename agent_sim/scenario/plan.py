@@ -45,6 +45,7 @@ class Member:
     behaviour: Behaviour
     online: Instant
     stores: int
+    auth: Literal["basic", "bearer", "none"] = "basic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
             behaviour,
             online=start + arrival,
             stores=stores[index],
+            auth=fleet.auth.kind,
         )
         for index, arrival in enumerate(arrivals(scenario, fleet))
     )

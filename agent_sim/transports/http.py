@@ -21,9 +21,13 @@ from agent_sim.protocol import codec
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, ListTransitions, Operation
 from agent_sim.transports.base import AgentTransport, ConnectionMode, Connections, Target
+from agent_sim.transports.bearer import Bearer
 
 Trust = ssl.SSLContext | bool
 """What TLS checks servers against; True for the system's certificates."""
+
+SignIn = Credentials | Bearer | None
+"""Who one is: by Basic authentication, by a bearer token that is kept fresh, or not at all."""
 
 _JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 _API: Final = _JSON | {"x-keyfactor-requested-with": "APIClient", "x-keyfactor-api-version": "1"}
@@ -47,12 +51,11 @@ class HttpSession:
     cannot be used.
     """
 
-    def __init__(
-        self, target: Target, login: Credentials | None, connections: Connections, tls: Trust | None = None
-    ) -> None:
+    def __init__(self, target: Target, login: SignIn, connections: Connections, tls: Trust | None = None) -> None:
         self._connections = connections
         self._tls = trust(target) if tls is None else tls
-        self._authorization = {"Authorization": authorization(login)} if login else {}
+        self._bearer = login if isinstance(login, Bearer) else None
+        self._authorization = {"Authorization": authorization(login)} if isinstance(login, Credentials) else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -103,7 +106,7 @@ class HttpSession:
                 method,
                 url,
                 data=body,
-                headers={**self._authorization, **headers},
+                headers={**self._signed(), **headers},
                 allow_redirects=False,
                 trace_request_ctx=progress,
             ) as response:
@@ -112,6 +115,9 @@ class HttpSession:
             failure = _failure(url, progress, error)
         # Raised out here: aiohttp's errors hold the request's headers, and so the password, in their reprs.
         raise failure
+
+    def _signed(self) -> Mapping[str, str]:
+        return self._authorization if self._bearer is None else {"Authorization": self._bearer.header}
 
 
 class _Progress:
@@ -240,7 +246,7 @@ class HttpPool:
     `limits.check_limits` first. Raises UsageError as HttpSession does.
     """
 
-    def __init__(self, target: Target, login: Credentials | None, connections: Connections) -> None:
+    def __init__(self, target: Target, login: SignIn, connections: Connections) -> None:
         self._target, self._login, self._connections = target, login, connections
         self._tls = trust(target)
         self._sessions: dict[int, HttpSession] = {}
