@@ -9,6 +9,8 @@ import sys
 import typer
 
 from agent_sim.cli.check import check
+from agent_sim.cli.cleanup import cleanup
+from agent_sim.cli.doctor import doctor
 from agent_sim.cli.explain import explain
 from agent_sim.cli.init import init
 from agent_sim.cli.replay import replay
@@ -26,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, replay, serve, init, check, explain, schema, scenarios):
+for verb in (run, replay, serve, init, check, explain, schema, scenarios, doctor, cleanup):
     app.command()(verb)
 app.add_typer(users, name="users")
 

@@ -32,6 +32,9 @@ from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus,
 from agent_sim.query.scope import quote
 from agent_sim.scenario.duties import FleetNeed, OperatorPlan, store_places
 
+MADE_BY: Final = "made by agent-sim"
+"""Describes every job type that the operator makes, so that a cleanup takes no other."""
+
 _IN_FLIGHT: Final = 16
 _PAGE: Final = 1000
 _APPROVE_AT_ONCE: Final = 500
@@ -195,7 +198,7 @@ class Operator:
         for record in records:
             self._job_type_known(record)
         for name in sorted(self.types_missing):
-            self._ask(command.CreateJobType(name, description="made by agent-sim"))
+            self._ask(command.CreateJobType(name, description=MADE_BY))
 
     def _job_type_known(self, record: object) -> None:
         if not isinstance(record, command.JobTypeRecord):

@@ -225,6 +225,7 @@ class HttpCommand:
 
     def __init__(self, session: HttpSession, target: Target) -> None:
         self._session, self._target = session, target
+        self.product_version = ""  # as the last answer had it
 
     async def call(self, operation: Operation) -> CommandReply:
         """Ask for one operation. Raises TransportError; an unreadable answer counts as status 502."""
@@ -232,6 +233,7 @@ class HttpCommand:
         base = self._target.sim_url if isinstance(operation, ListTransitions) else self._target.api_url
         url = f"{base}{call.path}" + (f"?{call.query}" if call.query else "")
         status, answered, body = await self._session.exchange(call.method, url, call.body, _API)
+        self.product_version = answered.get("X-Keyfactor-Product-Version", "")[:_LONGEST_REASON]
         total = answered.get("X-Total-Count", "").strip()
         try:
             return codec.read_reply(operation, status, body, int(total) if _TOTAL.fullmatch(total) else None)
