@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from agent_sim.cli import identities
 from agent_sim.cli.embedded import Embedded, Logins, cpu_seconds, embedded_server, made_logins
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
@@ -24,6 +25,7 @@ from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
 from agent_sim.cli.sign_in import agents_login, signed, ways
 from agent_sim.cli.storm_process import StormProcess
+from agent_sim.cli.targets import drive
 from agent_sim.credentials import AGENT_NAMES
 from agent_sim.errors import TargetError, UsageError
 from agent_sim.fleet.live import WallClock
@@ -58,6 +60,7 @@ class Options:
     credentials: Path | None
     owned: str | None
     certificate_id: int | None
+    state: Path | None
     foreign: tuple[str, ...]
     runs: Path
     db: str
@@ -83,6 +86,10 @@ def run(
     certificate_id: Annotated[
         int | None, typer.Option(min=1, help="The target's certificate that Management adds; else it only removes.")
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="File that keeps the agents' ids between runs; unless given, one of the target in RUNS."),
+    ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the scenario.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Any key of the scenario.")
@@ -97,7 +104,7 @@ def run(
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
     given = overrides(profile, param or (), set_ or (), seed)
     options = Options(
-        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id,
+        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id, state,
         tuple(foreign or ()), runs, db, port,
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
@@ -200,6 +207,8 @@ async def _live(
         planned = plan(scenario, clock() + _LEAD)
         duties = replace(planned.operator, may_approve=approve, certificate_id=options.certificate_id)
         planned = replace(planned, operator=duties)
+        state = _state(options)
+        planned = planned if state is None else identities.known(planned, identities.read(state))
         agents = await stack.enter_async_context(ways(planned.members, target, logins.agent, limits))
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
         written.write(_opening(options, scenario, planned, target, limits))
@@ -217,7 +226,25 @@ async def _live(
         )
         stack.enter_context(_interrupts(live.interrupt))
         await live.run()
+        if state is not None and not live.refused:
+            await _keep(state, target, planned, api)
         return live.refused
+
+
+def _state(options: Options) -> Path | None:
+    """Where identities are kept; the embedded server forgets them itself, unless told to keep its own."""
+    if options.state is not None or options.target is None:
+        return options.state
+    return identities.file_for(options.target, options.runs)
+
+
+async def _keep(state: Path, target: Target, planned: Plan, api: HttpCommand) -> None:
+    try:
+        agents = await drive(identities.given(planned.operator.prefix), api)
+    except TargetError as error:
+        sys.stderr.write(f"remark: the agents' ids are not kept: {error}\n")
+        return
+    identities.write(state, target.sim_url, {agent.client_machine: agent.agent_id for agent in agents})
 
 
 def _progress(planned: Plan, clock: WallClock) -> Progress:

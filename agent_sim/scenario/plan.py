@@ -46,6 +46,7 @@ class Member:
     online: Instant
     stores: int
     auth: Literal["basic", "bearer", "none"] = "basic"
+    agent_id: str = ""  # that it was given in an earlier run
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ def test_before_a_run_after_it_and_after_the_cleanup(start_server, tmp_path):
 
     ran = agent_sim("run", path, *target, "--set", "stop.after=3s", cwd=tmp_path, **ACCOUNTS)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    [kept] = (tmp_path / "runs").glob("identities-127.0.0.1.json")
+    known = {agent["ClientMachine"]: agent["AgentId"] for agent in server.operator.get("/Agents").json}
+    assert json.loads(kept.read_text())["agents"] == known
+    kept.rename(tmp_path / "elsewhere.json")
     cleaned = agent_sim("cleanup", only_folder(tmp_path), cwd=tmp_path, **ACCOUNTS)
 
     assert cleaned.returncode == 0, cleaned.stderr
