@@ -10,14 +10,17 @@ import typer
 
 from agent_sim.cli.check import check
 from agent_sim.cli.cleanup import cleanup
+from agent_sim.cli.compare import compare_runs
 from agent_sim.cli.doctor import doctor
 from agent_sim.cli.explain import explain
 from agent_sim.cli.init import init
+from agent_sim.cli.record import record
 from agent_sim.cli.replay import replay
 from agent_sim.cli.run import run
 from agent_sim.cli.scenarios import scenarios
 from agent_sim.cli.schema import schema
 from agent_sim.cli.serve import serve
+from agent_sim.cli.up import up
 from agent_sim.cli.users import users
 from agent_sim.errors import AgentSimError, TargetError, UsageError
 
@@ -28,8 +31,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, replay, serve, init, check, explain, schema, scenarios, doctor, cleanup):
+for verb in (run, replay, up, record, serve, init, check, explain, schema, scenarios, doctor, cleanup):
     app.command()(verb)
+app.command("compare")(compare_runs)
 app.add_typer(users, name="users")
 
 EXIT_CODES = {UsageError: 2, TargetError: 4}

@@ -61,8 +61,14 @@ class OperatorPlan:
 def store_places(capabilities: tuple[str, ...], stores: int) -> tuple[tuple[str, str], ...]:
     """The (capability, path) of each certificate store of an agent that has so many for each store capability."""
     return tuple(
-        (capability, f"/opt/{capability.lower()}/store-{number + 1}.{capability.lower()}")
+        (capability, store_path(capability, number))
         for capability in capabilities
         if capability in STORE_TYPE_IDS
         for number in range(stores)
     )
+
+
+def store_path(capability: str, number: int) -> str:
+    """Where the store `number` (from 0) of an agent is, for a capability that has stores."""
+    kind = capability.lower()
+    return f"/opt/{kind}/store-{number + 1}.{kind}"
