@@ -17,7 +17,8 @@ import psutil
 
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, Credentials
 from agent_sim.errors import UsageError
-from agent_sim.logins import Login, clear
+from agent_sim.logins import clear
+from agent_sim.scenario.models import Scenario
 from agent_sim.settings import ServerSettings
 
 _READY: Final = "ready at "
@@ -29,8 +30,16 @@ _STOP_SECONDS: Final = 15
 class Logins:
     """Who the operator and the agents sign in as."""
 
-    operator: Login
-    agent: Login | None
+    operator: Credentials
+    agent: Credentials
+
+    def environment(self) -> dict[str, str]:
+        """The same as environment variables, for the server and for others of ours: never argv."""
+        return {
+            name: value
+            for names, login in ((OPERATOR_NAMES, self.operator), (AGENT_NAMES, self.agent))
+            for name, value in zip(names, (login.username, login.password), strict=True)
+        }
 
 
 def made_logins() -> Logins:
@@ -93,14 +102,12 @@ async def embedded_server(
 
 
 def _environment(logins: Logins) -> Mapping[str, str]:
-    both = ((OPERATOR_NAMES, logins.operator), (AGENT_NAMES, logins.agent))
-    told = {
-        name: value
-        for names, login in both
-        if isinstance(login, Credentials)
-        for name, value in zip(names, (login.username, login.password), strict=True)
-    }
-    return clear(os.environ) | told
+    return clear(os.environ) | logins.environment()
+
+
+def options_for(scenario: Scenario) -> tuple[str, ...]:
+    """What else the server is started with, for the ways in which the scenario's agents sign in."""
+    return ("--oauth",) if any(fleet.auth.kind == "bearer" for fleet in scenario.fleets) else ()
 
 
 async def _address(process: asyncio.subprocess.Process) -> str | None:

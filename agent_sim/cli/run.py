@@ -16,14 +16,14 @@ from typing import Annotated
 import typer
 
 from agent_sim.cli import identities
-from agent_sim.cli.embedded import Embedded, Logins, cpu_seconds, embedded_server, made_logins
+from agent_sim.cli.embedded import Embedded, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.preflight import check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
-from agent_sim.cli.sign_in import agents_login, signed, ways
+from agent_sim.cli.sign_in import Parties, agents_login, signed, ways
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
 from agent_sim.credentials import AGENT_NAMES
@@ -169,7 +169,7 @@ class _Reached:
     """A target that we can talk to; `server` only if it is our own."""
 
     target: Target
-    logins: Logins
+    logins: Parties
     server: Embedded | None = None
 
     def used(self) -> Mapping[str, str]:
@@ -180,15 +180,15 @@ class _Reached:
 async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
     if options.target is not None:
         members = plan(scenario, 0).members
-        logins = Logins(
+        parties = Parties(
             need_operator(os.environ, options.credentials), agents_login(members, os.environ, options.credentials)
         )
-        yield _Reached(Target.at(options.target, options.agents_url, options.api_url, options.ca), logins)
+        yield _Reached(Target.at(options.target, options.agents_url, options.api_url, options.ca), parties)
         return
     logins, settings = made_logins(), plan(scenario, 0).server
-    more = ("--oauth",) if any(fleet.auth.kind == "bearer" for fleet in scenario.fleets) else ()
+    more = options_for(scenario)
     async with embedded_server(settings, logins, folder.path, options.port, options.db, more) as server:
-        yield _Reached(Target.at(server.address), logins, server)
+        yield _Reached(Target.at(server.address), Parties(logins.operator, logins.agent), server)
 
 
 # --- the run ----------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ def _opening(
     )
 
 
-def _storm(storm: StormPlan, options: Options, target: Target, logins: Logins, folder: RunFolder) -> StormProcess:
+def _storm(storm: StormPlan, options: Options, target: Target, logins: Parties, folder: RunFolder) -> StormProcess:
     more: list[str] = [f"--foreign={host}" for host in options.foreign]
     if options.owned is not None:
         more += ["--i-own-this-target", options.owned]

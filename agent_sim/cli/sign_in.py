@@ -5,6 +5,7 @@ Tokens are fetched before the run begins and renewed beside it. Made for a run a
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent_sim.credentials import Credentials
@@ -13,6 +14,15 @@ from agent_sim.scenario.plan import Member
 from agent_sim.transports.base import AgentTransport, Connections, Target
 from agent_sim.transports.bearer import Bearer
 from agent_sim.transports.http import HttpPool, SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who signs in at a target with what; agents may need nothing."""
+
+    operator: Login
+    agent: Login | None
+
 
 Ways = Callable[[int], AgentTransport]
 """The transport of an agent by its number."""
