@@ -1,25 +1,26 @@
 """A scenario in plain words, in the order in which it is read aloud, with what it will come to.
 
-Who, what they do, when, what is thrown at the server, what must hold; then the forecast. Every sentence is made from
-the resolved scenario, so that defaults are told like anything else.
+Who, what they do, when, what goes wrong, what is thrown at the server, what must hold; then the forecast. Every
+sentence is made from the resolved scenario, so that defaults are told like anything else.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from agent_sim.instants import NEVER, Span
-from agent_sim.query.wording import listed
 from agent_sim.scenario.behaviours import Behaviour, Job, Outcome
+from agent_sim.scenario.explain_faults import fault
+from agent_sim.scenario.explain_values import all_of, counted, selected, spread
 from agent_sim.scenario.fields import ClockTime, time_point_text
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.forecast import HORIZON, Forecast, JobForecast
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import plan
-from agent_sim.scenario.schedules import Phase, Recurrence, Schedule, Select
+from agent_sim.scenario.schedules import Phase, Recurrence, Schedule
 from agent_sim.scenario.selection import can_do, chosen
 from agent_sim.scenario.storms import Load, Storm
 from agent_sim.scenario.timeline import ever_online, levels, offset, phase_starts
-from agent_sim.scenario.units import duration_text, rate_text, share_text, size_text
+from agent_sim.scenario.units import duration_text, rate_text, share_text
 
 Section = tuple[str, list[str]]
 """A heading and its sentences."""
@@ -37,6 +38,7 @@ def _sections(scenario: Scenario, foreseen: Forecast) -> Iterator[Section]:
     yield "Who takes part", [_fleet(fleet) for fleet in scenario.fleets]
     yield "What they do", list(_behaviours(scenario))
     yield "When", [*_phases(scenario), *(_schedule(scenario, one) for one in scenario.schedules), _end(scenario)]
+    yield "What goes wrong", [fault(scenario, one) for one in scenario.faults]
     yield "What is thrown at the server", [_storm(scenario, storm) for storm in scenario.storms]
     yield "What must hold", list(_checks(scenario))
     yield _forecast_title(scenario), list(_forecast(foreseen))
@@ -53,7 +55,7 @@ def _fleet(fleet: Fleet) -> str:
     if stores:
         per_agent, certificates = spread(fleet.stores.per_agent), spread(fleet.stores.certificates)
         has = f"; stores of each kind: {per_agent}; certificates in each: {certificates}"
-    return f"{_counted(fleet.count, 'agent')} of {fleet.name}{labels}: {_all(fleet.capabilities)}; {beat}{has}"
+    return f"{counted(fleet.count, 'agent')} of {fleet.name}{labels}: {all_of(fleet.capabilities)}; {beat}{has}"
 
 
 # --- what they do -----------------------------------------------------------------------------
@@ -72,48 +74,17 @@ def _behaviour(fleets: list[Fleet], behaviour: Behaviour | None) -> Iterator[str
         able = [fleet.name for fleet in fleets if job.type == "custom" or can_do(fleet, job.type)]
         if able:
             told = True
-            yield f"{_all(able)}: {job.type} takes {spread(job.duration)}; {_outcomes(job)}"
-    yield f"{_all(fleet.name for fleet in fleets)}: {'any other' if told else 'every'} job succeeds in 1s"
+            yield f"{all_of(able)}: {job.type} takes {spread(job.duration)}; {_outcomes(job)}"
+    yield f"{all_of(fleet.name for fleet in fleets)}: {'any other' if told else 'every'} job succeeds in 1s"
 
 
 def _outcomes(job: Job) -> str:
-    return _all(_outcome(outcome) for outcome in job.outcomes if outcome.weight)
+    return all_of(_outcome(outcome) for outcome in job.outcomes if outcome.weight)
 
 
 def _outcome(outcome: Outcome) -> str:
     message = f' "{outcome.message}"' if outcome.message else ""
     return f"{share_text(outcome.weight)} {outcome.result}{message}"
-
-
-def spread(value: object) -> str:
-    """A distribution in words: `1s`, `100ms to 500ms`, `250ms on average, mostly less, at most 2s`."""
-    texts = {name: _amount(value, inner) for name, inner in vars(value).items() if name not in ("dist", "values")}
-    most = f", at most {texts['max']}" if getattr(value, "max", None) is not None else ""
-    match getattr(value, "dist", None):
-        case "constant":
-            return texts["value"]
-        case "uniform":
-            return f"{texts['min']} to {texts['max']}"
-        case "exponential":
-            return f"{texts['mean']} on average, often less{most}"
-        case "discrete":
-            shares = getattr(value, "values", {})
-            return _all(f"{_amount(value, one)} ({share_text(weight)})" for one, weight in shares.items())
-        case "mixture":
-            parts = getattr(value, "parts", ())
-            return listed([f"{spread(part.of)} ({share_text(part.weight)})" for part in parts])
-    return f"{texts['median']} or less half of the time, {texts['p95']} or less 95% of the time{most}"
-
-
-def _amount(spread_of: object, value: object) -> str:
-    kind = type(spread_of).__name__
-    if not isinstance(value, int | float):
-        return ""
-    if kind.startswith("Duration"):
-        return duration_text(round(value))
-    if kind.startswith("Size"):
-        return size_text(round(value))
-    return f"{value:g}"
 
 
 # --- when -------------------------------------------------------------------------------------
@@ -144,19 +115,10 @@ def _moves(phase: Phase, before: float, after: float) -> str:
 
 def _schedule(scenario: Scenario, schedule: Schedule) -> str:
     agents = sum(len(one.indices) for one in chosen(scenario, schedule, ever_online(scenario)))
-    who = f"{_counted(agents, 'agent')}{_selected(schedule.select)}"
+    who = f"{counted(agents, 'agent')}{selected(schedule.select)}"
     what = f"Management ({schedule.operation} a certificate)" if schedule.type == "Management" else schedule.type
     each = f", spread over {duration_text(schedule.spread)}" if schedule.spread else ""
     return f"{schedule.name}: {what} for {who}, {_times(scenario, schedule)}{each}"
-
-
-def _selected(select: Select) -> str:
-    words = [*select.fleets, *(f"{name} {word}" for name, word in select.labels.items())]
-    if select.percent is not None:
-        words.append(f"{share_text(select.percent)} by chance")
-    if select.count is not None:
-        words.append("by chance")
-    return f" ({', '.join(words)})" if words else ""
 
 
 def _times(scenario: Scenario, schedule: Schedule) -> str:
@@ -177,7 +139,7 @@ def _recurrence(scenario: Scenario, said: Recurrence) -> str:
         case Recurrence(daily=daily) if daily is not None:
             return f"every day at {_moment(scenario, daily)}"
         case Recurrence(weekly=weekly) if weekly is not None:
-            return f"every {_all(weekly.days) if weekly.days else 'week'} at {_moment(scenario, weekly.time)}"
+            return f"every {all_of(weekly.days) if weekly.days else 'week'} at {_moment(scenario, weekly.time)}"
         case Recurrence(monthly=monthly) if monthly is not None:
             day = f"day {monthly.day}" if monthly.day is not None else "this day"
             return f"on {day} of every month at {_moment(scenario, monthly.time)}"
@@ -245,7 +207,7 @@ def _forecast_title(scenario: Scenario) -> str:
 def _forecast(foreseen: Forecast) -> Iterator[str]:
     for job in foreseen.jobs:
         yield _job(job)
-    counts = _all(f"{_about(count)} {name}" for name, count in foreseen.requests.items())
+    counts = all_of(f"{_about(count)} {name}" for name, count in foreseen.requests.items())
     yield f"requests of agents: {foreseen.rate:,.3g}/s on average ({counts})"
     for storm in foreseen.storms:
         yield f"{storm.name}: {_about(storm.requests)} requests at most, {_about(storm.ids)} ids to {storm.operation}"
@@ -256,19 +218,9 @@ def _forecast(foreseen: Forecast) -> Iterator[str]:
 
 
 def _job(job: JobForecast) -> str:
-    ends = _all(f"{share_text(round(count / job.runs, 3))} {name}" for name, count in job.outcomes.items())
+    ends = all_of(f"{share_text(round(count / job.runs, 3))} {name}" for name, count in job.outcomes.items())
     return f"{job.type}: {_about(job.jobs)} jobs in {_about(job.runs)} runs: {ends}"
 
 
 def _about(amount: float) -> str:
     return f"{round(amount):,}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _all(words: Iterable[str]) -> str:
-    """The words as a sum: a, b and c."""
-    given = list(words)
-    return " and ".join(filter(None, [", ".join(given[:-1]), given[-1]])) if given else ""
