@@ -55,7 +55,7 @@ def _by_name(name: str) -> Callable[[Any], str]:
 
 _TOLD: Final[Mapping[str, Callable[[Any], str]]] = {
     "latency": lambda said: f"requests take longer by {spread(said)}",
-    "jitter": _span("requests take longer by anything up to {}"),
+    "jitter": _span("requests take longer by up to {}"),
     "bandwidth": lambda rate: f"everything trickles at {size_text(round(rate))}/s",
     "drop": lambda what: {"request": "requests never arrive", "response": "the answers never come back"}[what],
     "reset": lambda what: (

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from agent_sim.cli.library import scenario_files
+from agent_sim.scenario.checks import Invariants
 from agent_sim.scenario.explain import explain
 from agent_sim.scenario.forecast import forecast
 from agent_sim.scenario.load import load
@@ -64,7 +65,7 @@ What is thrown at the server
 
 What must hold
   error_rate <= 1% (told, but no failure)
-  at_most_once: no run completes twice, no job runs twice at once
+  at_most_once: {AT_MOST_ONCE}
 
 Forecast, if nothing goes wrong
   Management: 6 jobs in 12 runs: 100% failure
@@ -80,7 +81,8 @@ def told(text: str, folder: Path) -> str:
 def test_a_scenario_is_told_in_plain_words(tmp_path: Path):
     text = told(SMALL, tmp_path)
 
-    assert text.startswith(TOLD), text
+    about = str(Invariants.model_fields["at_most_once"].description)
+    assert text.startswith(TOLD.replace("{AT_MOST_ONCE}", f"{about[:1].lower()}{about[1:].rstrip('.')}")), text
     assert "\n  requests of agents: " in text
     assert "\n  again: 8 requests at most, 6 ids to reschedule\n" in text
     assert text.endswith("% of the time at most\n")

@@ -34,8 +34,7 @@ PHASES = "phases: [{name: work, duration: 2m}, {name: rest, duration: 3m}]\n"
         ),
         (
             "at: 0s, do: {status: 429, jitter: 1s}",
-            "from 0s, all agents: requests take longer by anything up to 1s"
-             " and HTTP 429 is answered in the server's place",
+            "from 0s, all agents: requests take longer by up to 1s and HTTP 429 is answered in the server's place",
         ),
         ("at: 0s, do: {bandwidth: 16KB/s}", "from 0s, all agents: everything trickles at 16KB/s"),
         ("at: 0s, do: {truncate: 50%}", "from 0s, all agents: answers end after 50%"),
