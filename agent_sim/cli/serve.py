@@ -41,6 +41,7 @@ from agent_sim.server.issuers import named_issuer
 from agent_sim.server.store import SqliteStore
 from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
+from agent_sim.server.web.browsers import Browsers
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
 DRAIN_SECONDS: Final = 3.0
@@ -94,6 +95,9 @@ def serve(
             help="Where to write the certificate of the server's own authority; default: beside the database."
         ),
     ] = None,
+    sign_in_link: Annotated[
+        bool, typer.Option("--sign-in-link", help="Print a link that signs one browser in as the operator, once.")
+    ] = False,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
     ] = False,
@@ -119,7 +123,11 @@ def serve(
             listening(secured, store, chosen, RandomMint(), host, db, time.time_ns()) as context,
         ):
             at = _Address(host, port, context)
-            asyncio.run(_serve(at, store, accounts, chosen, tokens, exit_with_parent=exit_with_parent))
+            asyncio.run(
+                _serve(
+                    at, store, accounts, chosen, tokens, sign_in_link=sign_in_link, exit_with_parent=exit_with_parent
+                )
+            )
     except AgentSimError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -222,10 +230,20 @@ async def _serve(
     settings: ServerSettings,
     tokens: tuple[Bearers, OAuth | None],
     *,
+    sign_in_link: bool,
     exit_with_parent: bool,
 ) -> None:
     bearers, oauth = tokens
-    app = make_app(Server(store, settings, RandomMint()), store, accounts, settings, bearers=bearers, oauth=oauth)
+    browsers = Browsers(time.time_ns)
+    app = make_app(
+        Server(store, settings, RandomMint()),
+        store,
+        accounts,
+        settings,
+        bearers=bearers,
+        oauth=oauth,
+        browsers=browsers,
+    )
     async with _running(app, at) as url:
         with _told_to_stop(exit_with_parent=exit_with_parent) as stop:
             gc.collect()
@@ -234,6 +252,10 @@ async def _serve(
                 oauth.opened_at(settings.oauth_address or url)
             _warn_of_exposure(at)
             typer.echo(f"agent-sim server ready at {url}")
+            if sign_in_link:
+                typer.echo(
+                    f"sign in once, within half an hour: {url}/ui/sign-in?link={browsers.link(accounts.operator)}"
+                )
             await stop.wait()
 
 
