@@ -4,12 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 FOR ?= 60s
 AGENTS ?=
+ROUNDS ?= 200
 BIN := .venv/bin
 # A real broker and a real browser; each package is named like its command.
 PACKAGES := mosquitto chromium
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: help setup packages demo test test-fast lint format bench lock clean
+.PHONY: help setup packages demo test test-fast lint format bench soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +22,7 @@ setup: .venv/.ready ## prepare .venv from pinned versions (then .venv/bin/agent-
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "error: no virtual environment could be made; on Debian: apt-get install python3-venv"; exit 2; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/agent-sim schema > scenarios/scenario.schema.json
 	@touch $@
 
 demo: setup ## the whole idea in a minute: fleet, storms, verdict (FOR=20s AGENTS=500 change its size)
@@ -53,9 +55,12 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.requests
 	$(BIN)/python -m tests.bench.replay --hours 24
 
+soak: setup ## the long tests: the server killed under load, ROUNDS times, and held to its word
+	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
+
 lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
 	pip-compile --quiet --extra dev --extra broker --extra otel --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --strip-extras --allow-unsafe --output-file requirements.lock pyproject.toml
 
 clean: ## remove what was made
-	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv scenarios/scenario.schema.json runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

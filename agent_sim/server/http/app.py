@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from agent_sim.instants import SECOND, Instant
+from agent_sim.protocol import oig as oig_wire
 from agent_sim.protocol.endpoints import ENDPOINTS, SIM_ENDPOINTS
 from agent_sim.server.auth import Accounts
 from agent_sim.server.http.agents import AgentsSide
@@ -25,6 +26,7 @@ from agent_sim.server.http.committer import Committer
 from agent_sim.server.http.desk import Core, Desk
 from agent_sim.server.http.docs import description_sides
 from agent_sim.server.http.oauth import OAuth, TokenSide, WellKnownSide
+from agent_sim.server.http.oig import OigCore, OigSide
 from agent_sim.server.http.refusals import NOT_FOUND, UNEXPECTED, Reason, Refused, reason_of, wrong_method
 from agent_sim.server.http.rendering import error_body
 from agent_sim.server.ports import Store
@@ -128,6 +130,7 @@ def make_app(
     oauth: OAuth | None = None,
     browsers: Browsers | None = None,
     controls: Controls | None = None,
+    oig: OigCore | None = None,
     api_bases: tuple[str, ...] = ("/KeyfactorAPI",),
     agents_bases: tuple[str, ...] = ("/KeyfactorAgents",),
 ) -> web.Application:
@@ -137,6 +140,9 @@ def make_app(
     live = Live(overview := Overview(store, settings, clock), clock, extras(controls))
     pages = Pages(desk, browsers, live, overview, clock, api_bases[0], PRODUCT_VERSION, controls)
     sides = _sides(desk, oauth, WebSide(pages), api_bases, agents_bases)
+    if oig is not None:
+        scheduler = OigSide(desk, oig)
+        sides = replace(sides, by_base=((_base(oig_wire.BASE), scheduler), *sides.by_base))
 
     async def handle(request: web.Request) -> web.StreamResponse:
         side, path = sides.find(request.path)
@@ -154,6 +160,8 @@ def make_app(
     app.router.add_route("*", "/{path:.*}", handle)
     app.cleanup_ctx.append(lambda _: _sweeping(desk))
     app.on_shutdown.append(lambda _: live.close())
+    if oig is not None:
+        app.cleanup_ctx.append(scheduler.keeping_time)
     return app
 
 
