@@ -67,7 +67,8 @@ def report(
     folder.write("junit.xml", render_junit(summary, verdicts, replay=replay, inconclusive=settled))
     markdown = render_markdown(summary, verdicts, replay=replay)
     folder.write("summary.md", markdown)
-    folder.write("report.html", render_html(summary, verdicts, scenario=resolved, environment=where, command=command))
+    page = render_html(summary, verdicts, scenario=resolved, environment=where, command=command, replay=replay)
+    folder.write("report.html", page)
     console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
     console.print(render_text(summary, verdicts))
     if not all(map(is_good, verdicts)):

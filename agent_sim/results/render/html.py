@@ -52,8 +52,10 @@ def render_html(
     scenario: str = "",
     environment: Mapping[str, str] | None = None,
     command: str = "",
+    replay: str = "",
 ) -> str:
-    """The whole file. `scenario` is the resolved scenario's text, `command` how to run it again."""
+    """The whole file. `scenario` is the resolved scenario's text, `command` how to run it again, `replay` the same in
+    virtual time."""
     chart = chart_data(summary)
     return _template().render(
         title=wording.visible(summary.run.scenario) if summary.run is not None else "a run without a beginning",
@@ -73,6 +75,7 @@ def render_html(
         scenario=scenario,
         environment=tuple((environment or {}).items()),
         command=command,
+        replay=replay,
         chart=chart,
         phases=_strip(summary, ((phase.name, phase.start, phase.end) for phase in summary.phases)),
         storms=_strip(summary, ((storm.name, storm.at, storm_end(storm)) for storm in summary.storms)),
