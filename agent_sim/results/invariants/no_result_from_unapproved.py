@@ -21,6 +21,10 @@ Shut: TypeAlias = Mapping[str, tuple[tuple[float, float], ...]]
 """By machine, from when to when it may not work."""
 
 
+_SKEW = 1.0
+"""How far our clock and the server's may be apart, in seconds (our choice)."""
+
+
 def no_result_from_unapproved(summary: Summary, check: InvariantCheck) -> Verdict:
     """Kept, broken (with the runs whose result was accepted all the same) or unknown."""
     facts = summary.facts
@@ -39,9 +43,12 @@ def _findings(facts: Facts, by_server: Shut, by_agent: Shut) -> Iterator[Finding
             # Of the server's own times, whole milliseconds: the same one is not after it.
             if _is_within(run.end, by_server.get(run.machine, ())):
                 yield Finding(f"{job} (run {run.audit})", "result|taken from a disapproved agent", run.end)
+    ends = {run.audit: run.end for runs in facts.runs.values() for run in runs}
     for audit, lines in facts.completions.items():
         for line in lines:
-            if _is_within(line.t, by_agent.get(line.agent, ())):
+            # The answer may have been long on its way: when the result was taken is the server's to say.
+            taken = ends.get(audit) or line.t
+            if _is_within(taken, tuple((begin + _SKEW, end) for begin, end in by_agent.get(line.agent, ()))):
                 yield Finding(f"{line.job.lower()} (run {audit})", "result|taken from an agent turned away", line.t)
 
 
