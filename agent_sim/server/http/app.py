@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from agent_sim.errors import UsageError
 from agent_sim.instants import SECOND, Instant
 from agent_sim.protocol.endpoints import ENDPOINTS, SIM_ENDPOINTS
 from agent_sim.server.auth import Accounts
@@ -112,12 +113,13 @@ def make_app(
     *,
     bearers: Bearers | None = None,
     oauth: OAuth | None = None,
-    api_bases: tuple[str, ...] = ("/KeyfactorAPI",),
-    agents_bases: tuple[str, ...] = ("/KeyfactorAgents",),
 ) -> web.Application:
-    """The application. It commits what is open when it is cleaned up; closing the store is the caller's business."""
+    """The application. It commits what is open when it is cleaned up; closing the store is the caller's business.
+
+    Raises UsageError if the settings put one thing on top of another.
+    """
     desk = Desk(core, accounts, settings, clock, Committer(store), bearers)
-    sides = _sides(desk, oauth, api_bases, agents_bases)
+    sides = _sides(desk, oauth)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         side, path = sides.find(request.path)
@@ -137,10 +139,10 @@ def make_app(
     return app
 
 
-def _sides(desk: Desk, oauth: OAuth | None, api_bases: tuple[str, ...], agents_bases: tuple[str, ...]) -> Sides:
+def _sides(desk: Desk, oauth: OAuth | None) -> Sides:
     agents, command = AgentsSide(desk), CommandSide(desk, ENDPOINTS)
-    by_base: list[tuple[str, Side]] = [(_base(base), agents) for base in agents_bases]
-    for base in api_bases:
+    by_base: list[tuple[str, Side]] = [(_base(base), agents) for base in desk.settings.agents_bases]
+    for base in desk.settings.api_bases:
         by_base += [*description_sides(desk, f"/{base.strip('/')}"), (_base(base), command)]
     by_base.append(("/healthz", HealthSide()))
     if oauth is not None:
@@ -148,11 +150,21 @@ def _sides(desk: Desk, oauth: OAuth | None, api_bases: tuple[str, ...], agents_b
     if desk.settings.sim_api:
         rows = [replace(row, path=row.path.removeprefix("/sim")) for row in SIM_ENDPOINTS]
         by_base.append(("/sim", CommandSide(desk, rows)))
-    return Sides(tuple(by_base), NoSide())
+    return Sides(_in_order(by_base), NoSide())
 
 
 def _base(base: str) -> str:
     return "/" + base.strip("/").lower()
+
+
+def _in_order(by_base: list[tuple[str, Side]]) -> tuple[tuple[str, Side], ...]:
+    """The longest first, as one base may lie under another. Raises UsageError for one that is empty or used twice."""
+    bases = [base for base, _ in by_base]
+    for base in bases:
+        if base == "/" or bases.count(base) > 1:
+            what = "is empty" if base == "/" else f"names {base} a second time"
+            raise UsageError(f"one of the settings api_bases and agents_bases {what}: give each a path of its own")
+    return tuple(sorted(by_base, key=lambda row: -len(row[0])))
 
 
 # --- the sweep --------------------------------------------------------------------------------
