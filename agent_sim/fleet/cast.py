@@ -36,6 +36,7 @@ class Cast(Generic[Handle]):
         self._catalogue: dict[str, JobType] = dict(BY_GUID)
         self._agents: dict[str, Handle] = {}
         self._away: dict[str, Instant] = {}  # machines that are down or cut off, until when
+        self.left: set[str] = set()  # ids of jobs that agents never start, in lower case
 
     def enter(self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], operator_kind: object) -> None:
         """Put everybody on the stage."""
@@ -74,6 +75,8 @@ class Cast(Generic[Handle]):
 
     def _note_absence(self, fact: agent_events.Fact, name: str) -> None:
         match fact:
+            case agent_events.JobLeft(job_id, audit_id=0):
+                self.left.add(job_id.lower())
             case agent_events.AgentOffline():
                 self._away[name] = NEVER
             case agent_events.AgentOnline():

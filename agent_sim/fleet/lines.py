@@ -10,12 +10,18 @@ from agent_sim.agent import events as agent
 from agent_sim.agent.behaviour import Occasion
 from agent_sim.instants import SECOND, Instant
 from agent_sim.operator import events as operator
-from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Heartbeat, Register
+from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Garbled, Heartbeat, Register
 from agent_sim.protocol.command import JobHistoryRecord, ScheduledJobRecord
 from agent_sim.protocol.schedule import to_wire
 from agent_sim.results import journal
 
-_OPERATIONS = {Register: "register", Heartbeat: "heartbeat", Configure: "configure", Complete: "complete"}
+_OPERATIONS = {
+    Register: "register",
+    Heartbeat: "heartbeat",
+    Configure: "configure",
+    Complete: "complete",
+    Garbled: "complete",
+}
 
 
 def operation_of(request: AgentRequest) -> str:
@@ -50,6 +56,8 @@ def of_agent(fact: agent.Fact, fleet: str, name: str, t: float, started: Instant
             return journal.JobCompleted(
                 t, fleet, name, job, audit, *_where(occasion), result, accepted, worked / SECOND
             )
+        case agent.CompletionRepeated(job, audit, occasion, accepted):
+            return journal.CompletionRepeated(t, fleet, name, job, audit, *_where(occasion), accepted)
         case _:
             assert_never(fact)
 

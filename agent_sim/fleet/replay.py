@@ -56,6 +56,7 @@ class Replay:
         self._scheduler = VirtualScheduler(plan.start)
         self._traffic = VirtualTraffic(ROUND_TRIP)
         self._period = period(plan.stop - plan.start)
+        self._cast = Cast[Actor](plan, record, self._elapsed)
         self._storms: dict[str, Actor] = {}
         self._storms_begun: set[str] = set()
         self._storms_over: set[str] = set()
@@ -68,7 +69,7 @@ class Replay:
             scheduler.at(phase.end, lambda _: self._write_traffic())  # what came by then belongs to this phase
         scheduler.at(plan.start, self._sweep)
         scheduler.at(plan.start + self._period, self._tick)
-        cast_ = Cast[Actor](plan, self._record, self._elapsed)
+        cast_ = self._cast
         cast_.enter(scheduler, lambda number, member: self._agent_kind(), self._operator_kind())
         for planned in plan.storms:
             self._enter_storm(planned)
@@ -79,7 +80,7 @@ class Replay:
         cast_.stop_agents()
         self._last_requests()
         self._write_traffic()
-        self._read_back(cast_.offline(scheduler.now), drained=drained)
+        self._read_back(drained=drained)
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report can be written."""
@@ -183,7 +184,8 @@ class Replay:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         deadline = self._scheduler.now + self._drain_for
         while self.reason == "finished":
-            if self._read(readback.is_drained(self.plan.operator.prefix)):
+            offline = self._cast.offline(self.now)
+            if self._read(readback.is_drained(self.plan.operator.prefix, offline, self._cast.left)):
                 return True
             if self._scheduler.now >= deadline:
                 return False
@@ -196,7 +198,7 @@ class Replay:
         while self._scheduler.in_flight and self._scheduler.now < deadline:
             self._scheduler.run(min(self._scheduler.now + ROUND_TRIP, deadline))
 
-    def _read_back(self, offline: tuple[str, ...], *, drained: bool) -> None:
+    def _read_back(self, *, drained: bool) -> None:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
             runs, jobs = self._read(readback.runs(prefix)), self._read(readback.waiting(prefix))
@@ -207,7 +209,7 @@ class Replay:
                 self._record(lines.of_run(run, self.plan.start, t))
             for job in jobs:
                 self._record(lines.of_job(job, t))
-        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, offline))
+        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, self._cast.offline(self.now)))
 
     def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:
         """Drive a reading of `operator.readback`; it takes no time."""

@@ -14,6 +14,7 @@ from agent_sim.results.journal import (
     JobCancelled,
     JobCompleted,
     JobConfigured,
+    JobLeft,
     JobPosted,
     Line,
     PostFailed,
@@ -29,7 +30,8 @@ class Facts:
     """Job ids are in lower case; audit ids are those of JobHistory.
 
     `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions`
-    the reports of each run that were accepted, `runs` and `waiting` what was read back after the drain.
+    the reports of each run that were accepted, `left` the runs and `never_started` the jobs that agents leave open
+    because the scenario has them do so, `runs` and `waiting` what was read back after the drain.
     """
 
     posted: Mapping[str, JobPosted]
@@ -38,6 +40,8 @@ class Facts:
     cancelled: frozenset[str]
     handed: Mapping[int, tuple[JobConfigured, ...]]
     completions: Mapping[int, tuple[JobCompleted, ...]]
+    left: frozenset[int]
+    never_started: frozenset[str]
     runs: Mapping[str, tuple[ServerRun, ...]]
     waiting: Mapping[str, ServerJob]
     ended: RunEnded | None
@@ -50,8 +54,8 @@ class Facts:
 
     @property
     def was_read_back(self) -> bool:
-        """True if the server told of at least one run."""
-        return bool(self.runs)
+        """True if the server told of at least one run or job."""
+        return bool(self.runs or self.waiting)
 
     @property
     def is_idle(self) -> bool:
@@ -79,6 +83,8 @@ class FactsFold:
         self._cancelled: set[str] = set()
         self._handed: dict[int, dict[str, JobConfigured]] = {}
         self._completions: dict[int, list[JobCompleted]] = {}
+        self._left: set[int] = set()
+        self._never_started: set[str] = set()
         self._runs: dict[str, dict[int, ServerRun]] = {}
         self._waiting: dict[str, ServerJob] = {}
         self._ended: RunEnded | None = None
@@ -104,6 +110,10 @@ class FactsFold:
                 self._handed.setdefault(line.audit, {}).setdefault(line.agent, line)
             case JobCompleted(accepted=True):
                 self._completions.setdefault(line.audit, []).append(line)
+            case JobLeft(audit=0):
+                self._never_started.add(line.job.lower())
+            case JobLeft():
+                self._left.add(line.audit)
             case ServerRun():
                 # By audit id: pages that are read while history grows can repeat a record.
                 self._runs.setdefault(line.job.lower(), {})[line.audit] = line
@@ -121,6 +131,8 @@ class FactsFold:
             cancelled=frozenset(self._cancelled),
             handed={audit: tuple(agents.values()) for audit, agents in self._handed.items()},
             completions={audit: tuple(lines) for audit, lines in self._completions.items()},
+            left=frozenset(self._left),
+            never_started=frozenset(self._never_started),
             runs={job: tuple(sorted(runs.values(), key=_in_time)) for job, runs in self._runs.items()},
             waiting=self._waiting,
             ended=self._ended,

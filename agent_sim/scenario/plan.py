@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
-from agent_sim.agent.behaviour import Behaviour, Ending, JobBehaviour
-from agent_sim.agent.core import Identity
+from agent_sim.agent.behaviour import Behaviour
+from agent_sim.agent.identity import Identity
 from agent_sim.distributions import Discrete
 from agent_sim.draws import unit
 from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
-from agent_sim.protocol.enums import STORE_TYPE_IDS, Result, jobs_of
+from agent_sim.protocol.enums import STORE_TYPE_IDS, jobs_of
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
 from agent_sim.scenario import checks
 from agent_sim.scenario.apportion import largest_remainder
-from agent_sim.scenario.behaviours import Job
 from agent_sim.scenario.duties import FleetNeed, OperatorPlan
 from agent_sim.scenario.fields import BOUNDS
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.outcomes import behaviour
 from agent_sim.scenario.postings import postings
 from agent_sim.scenario.selection import agent_key
 from agent_sim.scenario.server import Transport
@@ -139,7 +139,7 @@ def _windows(scenario: Scenario, start: Instant) -> tuple[PhaseWindow, ...]:
 
 def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, ...]:
     """The agents of a fleet that ever come online, in index order."""
-    behaviour = _behaviour(scenario, fleet.behaviour)
+    follows = behaviour(scenario, fleet.behaviour, start)
     capabilities = tuple(job.wire for word in fleet.capabilities for job in jobs_of(word))
     certificates = distribution(fleet.stores.certificates)
     stores = _stores(scenario.seed, fleet)
@@ -153,8 +153,10 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
                 jitter=fleet.heartbeat.jitter,
                 check_interval=scenario.server.registration_check,
                 certificates=certificates,
+                index=index,
+                labels=fleet.labels,
             ),
-            behaviour,
+            follows,
             online=start + arrival,
             stores=stores[index],
         )
@@ -189,23 +191,6 @@ def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
         capabilities=fleet.capabilities,
         stores=tuple(member.stores for member in members),
     )
-
-
-# --- behaviours -------------------------------------------------------------------------------
-
-_RESULTS: Final = {"success": Result.SUCCESS, "warning": Result.WARNING, "failure": Result.FAILURE}
-
-
-def _behaviour(scenario: Scenario, name: str) -> Behaviour:
-    found = next((behaviour for behaviour in scenario.behaviours if behaviour.name == name), None)
-    if found is None:
-        return Behaviour(name)
-    return Behaviour(name, {job.type: _job(job) for job in found.jobs})
-
-
-def _job(job: Job) -> JobBehaviour:
-    endings = tuple((Ending(_RESULTS[way.result], way.message), way.weight) for way in job.outcomes)
-    return JobBehaviour(distribution(job.duration), endings, distribution(job.size))
 
 
 # --- storms and checks ------------------------------------------------------------------------

@@ -40,10 +40,31 @@ def remarks(scenario: Scenario) -> Iterator[str]:
     for behaviour in scenario.behaviours:
         if behaviour.name not in used:
             yield f"no fleet follows the behaviour {behaviour.name}"
+    yield from _open_runs(scenario)
     if scenario.server.retries and any(storm.op == "reschedule" for storm in scenario.storms):
         tries = f"a failed job is tried {scenario.server.retries} more times before it can be rescheduled"
         yield f"{tries}: server.retries is {scenario.server.retries}"
     yield "heartbeat.every and server hold for the embedded server; any other target has its own"
+
+
+_LEFT_OPEN: Final = ("hang", "late", "crash", "oversize", "malformed")
+
+
+def _open_runs(scenario: Scenario) -> Iterator[str]:
+    """Runs that only the server's timeout ends need the time for that."""
+    timeout, drain = scenario.server.job_timeout, scenario.stop.drain
+    for behaviour in scenario.behaviours:
+        endings = [*behaviour.rules, *(ending for job in behaviour.jobs for ending in job.endings)]
+        words = sorted({ending.result for ending in endings if ending.result in _LEFT_OPEN})
+        if words and timeout > drain:
+            yield (
+                f"behaviour {behaviour.name}: {' and '.join(words)} leave runs open until server.job_timeout"
+                f" ({duration_text(timeout)}), and the drain lasts {duration_text(drain)}: no_lost_jobs may be unknown"
+            )
+        for ending in endings:
+            if ending.result == "late" and ending.by is not None and ending.by < timeout:
+                late, given = duration_text(ending.by), duration_text(timeout)
+                yield f"behaviour {behaviour.name}: late by {late} is in time if server.job_timeout is {given}"
 
 
 # --- phases -----------------------------------------------------------------------------------

@@ -38,16 +38,22 @@ behaviours:
       - type: Inventory
         duration: {dist: lognormal, median: 3s, p95: 20s, max: 5m}
         outcomes:
-          - {result: success, weight: 96.5%}
+          - {result: success, weight: 96%}
           - {result: warning, weight: 2%, message: "Store {store} holds {n} expired certificates"}
           - {result: failure, weight: 1.5%, message: "Access to {store} denied"}
+          - {result: hang, weight: 0.5%, at: after_upload}
       - type: Management
         duration: {dist: uniform, min: 1s, max: 4s}
+        sequence: {per: agent, results: [failure, {result: crash, point: after_complete, restart_after: 30s, keeps_identity: false}, success], then: weights}
       - type: LOGS
         duration: {dist: mixture, parts: [{weight: 90%, of: {dist: constant, value: 2s}}, {weight: 10%, of: {dist: pareto, median: 5s, p95: 1m}}]}
         size: {dist: lognormal, median: 200KB, p95: 2MB}
+        outcomes: [{result: success, weight: 97%}, {result: late, weight: 1%, by: 10m}, {result: complete_twice, weight: 1%, gap: 3s}, {result: oversize, weight: 1%, size: 3MB}]
       - {type: custom, duration: {dist: exponential, mean: 1s, max: 10s}}
       - {type: "custom:Patch", duration: {dist: discrete, values: {1s: 50%, 1500ms: 50%}}}
+    rules:
+      - {when: "agent.labels.ring == 'canary' and job.attempt == 1", result: failure, message: "canary, first try"}
+      - {when: "time < 10m and agent.index % 100 == 0", result: stale_session}
   - {name: flaky, extends: standard, jobs: [{type: LOGS, outcomes: [{result: success, weight: 70%}, {result: failure, weight: 30%}]}]}
 phases:
   - {name: ramp, duration: 5m, online: 90%, shape: poisson}

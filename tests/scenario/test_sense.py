@@ -102,3 +102,20 @@ def test_what_is_perhaps_not_meant_is_remarked(tmp_path: Path):
         "a failed job is tried 5 more times before it can be rescheduled: server.retries is 5",
         "heartbeat.every and server hold for the embedded server; any other target has its own",
     ]
+
+
+def test_runs_that_only_a_timeout_ends_are_remarked_upon_where_there_is_no_time_for_it(tmp_path: Path):
+    behaviours = """\
+behaviours:
+  - name: default
+    jobs: [{type: LOGS, outcomes: [{result: hang, weight: 50%}, {result: late, weight: 50%, by: 10m}]}]
+"""
+    said = list(remarks(loaded(LAB + behaviours, tmp_path)))
+    quiet = list(remarks(loaded(LAB + "server: {job_timeout: 1m}\n" + behaviours, tmp_path)))
+
+    assert said[:2] == [
+        "behaviour default: hang and late leave runs open until server.job_timeout (1h), and the drain lasts 1m: "
+        "no_lost_jobs may be unknown",
+        "behaviour default: late by 10m is in time if server.job_timeout is 1h",
+    ]
+    assert not [text for text in quiet if "job_timeout" in text]

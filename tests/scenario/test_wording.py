@@ -162,21 +162,58 @@ BROKEN_BEHAVIOURS = [
         "8:59: {job}.outcomes[0].weight: found 0.9, expected a share with its unit: write 90%",
     ),
     (
-        "- {type: LOGS, outcomes: [{result: hang}]}",
+        "- {type: LOGS, outcomes: [{result: sucess}]}",
         (
-            '8:42: {job}.outcomes[0].result: found "hang", which this version does not know yet; '
-            "expected success, warning or failure"
+            '8:42: {job}.outcomes[0].result: found "sucess", expected success, warning, failure, reject, never_start, '
+            "hang, late, complete_twice, stale_session, lost_ack, crash, oversize or malformed; did you mean success?"
         ),
     ),
     (
-        "- {type: LOGS, outcomes: [{result: sucess}]}",
-        '8:42: {job}.outcomes[0].result: found "sucess", expected success, warning or failure; did you mean success?',
+        "- {type: LOGS, outcomes: [{result: late, gap: 3s}]}",
+        "8:33: {job}.outcomes[0]: found gap beside late, expected it beside complete_twice only",
+    ),
+    (
+        "- {type: LOGS, outcomes: [{result: late}]}",
+        "8:33: {job}.outcomes[0]: found late without by, expected how late, such as by: 10m",
+    ),
+    (
+        "- {type: Inventory, outcomes: [{result: oversize}]}",
+        "8:9: {job}: found oversize of Inventory, expected it of LOGS or a custom type: they carry data",
+    ),
+    (
+        "- {type: LOGS, sequence: {per: store, results: [failure]}}",
+        "8:9: {job}: found a sequence per store of LOGS, which has none, expected per agent or job",
+    ),
+    (
+        "- {type: Inventory, sequence: {per: store, results: [never_start]}}",
+        (
+            "8:9: {job}: found never_start in a sequence per store, expected per agent or job: "
+            "which store a job is about is not known before it is started"
+        ),
+    ),
+    (
+        "- {type: LOGS, sequence: {results: [failure, sucess]}}",
+        (
+            '8:52: {job}.sequence.results[1]: found "sucess", expected success, warning, failure, reject, '
+            "never_start, hang, late, complete_twice, stale_session, lost_ack, crash, oversize or malformed; "
+            "did you mean success?"
+        ),
+    ),
+    (
+        "- {type: LOGS, sequence: {results: []}}",
+        "8:42: {job}.sequence.results: found none, expected at least one",
     ),
     (
         '- {type: LOGS, outcomes: [{result: failure, message: "{stor} denied"}]}',
         "8:60: {job}.outcomes[0].message: found the unknown placeholder {stor}, did you mean store?",
     ),
-    ("- {type: LOGS, rules: []}", "8:22: {job}.rules: unknown key, this version does not know it yet"),
+    (
+        "- {type: LOGS, rules: []}",
+        (
+            "8:22: {job}.rules: unknown key, this version does not know it; "
+            "expected one of type, duration, outcomes, sequence, size"
+        ),
+    ),
     ("- {duration: 2s}", "8:9: {job}.type: found nothing, expected a value"),
 ]
 
