@@ -114,8 +114,10 @@ behaviours:
     quiet = list(remarks(loaded(LAB + "server: {job_timeout: 1m}\n" + behaviours, tmp_path)))
 
     assert said[:2] == [
-        "behaviour default: hang and late leave runs open until server.job_timeout (1h), and the drain lasts 1m: "
-        "no_lost_jobs may be unknown",
+        (
+            "behaviour default: hang and late leave runs open until server.job_timeout (1h), and the drain lasts 1m: "
+            "no_lost_jobs may be unknown"
+        ),
         "behaviour default: late by 10m is in time if server.job_timeout is 1h",
     ]
     assert not [text for text in quiet if "job_timeout" in text]
