@@ -240,7 +240,8 @@ class Agent:
         self.setbacks = 0
         self._beat_every(session.heartbeat_interval)
         # Spread the first heartbeat: a fleet that registers together must not beat together.
-        self.heartbeat_at = now + round(self.interval * unit(self.identity.key, "first heartbeat"))
+        spread = round(self.interval * unit(self.identity.key, "first heartbeat"))
+        self.heartbeat_at = self._on_the_grid(now) if self.identity.aligned else now + spread
         jobs = session.jobs or ()
         if self.worker is None and jobs:
             self.worker = Worker(self)
@@ -265,10 +266,17 @@ class Agent:
             self._look_now(now)
 
     def _plan_heartbeat(self, now: Instant) -> None:
+        if self.identity.aligned:
+            self.heartbeat_at = self._on_the_grid(now)
+            return
         # Never sooner than told (agent-protocol 8.2.7): jitter only ever adds.
         jitter = self.identity.jitter
         late = jitter * unit(self.identity.key, "heartbeat", now) if jitter else 0.0
         self.heartbeat_at = now + round(self.interval * (1 + late))
+
+    def _on_the_grid(self, now: Instant) -> Instant:
+        """The next multiple of the interval: an even grid, as the vendor's C agent keeps it (agent-protocol 3)."""
+        return (now // self.interval + 1) * self.interval
 
     # --- setbacks, nudges, the end ------------------------------------------------------------
 

@@ -23,4 +23,5 @@ class Identity:
     version: int = pack_version(25, 4, 1, 0)
     platform: int = DEFAULT_PLATFORM
     index: int = 0  # in its fleet
+    aligned: bool = False  # beats fall on multiples of the interval, as everybody's do
     labels: Mapping[str, str] = field(default_factory=dict)

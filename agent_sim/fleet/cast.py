@@ -42,7 +42,7 @@ class Cast(Generic[Handle]):
         """Put everybody on the stage."""
         self._stage = stage
         for number, member in enumerate(self._plan.members):
-            agent = Agent(member.identity, member.behaviour, self._catalogue, member.online)
+            agent = Agent(member.identity, member.behaviour, self._catalogue, member.online, timetable=member.timetable)
             kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
             self._agents[member.identity.machine] = stage.add(agent, kind, settle)
         operator = Operator(self._plan.operator, self._plan.start)

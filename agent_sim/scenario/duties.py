@@ -5,6 +5,7 @@ Made by `scenario.plan`; carried out by `operator.core` over the management API,
 
 from dataclasses import dataclass
 
+from agent_sim.draws import Key, unit
 from agent_sim.instants import Instant, Span
 from agent_sim.protocol.schedule import Schedule
 
@@ -24,8 +25,35 @@ class FleetNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lottery:
+    """Who gets the work is drawn anew in each round: so many of each group of machines, or so many of all.
+
+    `key` is (seed, schedule's name).
+    """
+
+    key: Key
+    groups: tuple[tuple[str, ...], ...]
+    shares: tuple[int, ...] | None = None
+    count: int | None = None
+
+    def drawn(self, round_: int) -> tuple[str, ...]:
+        """The machines of a round, in index order."""
+        everybody = tuple(machine for group in self.groups for machine in group)
+        if self.shares is None:
+            lucky = self._lowest(everybody, len(everybody) if self.count is None else self.count, round_)
+        else:
+            of_each = zip(self.groups, self.shares, strict=True)
+            lucky = frozenset(one for group, share in of_each for one in self._lowest(group, share, round_))
+        return tuple(machine for machine in everybody if machine in lucky)
+
+    def _lowest(self, machines: tuple[str, ...], count: int, round_: int) -> frozenset[str]:
+        ranked = sorted(machines, key=lambda machine: unit(self.key, "select", machine, round_))
+        return frozenset(ranked[:count])
+
+
+@dataclass(frozen=True, slots=True)
 class Posting:
-    """Work to post: `type` is a scenario word, `machines` who gets it.
+    """Work to post: `type` is a scenario word, `machines` who gets it, unless a `lottery` says who of them.
 
     With `handed_over` the server recurs by that schedule and the work is posted once per machine (or store) at
     `start`; else it is posted as Immediate jobs at `start`, and again every `every` until `until` (exclusive).
@@ -41,6 +69,7 @@ class Posting:
     handed_over: Schedule | None = None
     spread: Span = 0  # posts of one round are spread evenly over this span, in index order
     operation: str = "remove"  # of Management: add | remove
+    lottery: Lottery | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,14 @@ Rate = Annotated[
 ]
 """Per second."""
 
+ShareRate = Annotated[
+    float,
+    BeforeValidator(units.share_rate),
+    PlainSerializer(units.share_rate_text),
+    pattern(units.SHARE_RATE_PATTERN, "0.5%/min"),
+]
+"""Of a whole, per second."""
+
 Size = Annotated[
     int, BeforeValidator(units.size), PlainSerializer(units.size_text), pattern(units.SIZE_PATTERN, "400B", "200KB")
 ]
@@ -144,6 +152,22 @@ def _name(value: object) -> str:
     raise ValueError(f"{found(value)}, {shape}")
 
 
+AGENT_PATTERN: Final = "^[A-Za-z][A-Za-z0-9_-]{0,39}-[0-9]{1,6}$"
+_AGENT: Final = re.compile(AGENT_PATTERN)
+
+
+def _agent(value: object) -> str:
+    if isinstance(value, str) and _AGENT.match(value):
+        return value
+    raise ValueError(f"{found(value)}, expected an agent by fleet and index such as emea-17")
+
+
+def agent_parts(reference: str) -> tuple[str, int]:
+    """`emea-17` as the fleet's name and the index in it."""
+    fleet, _, index = reference.rpartition("-")
+    return fleet, int(index)
+
+
 def _plain_number(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
@@ -163,6 +187,8 @@ Number = Annotated[
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, BeforeValidator(_name), pattern(NAME_PATTERN, "emea", "night-shift")]
+
+AgentRef = Annotated[str, BeforeValidator(_agent), pattern(AGENT_PATTERN, "emea-17")]
 
 # --- job types and capabilities ---------------------------------------------------------------
 

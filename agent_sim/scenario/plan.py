@@ -5,10 +5,11 @@ are absolute, counted from `start`. Nothing here runs anything.
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final, Literal
 
 from agent_sim.agent.behaviour import Behaviour
+from agent_sim.agent.core import Timetable
+from agent_sim.agent.events import CameOnline, Crashed, WentOffline
 from agent_sim.agent.identity import Identity
 from agent_sim.distributions import Discrete
 from agent_sim.draws import unit
@@ -16,18 +17,18 @@ from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
 from agent_sim.protocol.enums import STORE_TYPE_IDS, jobs_of
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
 from agent_sim.scenario import checks
-from agent_sim.scenario.apportion import largest_remainder
+from agent_sim.scenario.apportion import dealt
 from agent_sim.scenario.duties import FleetNeed, OperatorPlan
 from agent_sim.scenario.fields import BOUNDS
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.outcomes import behaviour
+from agent_sim.scenario.personas import agent_key, labels_of, personas
 from agent_sim.scenario.postings import postings
-from agent_sim.scenario.selection import agent_key
 from agent_sim.scenario.server import Transport
 from agent_sim.scenario.spreads import distribution
 from agent_sim.scenario.storms import Storm
-from agent_sim.scenario.timeline import arrivals, offset, phase_starts
+from agent_sim.scenario.timeline import offset, phase_starts, presence, restarts
 from agent_sim.settings import ServerSettings
 from agent_sim.storms.plan import Stage, StormPlan
 
@@ -39,12 +40,14 @@ _DIGITS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One agent: who it is, how it behaves, when it comes online, how many stores of each kind it has."""
+    """One agent: who it is, how it behaves, when it comes online, how many stores of each kind it has, and when it
+    goes, comes back and is restarted."""
 
     identity: Identity
     behaviour: Behaviour
     online: Instant
     stores: int
+    timetable: Timetable = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +142,16 @@ def _windows(scenario: Scenario, start: Instant) -> tuple[PhaseWindow, ...]:
 
 def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, ...]:
     """The agents of a fleet that ever come online, in index order."""
-    follows = behaviour(scenario, fleet.behaviour, start)
+    behaviours = {
+        name: behaviour(scenario, name, start)
+        for name in (fleet.behaviour, *(persona.behaviour for persona in fleet.personas))
+        if name is not None
+    }
     capabilities = tuple(job.wire for word in fleet.capabilities for job in jobs_of(word))
     certificates = distribution(fleet.stores.certificates)
     stores = _stores(scenario.seed, fleet)
+    of = personas(scenario.seed, fleet)
+    labels = {persona.name: labels_of(fleet, persona) for persona in fleet.personas}
     return tuple(
         Member(
             Identity(
@@ -154,14 +163,26 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
                 check_interval=scenario.server.registration_check,
                 certificates=certificates,
                 index=index,
-                labels=fleet.labels,
+                labels=labels[of[index].name] if of else fleet.labels,
+                aligned=fleet.heartbeat.align,
             ),
-            follows,
-            online=start + arrival,
+            behaviours[(of[index].behaviour if of else None) or fleet.behaviour],
+            online=start + turns[0],
             stores=stores[index],
+            timetable=_timetable(scenario, fleet, index, turns, start),
         )
-        for index, arrival in enumerate(arrivals(scenario, fleet))
+        for index, turns in enumerate(presence(scenario, fleet))
     )
+
+
+def _timetable(scenario: Scenario, fleet: Fleet, index: int, turns: tuple[Span, ...], start: Instant) -> Timetable:
+    goes_and_comes = (WentOffline(), CameOnline())
+    moves = [(start + turn, goes_and_comes[number % 2]) for number, turn in enumerate(turns[1:])]
+    crashes = [
+        (start + at, Crashed(start + at + churn.down, churn.keeps_identity))
+        for at, churn in restarts(scenario, fleet, index, turns)
+    ]
+    return tuple(sorted([*moves, *crashes], key=lambda turn: turn[0]))
 
 
 def _stores(seed: int, fleet: Fleet) -> tuple[int, ...]:
@@ -171,17 +192,8 @@ def _stores(seed: int, fleet: Fleet) -> tuple[int, ...]:
     per_agent = distribution(fleet.stores.per_agent)
     draws = [unit(agent_key(seed, fleet.name, index), "stores") for index in range(fleet.count)]
     if isinstance(per_agent, Discrete):
-        return tuple(round(value) for value in _exactly(per_agent, draws))
+        return tuple(round(value) for value in dealt(per_agent.values, draws))
     return tuple(max(round(per_agent.sample(draw)), 0) for draw in draws)
-
-
-def _exactly(shares: Discrete, order: list[float]) -> list[float]:
-    """A value for each agent, so that each value has its exact share of them; `order` ranks the agents."""
-    counts = largest_remainder(tuple(Fraction(repr(weight)) * len(order) for _, weight in shares.values))
-    values = [value for (value, _), count in zip(shares.values, counts, strict=True) for _ in range(count)]
-    ranked = sorted(range(len(order)), key=lambda index: order[index])
-    chosen = dict(zip(ranked, values, strict=True))
-    return [chosen[index] for index in range(len(order))]
 
 
 def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from agent_sim.draws import key
 from agent_sim.instants import DAY, MINUTE, Instant, to_datetime
 from agent_sim.protocol.schedule import Daily, ExactlyOnce, Immediate, Interval, Monthly, Weekly
 from agent_sim.protocol.schedule import Schedule as WireSchedule
-from agent_sim.scenario.duties import Posting
+from agent_sim.scenario.duties import Lottery, Posting
 from agent_sim.scenario.fields import WEEKDAYS, ClockTime, TimePoint
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.schedules import Recurrence, Schedule
-from agent_sim.scenario.selection import chosen
+from agent_sim.scenario.selection import chosen, lots
 from agent_sim.scenario.timeline import ever_online, offset
 
 Named = Callable[[Scenario, str, int], str]
@@ -41,6 +42,17 @@ def _posting(
         handed_over=None if schedule.schedule is None else recurrence(scenario, schedule.schedule, start),
         spread=schedule.spread,
         operation=schedule.operation,
+        lottery=None if schedule.select.sticky else _lottery(scenario, schedule, machine, online),
+    )
+
+
+def _lottery(scenario: Scenario, schedule: Schedule, machine: Named, online: dict[str, int]) -> Lottery:
+    of = lots(scenario, schedule, online)
+    return Lottery(
+        key(scenario.seed, schedule.name),
+        tuple(tuple(machine(scenario, one.fleet.name, index) for index in one.indices) for one, _ in of),
+        None if schedule.select.percent is None else tuple(share or 0 for _, share in of),
+        schedule.select.count,
     )
 
 

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from agent_sim.instants import MINUTE, Span
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.fields import (
+    AgentRef,
     Count,
     Duration,
     Flag,
@@ -15,6 +16,7 @@ from agent_sim.scenario.fields import (
     Period,
     PostableWord,
     Share,
+    ShareRate,
     Text,
     TimeOfDay,
     TimePoint,
@@ -23,17 +25,26 @@ from agent_sim.scenario.fields import (
 from agent_sim.scenario.units import duration_text
 
 
+class Churn(Block):
+    """Agents that come and go by chance."""
+
+    restart: ShareRate = needed("How many of the agents online are restarted per time.", "0.5%/min")
+    down: Duration = key("5s", "How long one is down.", "5s")
+    keeps_identity: Flag = key(True, "Whether it registers again with its AgentId.", False)
+
+
 class Phase(Block):
     """A named stretch of the run; phases follow each other."""
 
     name: Name = needed("Its name.", "ramp")
     duration: Period = needed("How long it lasts.", "5m")
     online: Share | None = key(
-        None, "How many agents of each fleet are online at its end; unless given, as before.", "50%"
+        None, "How many agents of each fleet are online at its end, more or fewer; unless given, as before.", "50%"
     )
     shape: Literal["linear", "step", "poisson", "burst"] = key(
-        "linear", "How they come: evenly, all at once, at random, or in ten groups.", "poisson"
+        "linear", "How they come and go: evenly, all at once, at random, or in ten groups.", "poisson"
     )
+    churn: Churn | None = key(None, "Restarts by chance while it lasts.", {"restart": "0.5%/min"})
 
 
 class Select(Block):
@@ -41,8 +52,10 @@ class Select(Block):
 
     fleets: tuple[Name, ...] = key((), "Of these fleets only.", ["emea"])
     labels: dict[str, Text] = key({}, "With these labels only.", {"site": "fra"})
+    ids: tuple[AgentRef, ...] = key((), "These agents only, by fleet and index from 0.", ["emea-0", "emea-17"])
     percent: Share | None = key(None, "This share of each fleet, by chance.", "10%")
     count: Count | None = key(None, "So many in all, by chance.", 5)
+    sticky: Flag = key(True, "The same agents every time; false draws anew each time that it is asked.", False)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -9,12 +9,13 @@ from agent_sim.query.fields import JOB_HISTORY
 from agent_sim.query.grammar import parse
 from agent_sim.query.sql import compile as compile_query
 from agent_sim.query.values import Context
-from agent_sim.scenario.fields import time_point_text
+from agent_sim.query.wording import did_you_mean
+from agent_sim.scenario.fields import agent_parts, time_point_text
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.schedules import Schedule
 from agent_sim.scenario.selection import able, can_do, chosen
 from agent_sim.scenario.storms import Storm
-from agent_sim.scenario.timeline import ever_online, levels, offset
+from agent_sim.scenario.timeline import ever_online, offset
 from agent_sim.scenario.units import duration_text, share_text
 from agent_sim.scenario.wording import Way
 
@@ -37,6 +38,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
 def remarks(scenario: Scenario) -> Iterator[str]:
     """What is not wrong, but perhaps not meant."""
     used = {fleet.behaviour for fleet in scenario.fleets}
+    used |= {persona.behaviour for fleet in scenario.fleets for persona in fleet.personas if persona.behaviour}
     for behaviour in scenario.behaviours:
         if behaviour.name not in used:
             yield f"no fleet follows the behaviour {behaviour.name}"
@@ -75,13 +77,6 @@ def _phases(scenario: Scenario) -> Iterator[Finding]:
     if total > scenario.length:
         found = f"found {duration_text(scenario.length)}, but the phases last {duration_text(total)} in all"
         yield ("stop", "after"), f"{found}; expected at least that"
-    for number, (phase, before, after) in enumerate(levels(scenario)):
-        if after < before:
-            found = f"found {share_text(phase.online or 0)} after {share_text(before)}"
-            yield (
-                ("phases", number, "online"),
-                f"{found}, expected as much or more: this version takes no agent offline",
-            )
     if not any(ever_online(scenario).values()):
         yield ("phases",), "found no agent that ever comes online, expected some"
 
@@ -113,6 +108,8 @@ def _selection(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
     count = schedule.select.count
     if not any(can_do(fleet, schedule.type) for fleet in scenario.fleets):
         yield ("type",), f"found {schedule.type}, but no fleet has a capability for it"
+    elif schedule.select.ids and (beyond := _beyond(scenario, schedule.select.ids)):
+        yield ("select", "ids"), beyond
     elif not fleets:
         yield ("select",), f"matches nobody: no fleet that it asks for has a capability for {schedule.type}"
     elif count is not None and count > agents:
@@ -120,6 +117,18 @@ def _selection(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
     elif not any(one.indices for one in chosen(scenario, schedule, online)):
         sizes = " and ".join(str(online[fleet.name]) for fleet in fleets)
         yield ("select",), f"matches nobody: {_share(schedule)} of {sizes} agents is less than half a one"
+
+
+def _beyond(scenario: Scenario, ids: tuple[str, ...]) -> str | None:
+    """What is wrong with the first agent that there is not."""
+    sizes = {fleet.name: fleet.count for fleet in scenario.fleets}
+    for reference in ids:
+        fleet, index = agent_parts(reference)
+        if fleet not in sizes:
+            return f"found {reference}, but there is no fleet of that name; {did_you_mean(fleet, sizes)}"
+        if index >= sizes[fleet]:
+            return f"found {reference}, expected {fleet}-0 to {fleet}-{sizes[fleet] - 1}"
+    return None
 
 
 def _share(schedule: Schedule) -> str:

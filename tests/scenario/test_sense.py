@@ -15,8 +15,12 @@ BROKEN = [
         "5:15: stop.after: found 1m, but the phases last 1m30s in all; expected at least that",
     ),
     (
-        LAB + "phases: [{name: a, duration: 1m, online: 80%}, {name: b, duration: 1m, online: 50%}]\n",
-        "5:80: phases[1].online: found 50% after 80%, expected as much or more: this version takes no agent offline",
+        PHASES + "schedules: [{name: a, type: LOGS, at: 1m, select: {ids: [lab-9, lab-10]}}]\n",
+        "7:57: schedules[0].select.ids: found lab-10, expected lab-0 to lab-9",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: LOGS, at: 1m, select: {ids: [lob-9]}}]\n",
+        "7:57: schedules[0].select.ids: found lob-9, but there is no fleet of that name; did you mean lab?",
     ),
     (
         LAB + "phases: [{name: a, duration: 1m, online: 0%}]\n",

@@ -100,6 +100,14 @@ BROKEN = [
         LAB + "phases:\n  - {name: ramp, duration: 1m, online: 50%, shape: poison}\n",
         ['6:52: phases[0].shape: found "poison", expected linear, step, poisson or burst; did you mean poisson?'],
     ),
+    (
+        LAB + "phases: [{name: a, duration: 1m, churn: {restart: 5/min}}]\n",
+        ['5:51: phases[0].churn.restart: found "5/min", expected a share per time such as 0.5%/min'],
+    ),
+    (
+        HEAD + "fleets: [{name: a, count: 1, personas: [{name: x, share: 90%}]}]\n",
+        ["3:40: fleets[0].personas: found shares that total 90%, expected 100%"],
+    ),
     # distributions
     (
         HEAD + "fleets: [{name: a, count: 1, stores: {per_agent: {dist: normal}}}]\n",
@@ -291,8 +299,12 @@ BROKEN_SCHEDULES = [
         "7:45: {it}.select: found both percent and count, expected one of them",
     ),
     (
-        "- {name: a, type: LOGS, at: work, select: {sticky: true}}",
-        "7:46: {it}.select.sticky: unknown key, this version does not know it yet",
+        "- {name: a, type: LOGS, at: work, select: {stick: true}}",
+        "7:46: {it}.select.stick: unknown key, did you mean sticky?",
+    ),
+    (
+        "- {name: a, type: LOGS, at: work, select: {ids: [lab]}}",
+        '7:52: {it}.select.ids[0]: found "lab", expected an agent by fleet and index such as emea-17',
     ),
 ]
 
