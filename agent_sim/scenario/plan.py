@@ -13,12 +13,14 @@ from agent_sim.agent.events import CameOnline, Crashed, WentOffline
 from agent_sim.agent.identity import Identity
 from agent_sim.distributions import Discrete
 from agent_sim.draws import unit
+from agent_sim.faults.plan import FaultPlan
 from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
 from agent_sim.protocol.enums import STORE_TYPE_IDS, jobs_of
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
 from agent_sim.scenario import checks
 from agent_sim.scenario.apportion import dealt
 from agent_sim.scenario.duties import FleetNeed, OperatorPlan
+from agent_sim.scenario.fault_plans import fault_plans
 from agent_sim.scenario.fields import BOUNDS
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.models import Scenario
@@ -83,6 +85,7 @@ class Plan:
     members: tuple[Member, ...]
     phases: tuple[PhaseWindow, ...]
     operator: OperatorPlan
+    faults: tuple[FaultPlan, ...]
     storms: tuple[StormPlan, ...]
     checks: Checks
     server: ServerSettings
@@ -107,6 +110,7 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
             fleets=tuple(_need(fleet, fleets[fleet.name]) for fleet in scenario.fleets),
             postings=postings(scenario, start, stop, machine),
         ),
+        faults=fault_plans(scenario, start, {name: _machines(members) for name, members in fleets.items()}),
         storms=tuple(_storm(scenario, storm, start) for storm in scenario.storms),
         checks=_checks(scenario),
         server=_server(scenario),
@@ -199,10 +203,14 @@ def _stores(seed: int, fleet: Fleet) -> tuple[int, ...]:
 def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
     return FleetNeed(
         name=fleet.name,
-        machines=tuple(member.identity.machine for member in members),
+        machines=_machines(members),
         capabilities=fleet.capabilities,
         stores=tuple(member.stores for member in members),
     )
+
+
+def _machines(members: tuple[Member, ...]) -> tuple[str, ...]:
+    return tuple(member.identity.machine for member in members)
 
 
 # --- storms and checks ------------------------------------------------------------------------
