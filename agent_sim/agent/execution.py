@@ -7,24 +7,27 @@ carry it. It decides nothing about sessions or schedules: that is the agent's bu
 from dataclasses import dataclass
 from enum import Enum
 
-from agent_sim.agent import inventory
+from agent_sim.agent import certificates, inventory
 from agent_sim.agent.behaviour import Decision, Ending, Occasion
+from agent_sim.agent.identity import Identity
+from agent_sim.agent.inventory import Alterations
 from agent_sim.agent.paths import Hang, Malformed, Oversize, Path, Reject
-from agent_sim.distributions import Distribution
-from agent_sim.draws import Key
+from agent_sim.draws import sub
 from agent_sim.instants import Instant, Span
 from agent_sim.protocol.agent import (
     Acknowledged,
     AgentRequest,
     Complete,
     Configuration,
+    DiscoveryJob,
+    Enroll,
     Garbled,
     InventoryJob,
     SessionJob,
     UpdateInventory,
     UpdateLocations,
 )
-from agent_sim.protocol.enums import Category, JobType, ReplyStatus, Result
+from agent_sim.protocol.enums import SCANS, Category, JobType, ReplyStatus, Result
 
 
 class Phase(Enum):
@@ -103,21 +106,28 @@ class Execution:
         return Phase.HANGING if isinstance(self.path, Hang) else Phase.COMPLETING
 
 
-_UPLOADS = frozenset({Category.INVENTORY, Category.DISCOVERY})
+_UPLOADS = frozenset({Category.INVENTORY, Category.REENROLLMENT, Category.DISCOVERY})
 
 
-def upload(execution: Execution, agent: Key, certificates: Distribution, token: str) -> AgentRequest:
-    """The report that goes before the completion."""
-    configuration, job_id = execution.configuration, execution.job.job_id
-    if isinstance(configuration.job, InventoryJob):
-        items = inventory.report(agent, configuration.job, certificates)
-        return AgentRequest(configuration.inventory_endpoint or "", UpdateInventory(token, job_id, items))
-    locations = inventory.locations(agent, execution.occasion.occurrence)
-    return AgentRequest(configuration.discovery_endpoint or "", UpdateLocations(token, job_id, locations))
+def upload(execution: Execution, who: Identity, altered: Alterations, token: str) -> AgentRequest:
+    """The report that goes before the completion; `altered` is what jobs did to its store."""
+    said, job_id, occasion = execution.configuration, execution.job.job_id, execution.occasion
+    if execution.type.category is Category.REENROLLMENT:
+        own = sub(who.key, "re-enrolment", occasion.store, occasion.occurrence, occasion.attempt)
+        asked = certificates.request(own, said.subject or f"CN={who.machine}")
+        return AgentRequest(said.enroll_endpoint or "", Enroll(token, job_id, asked))
+    if isinstance(said.job, InventoryJob):
+        capability, number = execution.type.capability, occasion.occurrence
+        items = inventory.report(who.key, said.job, who.contents, capability, number, altered)
+        return AgentRequest(said.inventory_endpoint or "", UpdateInventory(token, job_id, items))
+    told = said.job if isinstance(said.job, DiscoveryJob) else None
+    found = inventory.locations(who.key, occasion.occurrence, told, who.contents)
+    return AgentRequest(said.discovery_endpoint or "", UpdateLocations(token, job_id, found))
 
 
-def completion(execution: Execution, machine: str, token: str) -> AgentRequest:
-    """The final word; log fetching and custom jobs carry their data."""
+def completion(execution: Execution, who: Identity, token: str) -> AgentRequest:
+    """The final word; log fetching, custom jobs and scans carry their data."""
+    machine = who.machine
     body = Complete(
         status=execution.result,
         audit_id=execution.audit_id,
@@ -125,10 +135,18 @@ def completion(execution: Execution, machine: str, token: str) -> AgentRequest:
         message=_message(execution, machine),
         session_token=execution.token or token,
         log=_log(execution, machine) if execution.type.category is Category.FETCH_LOGS else None,
-        data=log_text(machine, _characters(execution)) if execution.type.category is Category.CUSTOM else None,
+        data=_data(execution, who),
     )
     endpoint = execution.job.completion_endpoint
     return AgentRequest(endpoint, Garbled(body) if isinstance(execution.path, Malformed) else body)
+
+
+def _data(execution: Execution, who: Identity) -> str | None:
+    if execution.type.category is Category.CUSTOM:
+        return log_text(who.machine, _characters(execution))
+    if execution.type.category in SCANS and execution.result is not Result.FAILURE:
+        return inventory.scan(who.key, execution.occasion.occurrence, who.contents)
+    return None
 
 
 def _log(execution: Execution, machine: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from agent_sim.distributions import Constant, Distribution
+from agent_sim.agent.inventory import Contents
 from agent_sim.draws import Key
 from agent_sim.instants import MINUTE, Span
 from agent_sim.protocol.agent import DEFAULT_PLATFORM, pack_version
@@ -19,7 +19,7 @@ class Identity:
     key: Key
     jitter: float = 0.0
     check_interval: Span = 30 * MINUTE  # how long to wait after a refused registration (agent-protocol 8.2.8)
-    certificates: Distribution = Constant(3)  # in each store
+    contents: Contents = Contents()  # of its stores, disks and network
     version: int = pack_version(25, 4, 1, 0)
     platform: int = DEFAULT_PLATFORM
     index: int = 0  # in its fleet

@@ -8,11 +8,13 @@ twice) lingers beside it, and a job that hangs is left, so that one bad job does
 worker from its first listed job on. Sessions are the agent's business; what the worker needs of it is `Employer`.
 """
 
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agent_sim.agent.behaviour import Behaviour, Surroundings, decide, is_started, may_never_start
+from agent_sim.agent.certificates import of_contents
 from agent_sim.agent.events import (
     CompletionRepeated,
     Crashed,
@@ -26,7 +28,18 @@ from agent_sim.agent.events import (
 from agent_sim.agent.execution import Execution, Phase, completion, upload
 from agent_sim.agent.identity import Identity
 from agent_sim.agent.memory import Memory
-from agent_sim.agent.paths import CompleteTwice, Crash, Hang, Late, LostAck, Malformed, Oversize, Path, StaleSession
+from agent_sim.agent.paths import (
+    CompleteTwice,
+    Crash,
+    Hang,
+    Late,
+    LostAck,
+    Malformed,
+    Oversize,
+    Path,
+    Reject,
+    StaleSession,
+)
 from agent_sim.instants import NEVER, Instant, Span
 from agent_sim.protocol import schedule
 from agent_sim.protocol.agent import (
@@ -41,7 +54,7 @@ from agent_sim.protocol.agent import (
     ManagementJob,
     SessionJob,
 )
-from agent_sim.protocol.enums import JobType, Result
+from agent_sim.protocol.enums import JobType, Operation, Result
 
 _RETRY_STATUSES: Final = frozenset({401, 403, 408, 429})
 """Answers outside 2xx after which a completion is sent again; so is every 5xx. Other 4xx are final."""
@@ -205,7 +218,7 @@ class Worker:
                 take = Configure(token, execution.job.job_id)
                 execution.sent = AgentRequest(execution.job.configuration_endpoint, take)
             case Phase.UPLOADING:
-                execution.sent = upload(execution, who.key, who.certificates, token)
+                execution.sent = upload(execution, who, self.memory.altered(execution.occasion.store), token)
             case Phase.HANGING:
                 self._leave(execution, "hang")
                 self._put_down(execution, now)
@@ -215,7 +228,7 @@ class Worker:
             case Phase.COMPLETING:
                 return self._complete(execution, token, now)
             case Phase.REPEATING:
-                execution.sent = completion(execution, who.machine, token)
+                execution.sent = completion(execution, who, token)
         return execution.sent
 
     def _complete(self, execution: Execution, token: str, now: Instant) -> AgentRequest | None:
@@ -234,10 +247,26 @@ class Worker:
             case Crash(after_completing=False):
                 self._employer.crash(_crash(path, now), now)
                 return None
-        execution.sent = sent = completion(execution, self._employer.identity.machine, token)
+        self._change_store(execution)
+        execution.sent = sent = completion(execution, self._employer.identity, token)
         if isinstance(path, Crash):
             self._employer.crash(_crash(path, now), now)
         return sent
+
+    def _change_store(self, execution: Execution) -> None:
+        """What a management job that went well does to the store, whether the server hears of it or not."""
+        job = execution.configuration.job
+        if (
+            not isinstance(job, ManagementJob)
+            or execution.result is Result.FAILURE
+            or isinstance(execution.path, Reject)
+        ):
+            return
+        alias = job.alias or job.thumbprint or ""
+        if job.operation_type is Operation.REMOVE:
+            self.memory.alter(job.store_path, alias, None)
+        elif job.entry_contents:
+            self.memory.alter(job.store_path, alias, job.entry_contents)
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -297,6 +326,10 @@ class Worker:
         if reply is None and (status >= 500 or status in _RETRY_STATUSES):
             execution.due = now + self._employer.backoff()
             return
+        if reply is not None and reply.certificate and not reply.result.is_refusal:
+            # A renewed certificate replaces none: it goes by its thumbprint, as in a PEM store.
+            thumbprint = of_contents(b64decode(reply.certificate)).thumbprint
+            self.memory.alter(execution.occasion.store, thumbprint, reply.certificate)
         execution.uploaded(reply, status, now)
 
     def _complete_answered(

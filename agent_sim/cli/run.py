@@ -186,8 +186,8 @@ async def _live(
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
         await check_target(api, target)
-        planned = plan(scenario, clock() + _LEAD)
-        planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
+        planned, is_ours = plan(scenario, clock() + _LEAD), reached.server is not None
+        planned = replace(planned, operator=replace(planned.operator, may_approve=approve, picks_certificate=is_ours))
         pool = await stack.enter_async_context(HttpPool(target, logins.agent, limits))
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
         written.write(_opening(options, scenario, planned, target, limits))

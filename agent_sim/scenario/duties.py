@@ -3,10 +3,12 @@
 Made by `scenario.plan`; carried out by `operator.core` over the management API, on any target.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agent_sim.draws import Key, unit
 from agent_sim.instants import Instant, Span
+from agent_sim.protocol.command import JobTypeField, Scalar
 from agent_sim.protocol.schedule import Schedule
 
 
@@ -70,13 +72,29 @@ class Posting:
     spread: Span = 0  # posts of one round are spread evenly over this span, in index order
     operation: str = "remove"  # of Management: add | remove
     lottery: Lottery | None = None
+    alias: str = "agent-sim"  # of Management: under which name the certificate is put in, or which one is taken out
+    subject: str = ""  # of Reenrollment; {store} stands for the path
+    dirs: tuple[str, ...] = ()  # of Discovery
+    capabilities: tuple[str, ...] = ()  # of Discovery: the kinds of stores to look for
+    fields: Mapping[str, Scalar] = field(default_factory=dict)  # of custom types
+
+
+@dataclass(frozen=True, slots=True)
+class JobTypeNeed:
+    """A custom job type to be made."""
+
+    name: str
+    description: str = ""
+    fields: tuple[JobTypeField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorPlan:
     """All that one run asks of the operator.
 
-    `prefix` begins every ClientMachine in scope; `may_approve` is false on somebody else's server.
+    `prefix` begins every ClientMachine in scope; `may_approve` and `picks_certificate` are false on
+    somebody else's server: there, certificates are added only if `certificate_id` says which. `job_types` are by name,
+    in lower case.
     """
 
     prefix: str
@@ -84,6 +102,8 @@ class OperatorPlan:
     postings: tuple[Posting, ...]
     certificate_id: int | None = None
     may_approve: bool = True
+    picks_certificate: bool = True
+    job_types: Mapping[str, JobTypeNeed] = field(default_factory=dict)
 
 
 def store_path(capability: str, number: int) -> str:

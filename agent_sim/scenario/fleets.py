@@ -1,6 +1,6 @@
 """The `fleets` block: who takes part."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -21,6 +21,14 @@ class Heartbeat(Block):
     )
 
 
+class Change(Block):
+    """What happens to a store's certificates from one inventory of it to the next."""
+
+    add: Share = key("0%", "New ones, as a share of how many there were at first.", "1%")
+    remove: Share = key("0%", "How many of them are gone.", "1%")
+    modify: Share = key("0%", "How many are renewed; where they have names, under the same name.", "2%")
+
+
 class Stores(Block):
     """Certificate stores, for capabilities that have them."""
 
@@ -30,7 +38,16 @@ class Stores(Block):
         2,
         {"dist": "discrete", "values": {"1": "70%", "5": "30%"}},
     )
-    certificates: NumberSpread = key(3, "Certificates in each store.", {"dist": "uniform", "min": 1, "max": 9})
+    certificates: NumberSpread = key(
+        3, "Certificates in each store, at its first inventory.", {"dist": "uniform", "min": 1, "max": 9}
+    )
+    change: Change = key({}, "What changes from one inventory to the next.", {"add": "1%", "remove": "1%"})
+    marks: Literal["delta", "full"] = key(
+        "delta",
+        "How inventories are reported: only what changed comes with its certificates, or everything does, unmarked.",
+        "full",
+    )
+    discovered: NumberSpread = key({"dist": "uniform", "min": 1, "max": 3}, "Stores that a discovery finds.", 5)
 
 
 class Persona(Block):
@@ -54,6 +71,7 @@ class Fleet(Block):
         ["PEM", "LOGS", "custom:Patch"],
         min_length=1,
     )
+    endpoints: NumberSpread = key(20, "TLS endpoints that each agent sees, for SSL.", 500)
     heartbeat: Heartbeat = key({}, "How often agents ask.", {"every": "30s"})
     personas: tuple[Persona, ...] = key(
         (),

@@ -11,18 +11,21 @@ from agent_sim.agent.behaviour import Behaviour
 from agent_sim.agent.core import Timetable
 from agent_sim.agent.events import CameOnline, Crashed, WentOffline
 from agent_sim.agent.identity import Identity
+from agent_sim.agent.inventory import Contents
 from agent_sim.distributions import Discrete
 from agent_sim.draws import unit
 from agent_sim.faults.plan import FaultPlan
 from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
+from agent_sim.protocol.command import JobTypeField
 from agent_sim.protocol.enums import STORE_TYPE_IDS, jobs_of
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
 from agent_sim.scenario import checks
 from agent_sim.scenario.apportion import dealt
-from agent_sim.scenario.duties import FleetNeed, OperatorPlan
+from agent_sim.scenario.duties import FleetNeed, JobTypeNeed, OperatorPlan
 from agent_sim.scenario.fault_plans import fault_plans
 from agent_sim.scenario.fields import BOUNDS
 from agent_sim.scenario.fleets import Fleet
+from agent_sim.scenario.job_types import KINDS, JobType
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.outcomes import behaviour
 from agent_sim.scenario.personas import agent_key, labels_of, personas
@@ -109,6 +112,7 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
             prefix=prefix(scenario),
             fleets=tuple(_need(fleet, fleets[fleet.name]) for fleet in scenario.fleets),
             postings=postings(scenario, start, stop, machine),
+            job_types={said.name.lower(): _job_type(said) for said in scenario.job_types},
         ),
         faults=fault_plans(scenario, start, {name: _machines(members) for name, members in fleets.items()}),
         storms=tuple(_storm(scenario, storm, start) for storm in scenario.storms),
@@ -152,7 +156,7 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
         if name is not None
     }
     capabilities = tuple(job.wire for word in fleet.capabilities for job in jobs_of(word))
-    certificates = distribution(fleet.stores.certificates)
+    contents = _contents(fleet)
     stores = _stores(scenario.seed, fleet)
     of = personas(scenario.seed, fleet)
     labels = {persona.name: labels_of(fleet, persona) for persona in fleet.personas}
@@ -165,7 +169,7 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
                 key=agent_key(scenario.seed, fleet.name, index),
                 jitter=fleet.heartbeat.jitter,
                 check_interval=scenario.server.registration_check,
-                certificates=certificates,
+                contents=contents,
                 index=index,
                 labels=labels[of[index].name] if of else fleet.labels,
                 aligned=fleet.heartbeat.align,
@@ -176,6 +180,19 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
             timetable=_timetable(scenario, fleet, index, turns, start),
         )
         for index, turns in enumerate(presence(scenario, fleet))
+    )
+
+
+def _contents(fleet: Fleet) -> Contents:
+    stores = fleet.stores
+    return Contents(
+        certificates=distribution(stores.certificates),
+        add=stores.change.add,
+        remove=stores.change.remove,
+        modify=stores.change.modify,
+        is_full=stores.marks == "full",
+        found=distribution(stores.discovered),
+        endpoints=distribution(fleet.endpoints),
     )
 
 
@@ -211,6 +228,11 @@ def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
 
 def _machines(members: tuple[Member, ...]) -> tuple[str, ...]:
     return tuple(member.identity.machine for member in members)
+
+
+def _job_type(said: JobType) -> JobTypeNeed:
+    fields = (JobTypeField(one.name, KINDS[one.type], one.default, one.required) for one in said.fields)
+    return JobTypeNeed(said.name, said.description, tuple(fields))
 
 
 # --- storms and checks ------------------------------------------------------------------------

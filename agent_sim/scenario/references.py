@@ -14,7 +14,7 @@ from agent_sim.scenario.tree import Fields, Items, Leaf, Node
 from agent_sim.scenario.units import found
 from agent_sim.scenario.wording import Way, problem
 
-_NAMED: Final = ("fleets", "behaviours", "phases", "schedules", "faults", "storms")
+_NAMED: Final = ("fleets", "job_types", "behaviours", "phases", "schedules", "faults", "storms")
 _POINTS: Final = ("at", "from", "until")
 
 Word = tuple[Way, Leaf]

@@ -5,8 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from agent_sim.instants import MINUTE, Span
+from agent_sim.protocol.enums import CUSTOM_PREFIX
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.fields import (
+    ONLY_NOW,
     AgentRef,
     Count,
     Duration,
@@ -20,6 +22,7 @@ from agent_sim.scenario.fields import (
     Text,
     TimeOfDay,
     TimePoint,
+    Value,
     Weekday,
 )
 from agent_sim.scenario.units import duration_text
@@ -124,6 +127,12 @@ class Schedule(Block):
     until: Moment | None = key(None, "When `every` ends; unless given, with the run.", "back")
     spread: Duration = key("0s", "One round is posted evenly over this time.", "5s")
     operation: Literal["add", "remove"] = key("remove", "Of Management: what to do with a certificate.", "remove")
+    alias: Text | None = key(None, "Of Management: the name it has in the store; unless given, agent-sim.", "web01")
+    subject: Text | None = key(
+        None, "Of Reenrollment: whose certificate it is to be; unless given, CN={store}.", "CN=web01,O=Test"
+    )
+    dirs: tuple[Text, ...] = key((), "Of Discovery: where to look; unless given, in /opt.", ["/opt", "/srv/app"])
+    fields: dict[str, Value] = key({}, "Of custom types: what its fields are.", {"Target": "db01"})
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -137,6 +146,13 @@ class Schedule(Block):
             raise ValueError("found a spread that is longer than every, expected at most that")
         if self.type != "Management" and self.operation != "remove":
             raise ValueError(f"found an operation of {self.type}, expected it of Management only")
+        for name, owner in (("alias", "Management"), ("subject", "Reenrollment"), ("dirs", "Discovery")):
+            if getattr(self, name) and self.type != owner:
+                raise ValueError(f"found {name} of {self.type}, expected it of {owner} only")
+        if self.fields and not self.type.startswith(CUSTOM_PREFIX):
+            raise ValueError(f"found fields of {self.type}, expected them of custom types only")
+        if self.type in ONLY_NOW and self.schedule is not None:
+            raise ValueError(f"found a schedule of {self.type}, which no server repeats, expected every or at")
         return self
 
     def _is_given(self, name: str) -> bool:

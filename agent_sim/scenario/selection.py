@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent_sim.draws import unit
-from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, Category
+from agent_sim.protocol.enums import CUSTOM_PREFIX, SCANS, SSL, STORE_CATEGORIES, STORE_JOBS
 from agent_sim.scenario.apportion import portion
 from agent_sim.scenario.fields import agent_parts
 from agent_sim.scenario.fleets import Fleet
@@ -63,8 +63,10 @@ def _fits(labels: Mapping[str, str], wanted: dict[str, str]) -> bool:
 
 def can_do(fleet: Fleet, job: str) -> bool:
     """True if the fleet's capabilities bring this kind of job."""
-    if job in (Category.INVENTORY, Category.MANAGEMENT):
-        return any(name in STORE_TYPE_IDS for name in fleet.capabilities)
+    if job in STORE_CATEGORIES:
+        return any((name, job) in STORE_JOBS for name in fleet.capabilities)
+    if job in SCANS:
+        return SSL in fleet.capabilities
     if job.startswith(CUSTOM_PREFIX):
         return any(name.casefold() == job.casefold() for name in fleet.capabilities)
     return job in fleet.capabilities

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from agent_sim.errors import QueryError
+from agent_sim.protocol.enums import CUSTOM_PREFIX
 from agent_sim.query.fields import JOB_HISTORY
 from agent_sim.query.grammar import parse
 from agent_sim.query.sql import compile as compile_query
@@ -11,6 +12,7 @@ from agent_sim.query.values import Context
 from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario.fault_sense import of_fault, too_late
 from agent_sim.scenario.fields import agent_parts, time_point_text
+from agent_sim.scenario.job_types import JobType, misfit
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.schedules import Schedule
 from agent_sim.scenario.selection import able, can_do, chosen
@@ -26,8 +28,9 @@ Finding = tuple[Way, str]
 def findings(scenario: Scenario) -> Iterator[Finding]:
     """Everything that makes no sense."""
     yield from _phases(scenario)
+    yield from _job_types(scenario)
     for number, schedule in enumerate(scenario.schedules):
-        for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule)):
+        for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule), *_given(scenario, schedule)):
             yield ("schedules", number, *way), message
     for number, fault in enumerate(scenario.faults):
         for way, message in of_fault(scenario, fault):
@@ -42,6 +45,10 @@ def remarks(scenario: Scenario) -> Iterator[str]:
     """What is not wrong, but perhaps not meant."""
     used = {fleet.behaviour for fleet in scenario.fleets}
     used |= {persona.behaviour for fleet in scenario.fleets for persona in fleet.personas if persona.behaviour}
+    able = {word.removeprefix(CUSTOM_PREFIX).casefold() for fleet in scenario.fleets for word in fleet.capabilities}
+    for job_type in scenario.job_types:
+        if job_type.name.casefold() not in able:
+            yield f"no fleet has the capability custom:{job_type.name}"
     for behaviour in scenario.behaviours:
         if behaviour.name not in used:
             yield f"no fleet follows the behaviour {behaviour.name}"
@@ -115,6 +122,33 @@ def _selection(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
     elif not any(one.indices for one in chosen(scenario, schedule, online)):
         sizes = " and ".join(str(online[fleet.name]) for fleet in fleets)
         yield ("select",), f"matches nobody: {_share(schedule)} of {sizes} agents is less than half a one"
+
+
+def _given(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
+    """What a schedule gives to the fields of its job type, and what it owes them."""
+    name = schedule.type.removeprefix(CUSTOM_PREFIX)
+    if name == schedule.type:
+        return
+    known = next((one for one in scenario.job_types if one.name.casefold() == name.casefold()), JobType(name=name))
+    for field, value in schedule.fields.items():
+        said = known.field(field)
+        if said is None:
+            of = [one.name for one in known.fields]
+            remark = did_you_mean(field, of) if of else f"add it to job_types, where {name} is to be said"
+            yield ("fields", field), f"found a field that {name} does not have; {remark}"
+        elif (wrong := misfit(said.type, value)) is not None:
+            yield ("fields", field), wrong
+    missing = [one.name for one in known.fields if one.required and one.default is None]
+    given = {field.casefold() for field in schedule.fields}
+    if owed := [field for field in missing if field.casefold() not in given]:
+        yield ("fields",), f"lacks {' and '.join(owed)}, which {name} requires"
+
+
+def _job_types(scenario: Scenario) -> Iterator[Finding]:
+    for number, job_type in enumerate(scenario.job_types):
+        for place, field in enumerate(job_type.fields):
+            if field.default is not None and (wrong := misfit(field.type, field.default)) is not None:
+                yield ("job_types", number, "fields", place, "default"), wrong
 
 
 def _beyond(scenario: Scenario, ids: tuple[str, ...]) -> str | None:

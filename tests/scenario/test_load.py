@@ -29,9 +29,17 @@ fleets:
     labels: {site: fra, ring: stable}
     capabilities: [PEM, LOGS, "custom:Patch"]
     heartbeat: {every: 60s, jitter: 10%}
-    stores: {per_agent: {dist: discrete, values: {1: 70%, 5: 25%, 40: 5%}}, certificates: {dist: lognormal, median: 12, p95: 150}}
+    personas: [{name: well, share: 99%}, {name: sick, share: 1%, labels: {ring: canary}, behaviour: flaky}]
+    stores:
+      per_agent: {dist: discrete, values: {1: 70%, 5: 25%, 40: 5%}}
+      certificates: {dist: lognormal, median: 12, p95: 150}
+      change: {add: 1%, remove: 1%, modify: 2%}
+      marks: full
+      discovered: 4
     behaviour: standard
-  - {name: factory, count: "${agents * 0.4}", labels: {site: shz}, capabilities: [LOGS], behaviour: flaky}
+  - {name: factory, count: "${agents * 0.4}", labels: {site: shz}, capabilities: [LOGS, SSL], heartbeat: {every: 5m, align: true}, endpoints: 50, behaviour: flaky}
+job_types:
+  - {name: Patch, description: Puts a patch on a host., fields: [{name: Target, required: true}, {name: Tries, type: int, default: 3}, {name: Force, type: bool}]}
 behaviours:
   - name: standard
     jobs:
@@ -58,15 +66,19 @@ behaviours:
 phases:
   - {name: ramp, duration: 5m, online: 90%, shape: poisson}
   - {name: steady, duration: 10m, online: 100%, shape: burst}
-  - {name: back, duration: 5m}
+  - {name: back, duration: 5m, online: 60%, churn: {restart: 0.5%/min, down: 10s, keeps_identity: false}}
 schedules:
   - {name: inventory, type: Inventory, select: {fleets: [emea]}, every: 15m, from: steady, until: back, spread: 1m}
   - {name: nightly, type: LOGS, select: {labels: {site: fra}, percent: 10%}, schedule: {daily: "02:00"}}
-  - {name: weekly, type: "custom:Patch", schedule: {weekly: {days: [monday, friday], time: "08:30"}}}
-  - {name: monthly, type: "custom:Patch", schedule: {monthly: {day: 31, time: steady}}}
+  - {name: weekly, type: "custom:Patch", fields: {Target: db01, Force: true}, schedule: {weekly: {days: [monday, friday], time: "08:30"}}}
+  - {name: renew, type: Reenrollment, at: steady, subject: "CN=web01,O=Test", select: {percent: 5%, sticky: false}}
+  - {name: find, type: Discovery, every: 10m, dirs: [/opt, /srv], select: {ids: [emea-0, emea-00007]}}
+  - {name: scan, type: SslDiscovery, every: 5m}
+  - {name: watch, type: Monitoring, schedule: {interval: 15m}}
+  - {name: monthly, type: "custom:Patch", fields: {target: "5"}, schedule: {monthly: {day: 31, time: steady}}}
   - {name: once, type: LOGS, from: ramp, schedule: {exactly_once: steady+1m}}
   - {name: often, type: LOGS, select: {count: 3}, schedule: {interval: 5m}}
-  - {name: now, type: Management, at: 90s, operation: add}
+  - {name: now, type: Management, at: 90s, operation: add, alias: web01}
 storms:
   - name: mass-reschedule
     at: back+1m

@@ -9,7 +9,28 @@ from tests.scenario.files import LAB, loaded, problems
 
 PHASES = LAB + "stop: {after: 2m}\nphases: [{name: work, duration: 1m}, {name: rest, duration: 1m}]\n"  # 7 is next
 
+PATCH = """\
+job_types: [{name: Patch, fields: [{name: Target, required: true}, {name: Tries, type: int}]}]
+"""
+PATCHING = PHASES.replace("[PEM, LOGS]", "['custom:Patch']") + PATCH  # 8 is next
+
 BROKEN = [
+    (
+        PATCHING + "schedules: [{name: a, type: 'custom:Patch', at: 1m, fields: {Target: db01, tires: 3}}]\n",
+        "8:83: schedules[0].fields.tires: found a field that Patch does not have; did you mean Tries?",
+    ),
+    (
+        PATCHING + "schedules: [{name: a, type: 'custom:Patch', at: 1m, fields: {Target: db01, tries: many}}]\n",
+        '8:83: schedules[0].fields.tries: found "many", expected a whole number',
+    ),
+    (
+        PATCHING + "schedules: [{name: a, type: 'custom:Patch', at: 1m}]\n",
+        "8:13: schedules[0].fields: lacks Target, which Patch requires",
+    ),
+    (
+        PATCHING.replace("type: int", "type: bool, default: maybe"),
+        '7:103: job_types[0].fields[1].default: found "maybe", expected true or false',
+    ),
     (
         LAB + "stop: {after: 1m}\nphases: [{name: work, duration: 1m}, {name: rest, duration: 30s}]\n",
         "5:15: stop.after: found 1m, but the phases last 1m30s in all; expected at least that",

@@ -107,6 +107,14 @@ BROKEN = [
         HEAD + "fleets: [{name: a, count: 1, personas: [{name: x, share: 90%}]}]\n",
         ["3:40: fleets[0].personas: found shares that total 90%, expected 100%"],
     ),
+    (
+        LAB + "job_types: [{name: My Type}]\n",
+        ['5:20: job_types[0].name: found "My Type", expected a name of letters, digits, _, . and -, at most 60 in all'],
+    ),
+    (
+        LAB + "job_types: [{name: Patch, fields: [{name: a}, {name: A}]}]\n",
+        ["5:35: job_types[0].fields: found the field A again, expected each once"],
+    ),
     # distributions
     (
         HEAD + "fleets: [{name: a, count: 1, stores: {per_agent: {dist: normal}}}]\n",
@@ -249,11 +257,27 @@ BROKEN_SCHEDULES = [
         "7:5: {it}: found an operation of LOGS, expected it of Management only",
     ),
     (
-        "- {name: a, type: Discovery, at: work}",
+        "- {name: a, type: Sync, at: work}",
         (
-            '7:21: {it}.type: found "Discovery", which is no job type that this version knows; '
-            "expected one of Inventory, Management, LOGS, custom:Name"
+            '7:21: {it}.type: found "Sync", which is no job type that this version knows; expected one of '
+            "Inventory, Management, LOGS, SslDiscovery, Monitoring, Reenrollment, Discovery, custom:Name"
         ),
+    ),
+    (
+        "- {name: a, type: Reenrollment, schedule: {interval: 5m}}",
+        "7:5: {it}: found a schedule of Reenrollment, which no server repeats, expected every or at",
+    ),
+    (
+        "- {name: a, type: LOGS, at: work, alias: web01}",
+        "7:5: {it}: found alias of LOGS, expected it of Management only",
+    ),
+    (
+        "- {name: a, type: LOGS, at: work, fields: {a: 1}}",
+        "7:5: {it}: found fields of LOGS, expected them of custom types only",
+    ),
+    (
+        "- {name: a, type: 'custom:Patch', at: work, fields: {a: [1]}}",
+        "7:59: {it}.fields.a: found a list, expected a text, a number, true or false",
     ),
     ("- {name: a, type: LOGS, at: 30}", "7:31: {it}.at: found 30, expected a duration with its unit: write 30s"),
     (
