@@ -11,6 +11,9 @@ from typing import Final
 from agent_sim.instants import Instant, from_iso
 from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JOB_WORDS
 from agent_sim.results.journal import (
+    AgentRefused,
+    AgentRegistered,
+    FleetDeclared,
     JobCancelled,
     JobCompleted,
     JobConfigured,
@@ -20,8 +23,13 @@ from agent_sim.results.journal import (
     PostFailed,
     RunEnded,
     RunStarted,
+    SendFailed,
+    ServerAgent,
+    ServerCensus,
     ServerJob,
     ServerRun,
+    ServerStory,
+    Steps,
 )
 
 
@@ -31,7 +39,9 @@ class Facts:
 
     `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions`
     the reports of each run that were accepted, `left` the runs and `never_started` the jobs that agents leave open
-    because the scenario has them do so, `runs` and `waiting` what was read back after the drain.
+    because the scenario has them do so. `fleet_of` has the agents that were heard of, `let_in` those that had a
+    session, `doors` when each that was ever turned away was so or was let in, `faults` when each began. From `runs` to
+    `census` it is what was read back after the drain.
     """
 
     posted: Mapping[str, JobPosted]
@@ -42,8 +52,16 @@ class Facts:
     completions: Mapping[int, tuple[JobCompleted, ...]]
     left: frozenset[int]
     never_started: frozenset[str]
+    fleets: Mapping[str, FleetDeclared]
+    fleet_of: Mapping[str, str]
+    doors: Mapping[str, tuple[tuple[float, bool], ...]]
+    let_in: frozenset[str]
     runs: Mapping[str, tuple[ServerRun, ...]]
     waiting: Mapping[str, ServerJob]
+    stories: Mapping[str, Steps]
+    agents: tuple[ServerAgent, ...]
+    census: ServerCensus | None
+    faults: Mapping[str, float]
     ended: RunEnded | None
     started_at: Instant | None
 
@@ -54,8 +72,13 @@ class Facts:
 
     @property
     def was_read_back(self) -> bool:
-        """True if the server told of at least one run or job."""
-        return bool(self.runs or self.waiting)
+        """True if the server told of its history."""
+        return bool(self.runs or self.waiting) or self.census is not None
+
+    @property
+    def shows_transitions(self) -> bool:
+        """True if the server told what it did when, and not only what came of it."""
+        return self.census is not None and self.census.shows_transitions
 
     @property
     def is_idle(self) -> bool:
@@ -85,8 +108,15 @@ class FactsFold:
         self._completions: dict[int, list[JobCompleted]] = {}
         self._left: set[int] = set()
         self._never_started: set[str] = set()
+        self._fleets: dict[str, FleetDeclared] = {}
+        self._fleet_of: dict[str, str] = {}
+        self._doors: dict[str, list[tuple[float, bool]]] = {}
+        self._let_in: set[str] = set()
         self._runs: dict[str, dict[int, ServerRun]] = {}
         self._waiting: dict[str, ServerJob] = {}
+        self._stories: dict[str, Steps] = {}
+        self._agents: list[ServerAgent] = []
+        self._census: ServerCensus | None = None
         self._ended: RunEnded | None = None
         self._started_at: Instant | None = None
 
@@ -119,6 +149,30 @@ class FactsFold:
                 self._runs.setdefault(line.job.lower(), {})[line.audit] = line
             case ServerJob():
                 self._waiting[line.job.lower()] = line
+            case ServerStory():
+                self._stories[line.job.lower()] = line.steps
+            case _:
+                self._add_agent(line)
+
+    def _add_agent(self, line: Line) -> None:
+        match line:
+            case FleetDeclared():
+                self._fleets[line.fleet] = line
+            case AgentRegistered():
+                self._fleet_of[line.agent] = line.fleet
+                self._let_in.add(line.agent)
+                if line.agent in self._doors:  # only who was ever turned away has a story worth keeping
+                    self._doors[line.agent].append((line.t, True))
+            case AgentRefused():
+                self._fleet_of[line.agent] = line.fleet
+                if line.code:
+                    self._doors.setdefault(line.agent, []).append((line.t, False))
+            case SendFailed():
+                self._fleet_of[line.agent] = line.fleet
+            case ServerAgent():
+                self._agents.append(line)
+            case ServerCensus():
+                self._census = line
             case _:
                 pass
 
@@ -133,8 +187,16 @@ class FactsFold:
             completions={audit: tuple(lines) for audit, lines in self._completions.items()},
             left=frozenset(self._left),
             never_started=frozenset(self._never_started),
+            fleets=self._fleets,
+            fleet_of=self._fleet_of,
+            doors={agent: tuple(doors) for agent, doors in self._doors.items()},
+            let_in=frozenset(self._let_in),
             runs={job: tuple(sorted(runs.values(), key=_in_time)) for job, runs in self._runs.items()},
             waiting=self._waiting,
+            stories=self._stories,
+            agents=tuple(self._agents),
+            census=self._census,
+            faults={},
             ended=self._ended,
             started_at=self._started_at,
         )
