@@ -127,6 +127,20 @@ def looks_at(condition: Condition, name: str) -> bool:
             return looks_at(inner, name)
 
 
+def compared_with(condition: Condition, name: str) -> tuple[Value, ...]:
+    """Every value that the condition compares this name with."""
+    match condition:
+        case Compare(left, _, right):
+            pairs = ((left, right), (right, left))
+            return tuple(other.value for one, other in pairs if _names(one) == name and isinstance(other, Literal))
+        case Among(left, values):
+            return values if _names(left) == name else ()
+        case Both(left, right) | Either(left, right):
+            return (*compared_with(left, name), *compared_with(right, name))
+        case Negation(inner):
+            return compared_with(inner, name)
+
+
 def _names(term: Term) -> str:
     match term:
         case Name(name):

@@ -1,8 +1,9 @@
 """Whether a scenario that is well formed also makes sense: nothing after the end, nobody selected in vain."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from agent_sim.agent.conditions import compared_with
 from agent_sim.errors import QueryError
 from agent_sim.protocol.enums import CUSTOM_PREFIX
 from agent_sim.query.fields import JOB_HISTORY
@@ -29,6 +30,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     """Everything that makes no sense."""
     yield from _phases(scenario)
     yield from _job_types(scenario)
+    yield from _rules(scenario)
     for number, schedule in enumerate(scenario.schedules):
         for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule), *_given(scenario, schedule)):
             yield ("schedules", number, *way), message
@@ -142,6 +144,21 @@ def _given(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
     given = {field.casefold() for field in schedule.fields}
     if owed := [field for field in missing if field.casefold() not in given]:
         yield ("fields",), f"lacks {' and '.join(owed)}, which {name} requires"
+
+
+def _rules(scenario: Scenario) -> Iterator[Finding]:
+    """Rules that wait for a phase, fleet or label that never comes."""
+    known: Mapping[str, Collection[str]] = {
+        "phase": [phase.name for phase in scenario.phases],
+        "agent.fleet": [fleet.name for fleet in scenario.fleets],
+    }
+    for number, behaviour in enumerate(scenario.behaviours):
+        for place, rule in enumerate(behaviour.rules):
+            for name, words in known.items():
+                for word in compared_with(rule.condition, name):
+                    if word not in words and word != "":
+                        remark = did_you_mean(str(word), words) if words else f"there is no {name} at all"
+                        yield ("behaviours", number, "rules", place, "when"), f"{name} is never {word}; {remark}"
 
 
 def _job_types(scenario: Scenario) -> Iterator[Finding]:

@@ -20,7 +20,15 @@ behaviours:
   - name: default
     jobs: [{type: KIND, duration: 2s, outcomes: [OUTCOME]}]
 schedules: [{name: work, type: KIND, at: 1m}]
-checks: {invariants: {no_lost_jobs: true, at_most_once: true}}
+checks:
+  invariants:
+    no_lost_jobs: true
+    at_most_once: true
+    single_terminal_state: true
+    status_agrees: true
+    capability_respected: true
+    no_job_after_unschedule: true
+    acknowledged_stays_acknowledged: true
 """
 
 
@@ -56,7 +64,7 @@ class Seen:
 
 TIMED_OUT = [(Result.FAILURE, Status.COMPLETED)]
 TAKEN = [(Result.SUCCESS, Status.COMPLETED)]
-KEPT = {"no_lost_jobs": "kept", "at_most_once": "kept"}
+KEPT = {"kept"}
 
 
 @pytest.mark.parametrize("word", ["success", "warning", "failure"])
@@ -65,7 +73,7 @@ def test_a_straight_ending_completes_once_with_its_result(tmp_path, word):
 
     assert seen.runs == [(Result[word.upper()], Status.COMPLETED)]
     assert (seen.since_configured, seen.accepted) == ([2], [True])
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_a_rejected_job_completes_at_once_as_a_warning_with_a_text_and_no_upload(tmp_path):
@@ -75,7 +83,7 @@ def test_a_rejected_job_completes_at_once_as_a_warning_with_a_text_and_no_upload
     assert (seen.since_configured, seen.accepted) == ([0], [True])
     assert "validation failed" in seen.completions[0][1].message
     assert not [request for _, request, _ in seen.exchanges if request.endpoint.endswith("Update")]
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_a_job_that_is_never_started_stays_on_the_list_and_is_never_configured(tmp_path):
@@ -92,7 +100,7 @@ def test_a_job_that_hangs_is_taken_and_settled_by_the_servers_timeout(tmp_path):
 
     assert len(seen.of(Configure)) == 1
     assert (seen.completions, seen.runs) == ([], TIMED_OUT)
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_an_inventory_that_hangs_after_its_upload_has_uploaded(tmp_path):
@@ -128,7 +136,7 @@ def test_a_late_completion_comes_after_the_timeout_and_changes_nothing(tmp_path)
 
     assert (seen.since_configured, seen.accepted) == ([4 * 60 + 2], [False])
     assert seen.runs == TIMED_OUT
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_a_job_is_completed_twice_alike_and_counts_once(tmp_path):
@@ -139,7 +147,7 @@ def test_a_job_is_completed_twice_alike_and_counts_once(tmp_path):
     assert (seen.since_configured, seen.accepted) == ([2, 32], [True, True])
     assert seen.runs == TAKEN
     assert [line.accepted for line in seen.played.of(journal.CompletionRepeated)] == [True]
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_a_job_is_completed_under_a_session_that_a_newer_one_superseded(tmp_path):
@@ -149,7 +157,7 @@ def test_a_job_is_completed_under_a_session_that_a_newer_one_superseded(tmp_path
     tokens = [reply.body.session.token for now, _, reply in seen.of(Register) if now < at]
     assert tokens.index(complete.session_token) == len(tokens) - 2
     assert (seen.accepted, seen.runs) == ([True], TAKEN)
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_a_completion_whose_answer_is_lost_is_sent_again_and_counts_once(tmp_path):
@@ -159,7 +167,7 @@ def test_a_completion_whose_answer_is_lost_is_sent_again_and_counts_once(tmp_pat
     assert first == second
     assert (seen.accepted, seen.runs) == ([True, True], TAKEN)
     assert len(seen.played.of(journal.JobCompleted)) == 1
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_a_crash_before_completing_leaves_the_run_to_the_timeout_and_the_agent_comes_back(tmp_path):
@@ -171,7 +179,7 @@ def test_a_crash_before_completing_leaves_the_run_to_the_timeout_and_the_agent_c
     assert crash.restart * SECOND == configured + 22 * SECOND + 1_000_000
     assert came_back.agent_id != ""
     assert (seen.completions, seen.runs) == ([], TIMED_OUT)
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_a_crash_after_completing_leaves_a_completed_run_that_the_agent_does_not_know_of(tmp_path):
@@ -182,7 +190,7 @@ def test_a_crash_after_completing_leaves_a_completed_run_that_the_agent_does_not
     assert came_back.agent_id == ""
     assert (seen.accepted, seen.runs) == ([True], TAKEN)
     assert seen.played.of(journal.JobCompleted) == []
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_an_oversize_log_is_refused_and_the_run_left_to_the_timeout(tmp_path):
@@ -192,7 +200,7 @@ def test_an_oversize_log_is_refused_and_the_run_left_to_the_timeout(tmp_path):
     assert (len(complete.log), reply.status) == (2_000_001, 413)
     assert seen.runs == TIMED_OUT
     assert [line.why for line in seen.played.of(journal.JobLeft)] == ["oversize"]
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 def test_a_log_beyond_what_was_asked_for_but_within_what_is_taken_is_kept_whole(tmp_path):
@@ -216,7 +224,7 @@ def test_a_malformed_completion_is_refused_and_the_run_left_to_the_timeout(tmp_p
     assert isinstance(body, Garbled)
     assert reply.status == 400
     assert seen.runs == TIMED_OUT
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
 
 
 @pytest.mark.parametrize("word", OutcomeWord.__args__)
@@ -231,7 +239,36 @@ def test_with_retries_no_path_loses_a_job_or_runs_it_twice(tmp_path, word):
         ],
     )
 
-    assert seen.played.answers == KEPT
+    assert set(seen.played.answers.values()) == KEPT
     ended = [result for result, _ in seen.runs]
     assert ended in ([Result.SUCCESS], [Result.WARNING], [Result.FAILURE, Result.SUCCESS], [])
     assert ended or word == "never_start"
+
+
+def test_the_cause_is_cured_in_the_middle_of_the_run(tmp_path):
+    rules = "{name: default, rules: [{when: \"time < 4m and job.type == 'LOGS'\", result: failure, message: ill}]}"
+    text = ONE_JOB.replace("OUTCOME", "{result: success}").replace("KIND", "LOGS")
+    played = play(
+        tmp_path,
+        text,
+        settings=[
+            ("behaviours.default", rules),
+            ("schedules.work", "{type: LOGS, at: ~, every: 1m, from: 1m, until: 7m}"),
+        ],
+    )
+
+    assert [line.outcome for line in played.of(journal.JobCompleted)] == [Result.FAILURE] * 3 + [Result.SUCCESS] * 3
+
+
+def test_a_job_fails_twice_and_then_works(tmp_path):
+    seen = Seen(
+        tmp_path,
+        "{result: success}",
+        settings=[
+            ("server.retries", "5"),
+            ("behaviours.default.jobs.LOGS.sequence", "{per: job, results: [failure, failure, success]}"),
+        ],
+    )
+
+    assert [result for result, _ in seen.runs] == [Result.FAILURE, Result.FAILURE, Result.SUCCESS]
+    assert [line.attempt for line in seen.played.of(journal.JobCompleted)] == [1, 2, 3]

@@ -9,6 +9,7 @@ from agent_sim.agent.conditions import (
     Name,
     Negation,
     Remainder,
+    compared_with,
     holds,
     looks_at,
 )
@@ -67,6 +68,12 @@ def test_one_can_tell_what_a_condition_looks_at():
     asked = condition("not (time > 1m or store in ['/a']) and agent.index % 2 == 0")
 
     assert [looks_at(asked, name) for name in ("time", "store", "agent.index", "phase")] == [True, True, True, False]
+
+
+def test_one_can_tell_what_a_name_is_compared_with():
+    asked = condition("phase == 'a' or not ('b' != phase and phase in ['c', 'd']) and store == 'e'")
+
+    assert compared_with(asked, "phase") == ("a", "b", "c", "d")
 
 
 WRONG = [

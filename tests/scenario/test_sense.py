@@ -16,6 +16,14 @@ PATCHING = PHASES.replace("[PEM, LOGS]", "['custom:Patch']") + PATCH  # 8 is nex
 
 BROKEN = [
     (
+        PHASES + "behaviours: [{name: b, rules: [{when: \"phase == 'wrok'\", result: failure}]}]\n",
+        "7:39: behaviours[0].rules[0].when: phase is never wrok; did you mean work?",
+    ),
+    (
+        LAB + "behaviours: [{name: b, rules: [{when: \"phase in ['work']\", result: failure}]}]\n",
+        "5:39: behaviours[0].rules[0].when: phase is never work; there is no phase at all",
+    ),
+    (
         PATCHING + "schedules: [{name: a, type: 'custom:Patch', at: 1m, fields: {Target: db01, tires: 3}}]\n",
         "8:83: schedules[0].fields.tires: found a field that Patch does not have; did you mean Tries?",
     ),
