@@ -10,7 +10,6 @@ worker from its first listed job on. Sessions are the agent's business; what the
 
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agent_sim.agent.behaviour import Behaviour, Surroundings, decide, is_started, may_never_start
@@ -27,6 +26,7 @@ from agent_sim.agent.events import (
 )
 from agent_sim.agent.execution import Execution, Phase, completion, upload
 from agent_sim.agent.identity import Identity
+from agent_sim.agent.listed import JobList, Listed
 from agent_sim.agent.memory import Memory
 from agent_sim.agent.paths import (
     CompleteTwice,
@@ -41,7 +41,6 @@ from agent_sim.agent.paths import (
     StaleSession,
 )
 from agent_sim.instants import NEVER, Instant, Span
-from agent_sim.protocol import schedule
 from agent_sim.protocol.agent import (
     SESSION_UNKNOWN,
     Acknowledged,
@@ -84,16 +83,6 @@ class Employer(Protocol):
     def crash(self, crash: Crashed, now: Instant) -> None: ...
 
 
-@dataclass(slots=True)
-class Listed:
-    """A job of the session's list and when it is due here; `ignored` if the agent will never start it."""
-
-    job: SessionJob
-    type: JobType
-    due: Instant
-    ignored: bool = False
-
-
 class Worker:
     """What one agent does about its jobs."""
 
@@ -101,7 +90,7 @@ class Worker:
 
     def __init__(self, employer: Employer) -> None:
         self._employer = employer
-        self.listed: dict[str, Listed] = {}
+        self.listed = JobList()
         self.execution: Execution | None = None
         self.lingering: tuple[Execution, ...] = ()
         self.memory = Memory()
@@ -124,9 +113,7 @@ class Worker:
         return min(due, *(execution.due for execution in self.lingering)) if self.lingering else due
 
     def _next_listed(self) -> Instant:
-        if not self.listed or self._employer.stopping:
-            return NEVER
-        return min(item.due for item in self.listed.values())
+        return NEVER if self._employer.stopping else self.listed.next_due()
 
     @property
     def _under_way(self) -> tuple[Execution, ...]:
@@ -134,7 +121,7 @@ class Worker:
 
     def step(self, now: Instant) -> list[AgentRequest]:
         """What is due to be sent, under the session that there is."""
-        if self.listed and self.execution is None and not self._employer.stopping:
+        if self.execution is None and not self._employer.stopping:
             self._start_a_job(now)
         requests = []
         for execution in self._under_way:
@@ -145,20 +132,8 @@ class Worker:
         return requests
 
     def relist(self, jobs: tuple[SessionJob, ...], now: Instant) -> None:
-        """Replace the whole list; a recurring job that was listed before keeps its next due time."""
-        before, self.listed = self.listed, {}
-        for job in jobs:
-            kind = self._employer.catalogue.get(job.job_type_id.lower())
-            if kind is None:
-                continue  # unknown job types are skipped silently (agent-protocol 2.2)
-            known = before.get(job.job_id)
-            if known is not None and known.ignored:
-                self.listed[job.job_id] = known
-                continue
-            when = schedule.from_wire(job.schedule)
-            keep = known is not None and known.job.schedule == job.schedule and schedule.recurs(when)
-            due = known.due if known is not None and keep else schedule.next_run(when, now)
-            self.listed[job.job_id] = Listed(job, kind, due)
+        """The list of a new session."""
+        self.listed.replace(jobs, self._employer.catalogue, now)
 
     def go_on(self, now: Instant) -> None:
         """There is a new session: what waited for one is due."""
@@ -171,13 +146,13 @@ class Worker:
         for execution in self._under_way:
             if execution.is_open:
                 self._leave(execution, "crash")
-        self.listed, self.execution, self.lingering = {}, None, ()
+        self.listed, self.execution, self.lingering = JobList(), None, ()
 
     # --- starting -----------------------------------------------------------------------------
 
     def _start_a_job(self, now: Instant) -> None:
-        for item in self.listed.values():
-            if item.due <= now and not self._is_left_on_the_list(item, now):
+        for item in self.listed.due(now):
+            if not self._is_left_on_the_list(item, now):
                 self.execution = Execution(job=item.job, type=item.type, due=now)
                 item.due = NEVER
                 return
@@ -190,9 +165,7 @@ class Worker:
         if is_started(employer.behaviour, employer.identity.key, occasion, self._around(item.type, "", now)):
             return False
         self.memory.count(item.type)
-        when = schedule.from_wire(item.job.schedule)
-        item.due = schedule.next_run(when, now) if schedule.recurs(when) else NEVER
-        item.ignored = item.due == NEVER
+        item.leave(now)
         employer.note(JobLeft(job_id, 0, occasion, "never_start"))
         return True
 
@@ -385,14 +358,7 @@ class Worker:
             self.lingering = tuple(other for other in self.lingering if other is not execution)
             return  # its place on the list was settled when it began to linger
         self.execution = None
-        item = self.listed.get(execution.job.job_id)
-        if item is None or item.job is not execution.job:
-            return  # the list was replaced meanwhile: what it says now counts
-        when = schedule.from_wire(item.job.schedule)
-        if schedule.recurs(when) and now != NEVER:
-            item.due = schedule.next_run(when, now)
-        else:
-            del self.listed[execution.job.job_id]
+        self.listed.done(execution.job, now)
 
 
 def _store_path(reply: Configuration) -> str:
