@@ -44,7 +44,8 @@ class Cast(Generic[Handle]):
         for fleet in self._plan.operator.fleets:
             self._write(lines.of_fleet(fleet))
         for number, member in enumerate(self._plan.members):
-            agent = Agent(member.identity, member.behaviour, self._catalogue, member.online, timetable=member.timetable)
+            who, start = member.identity, member.online
+            agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
             kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
             self._agents[member.identity.machine] = stage.add(agent, kind, settle)
         operator = Operator(self._plan.operator, self._plan.start)

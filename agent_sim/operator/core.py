@@ -30,7 +30,10 @@ from agent_sim.operator.work import Store, work
 from agent_sim.protocol import command, store_commands
 from agent_sim.protocol.enums import CUSTOM_PREFIX, SCANS, SSL, STORE_TYPE_IDS, AgentStatus, made_type
 from agent_sim.query.scope import quote
-from agent_sim.scenario.duties import FleetNeed, JobTypeNeed, OperatorPlan, store_path
+from agent_sim.scenario.duties import FleetNeed, JobTypeNeed, OperatorPlan, store_places
+
+MADE_BY: Final = "made by agent-sim"
+"""Describes every job type that the operator makes, so that a cleanup takes no other."""
 
 _IN_FLIGHT: Final = 16
 _PAGE: Final = 1000
@@ -200,7 +203,8 @@ class Operator:
             self._job_type_known(record)
         for name in sorted(self.types_missing):
             need = self.plan.job_types.get(name.lower(), JobTypeNeed(name))
-            self._ask(command.CreateJobType(name, need.description or "made by agent-sim", need.fields))
+            description = f"{need.description} ({MADE_BY})" if need.description else MADE_BY
+            self._ask(command.CreateJobType(name, description, need.fields))
 
     def _job_type_known(self, record: object) -> None:
         if not isinstance(record, command.JobTypeRecord):
@@ -328,12 +332,8 @@ class Operator:
 
 
 def _machines(fleet: FleetNeed) -> list[_Machine]:
-    capabilities = [name for name in fleet.capabilities if name in STORE_TYPE_IDS]
     return [
-        _Machine(
-            name,
-            tuple((capability, store_path(capability, n)) for capability in capabilities for n in range(stores)),
-        )
+        _Machine(name, store_places(fleet.capabilities, stores))
         for name, stores in zip(fleet.machines, fleet.stores, strict=True)
     ]
 

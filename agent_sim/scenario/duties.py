@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from agent_sim.draws import Key, unit
 from agent_sim.instants import Instant, Span
 from agent_sim.protocol.command import JobTypeField, Scalar
+from agent_sim.protocol.enums import STORE_TYPE_IDS
 from agent_sim.protocol.schedule import Schedule
 
 
@@ -104,6 +105,16 @@ class OperatorPlan:
     may_approve: bool = True
     picks_certificate: bool = True
     job_types: Mapping[str, JobTypeNeed] = field(default_factory=dict)
+
+
+def store_places(capabilities: tuple[str, ...], stores: int) -> tuple[tuple[str, str], ...]:
+    """The (capability, path) of each certificate store of an agent that has so many for each store capability."""
+    return tuple(
+        (capability, store_path(capability, number))
+        for capability in capabilities
+        if capability in STORE_TYPE_IDS
+        for number in range(stores)
+    )
 
 
 def store_path(capability: str, number: int) -> str:

@@ -59,6 +59,16 @@ class Persona(Block):
     behaviour: Name | None = key(None, "The behaviour they follow; unless given, the fleet's.", "flaky")
 
 
+class Auth(Block):
+    """How agents sign in. What they sign in with comes from the environment or a credentials file."""
+
+    kind: Literal["basic", "bearer", "none"] = key(
+        "basic",
+        "basic: user and password; bearer: a token that is fetched and renewed; none: no header at all.",
+        "bearer",
+    )
+
+
 class Fleet(Block):
     """Agents that are alike."""
 
@@ -79,6 +89,7 @@ class Fleet(Block):
         [{"name": "well", "share": "90%"}, {"name": "sick", "share": "10%", "behaviour": "flaky"}],
     )
     stores: Stores = key({}, "Its certificate stores.", {"per_agent": 2})
+    auth: Auth = key({}, "How its agents sign in.", {"kind": "bearer"})
     behaviour: Name = key(
         "default", "The behaviour its agents follow; without one named default, every job succeeds in 1s.", "flaky"
     )

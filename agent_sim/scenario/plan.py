@@ -53,6 +53,8 @@ class Member:
     online: Instant
     stores: int
     timetable: Timetable = ()
+    auth: Literal["basic", "bearer", "none"] = "basic"
+    agent_id: str = ""  # that it was given in an earlier run
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
             online=start + turns[0],
             stores=stores[index],
             timetable=_timetable(scenario, fleet, index, turns, start),
+            auth=fleet.auth.kind,
         )
         for index, turns in enumerate(presence(scenario, fleet))
     )
