@@ -53,7 +53,7 @@ class Member:
     online: Instant
     stores: int
     timetable: Timetable = ()
-    auth: Literal["basic", "bearer", "none"] = "basic"
+    auth: Literal["basic", "bearer", "client_cert", "none"] = "basic"
     agent_id: str = ""  # that it was given in an earlier run
 
 
