@@ -19,9 +19,7 @@ Way = tuple[str | int, ...]
 
 LATER: Final = frozenset(
     {
-        *("rules", "sequence", "churn", "history", "align", "sticky", "ids"),
-        *("reject", "never_start", "hang", "late", "complete_twice", "stale_session", "lost_ack", "crash"),
-        *("oversize", "malformed"),
+        "history",
         *("unschedule", "custom", "custom_bulk", "fetch_logs", "approve", "oig_create", "oig_run", "oig_stop"),
         "mqtt",
     }

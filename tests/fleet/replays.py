@@ -48,11 +48,18 @@ class Played:
 
 
 def play(
-    folder, text, *, seed=None, settings=(), change=lambda planned: planned, at=lambda run, line: None, serve=backend
+    folder,
+    text,
+    *,
+    seed=None,
+    settings=(),
+    change=lambda planned: planned,
+    at=lambda run, line: None,
+    watch=None,
+    serve=backend,
 ):
-    """Replay a scenario; `change` may alter its plan, `at` is told of each line and the run it comes from.
-
-    `serve` makes the server, from what `backend` takes.
+    """Replay a scenario; `change` may alter its plan, `at` is told of each line and the run it comes from, `watch` of
+    each agent's request with the server's reply and the instant. `serve` makes the server, from what `backend` takes.
     """
     file = folder / "scenario.yaml"
     file.write_text(text.replace("EVERY_LAW", EVERY_LAW), encoding="utf-8")
@@ -65,10 +72,22 @@ def play(
         lines.append(line)
         at(run, line)
 
-    run = Replay(planned, serve(store, planned.server, planned.seed), record, scenario.stop.drain)
+    server = serve(store, planned.server, planned.seed)
+    run = Replay(planned, watched(server, watch) if watch else server, record, scenario.stop.drain)
     run.run()
     store.close()
     return Played(lines, planned.checks)
+
+
+def watched(server, watch):
+    """The same server, looked at."""
+
+    def agents(request, now):
+        reply = server.agents(request, now)
+        watch(request, reply, now)
+        return reply
+
+    return replace(server, agents=agents)
 
 
 def backwards(planned):

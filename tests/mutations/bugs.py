@@ -137,7 +137,7 @@ def hands_jobs_to_agents_that_cannot_do_them(server):
         accept(job)
 
     work.accept = accepted
-    registration._jobs = lambda agent: work.jobs.waiting(agent.agent_id)
+    registration._jobs = lambda agent, *more: work.jobs.waiting(agent.agent_id)
 
 
 def counts_one_agent_too_many(server):

@@ -45,7 +45,7 @@ def _findings(facts: Facts, by_server: Shut, by_agent: Shut) -> Iterator[Finding
                 yield Finding(f"{job} (run {run.audit})", "result|taken from a disapproved agent", run.end)
     ends = {run.audit: run.end for runs in facts.runs.values() for run in runs}
     for audit, lines in facts.completions.items():
-        for line in lines:
+        for line in lines if audit not in given_up else ():
             # The answer may have been long on its way: when the result was taken is the server's to say.
             taken = ends.get(audit) or line.t
             if _is_within(taken, tuple((begin + _SKEW, end) for begin, end in by_agent.get(line.agent, ()))):
