@@ -10,6 +10,7 @@ import typer
 
 from agent_sim.cli.check import check
 from agent_sim.cli.compare import compare_runs
+from agent_sim.cli.fuzz import fuzz
 from agent_sim.cli.record import record
 from agent_sim.cli.replay import replay
 from agent_sim.cli.run import run
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, replay, up, record, serve, check, schema, scenarios):
+for verb in (run, replay, up, record, fuzz, serve, check, schema, scenarios):
     app.command()(verb)
 app.command("compare")(compare_runs)
 app.add_typer(users, name="users")
