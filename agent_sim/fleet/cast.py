@@ -47,6 +47,10 @@ class Cast(Generic[Handle]):
         operator = Operator(self._plan.operator, self._plan.start)
         self._operator = stage.add(operator, operator_kind, lambda: self._settle_operator(operator))
 
+    def tell(self, machine: str, event: agent_events.Event) -> None:
+        """Give one agent an event from outside."""
+        self._stage.tell(self._agents[machine], event)
+
     def stop_posting(self) -> None:
         """The operator posts nothing more; the agents go on."""
         self._stage.tell(self._operator, operator_events.StopRequested())

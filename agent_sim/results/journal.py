@@ -241,6 +241,50 @@ class JobCompleted:
     seconds: float
 
 
+# --- faults -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FaultArmed:
+    """A window of a fault begins; `until` is when it ends, None for no end of its own.
+
+    `agents` is how many it may meet, None if it is about storms' requests.
+    """
+
+    t: float
+    fault: str
+    window: int
+    until: float | None
+    agents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultStruck:
+    """A fault did more than slow down a request about `job`, which the agent made."""
+
+    t: float
+    fault: str
+    fleet: str
+    agent: str
+    operation: str
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultOver:
+    """A window that began at `began` is over: it met so many of the agents' `requests`, or agents, which are named.
+
+    What it does to storms' requests, the storms tell in their results.
+    """
+
+    t: float
+    fault: str
+    window: int
+    began: float
+    requests: int
+    agents: tuple[str, ...]
+
+
 # --- measurements -----------------------------------------------------------------------------
 
 POOL_WAIT: Final = "pool_wait"
@@ -251,7 +295,7 @@ POOL_WAIT: Final = "pool_wait"
 class Traffic:
     """The requests of one operation that ended since the line before (a second ago in a live run).
 
-    `errors` counts `failed` by kind.
+    `errors` counts `failed` by kind. `faults` are the declared faults that met all of these requests, none of others.
     """
 
     t: float
@@ -260,6 +304,7 @@ class Traffic:
     failed: int
     errors: Counts
     latency: HistogramJson
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +374,9 @@ Line: TypeAlias = (
     | JobRefused
     | JobLeft
     | JobCompleted
+    | FaultArmed
+    | FaultStruck
+    | FaultOver
     | Traffic
     | StormStarted
     | StormEnded
@@ -354,6 +402,9 @@ EVENTS: Final[Mapping[str, type[Line]]] = {
     "job_left": JobLeft,
     "job_completed": JobCompleted,
     "send_failed": SendFailed,
+    "fault_armed": FaultArmed,
+    "fault_struck": FaultStruck,
+    "fault_over": FaultOver,
     "traffic": Traffic,
     "storm_started": StormStarted,
     "storm_ended": StormEnded,
@@ -486,6 +537,7 @@ _KINDS: Final[Mapping[object, _Kind]] = {
     str: _Kind(plain.text),
     str | None: _Kind(plain.maybe(plain.text)),
     int: _Kind(plain.whole),
+    int | None: _Kind(plain.maybe(plain.whole)),
     float: _Kind(plain.number, _write_number),
     float | None: _Kind(plain.maybe(plain.number), _write_number),
     bool: _Kind(plain.truth),

@@ -12,6 +12,7 @@ from agent_sim.agent.behaviour import Behaviour, Ending, JobBehaviour
 from agent_sim.agent.core import Identity
 from agent_sim.distributions import Discrete
 from agent_sim.draws import unit
+from agent_sim.faults.plan import FaultPlan
 from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
 from agent_sim.protocol.enums import STORE_TYPE_IDS, Result, jobs_of
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
@@ -19,6 +20,7 @@ from agent_sim.scenario import checks
 from agent_sim.scenario.apportion import largest_remainder
 from agent_sim.scenario.behaviours import Job
 from agent_sim.scenario.duties import FleetNeed, OperatorPlan
+from agent_sim.scenario.fault_plans import fault_plans
 from agent_sim.scenario.fields import BOUNDS
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.models import Scenario
@@ -80,6 +82,7 @@ class Plan:
     members: tuple[Member, ...]
     phases: tuple[PhaseWindow, ...]
     operator: OperatorPlan
+    faults: tuple[FaultPlan, ...]
     storms: tuple[StormPlan, ...]
     checks: Checks
     server: ServerSettings
@@ -104,6 +107,7 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
             fleets=tuple(_need(fleet, fleets[fleet.name]) for fleet in scenario.fleets),
             postings=postings(scenario, start, stop, machine),
         ),
+        faults=fault_plans(scenario, start, {name: _machines(members) for name, members in fleets.items()}),
         storms=tuple(_storm(scenario, storm, start) for storm in scenario.storms),
         checks=_checks(scenario),
         server=_server(scenario),
@@ -185,10 +189,14 @@ def _exactly(shares: Discrete, order: list[float]) -> list[float]:
 def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
     return FleetNeed(
         name=fleet.name,
-        machines=tuple(member.identity.machine for member in members),
+        machines=_machines(members),
         capabilities=fleet.capabilities,
         stores=tuple(member.stores for member in members),
     )
+
+
+def _machines(members: tuple[Member, ...]) -> tuple[str, ...]:
+    return tuple(member.identity.machine for member in members)
 
 
 # --- behaviours -------------------------------------------------------------------------------

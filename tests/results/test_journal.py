@@ -32,6 +32,7 @@ BY_TYPE = {
     str: st.text(),
     str | None: st.none() | st.text(),
     int: st.integers(),
+    int | None: st.none() | st.integers(),
     float: moments,
     float | None: st.none() | moments,
     bool: st.booleans(),
