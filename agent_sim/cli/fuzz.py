@@ -19,17 +19,23 @@ from agent_sim.cli.library import scenario_file
 from agent_sim.cli.play import Played, play
 from agent_sim.cli.replay import DEFAULT_SEED
 from agent_sim.errors import UsageError
-from agent_sim.instants import MINUTE, NEVER
+from agent_sim.instants import MINUTE, NEVER, SECOND
 from agent_sim.results.wording import counted, visible
 from agent_sim.scenario.checks import Invariants
 from agent_sim.scenario.load import as_tree, load, overrides, written
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.sense import findings
 from agent_sim.scenario.shrink import Tree, shrink
-from agent_sim.scenario.units import duration, duration_text
+from agent_sim.scenario.units import duration_text
 from agent_sim.scenario.vary import varied
 
-_DRAIN: Final = 30 * MINUTE
+_PATIENCE: Final = 2 * MINUTE
+"""The longest job timeout: a run whose agent died ends only by it."""
+_SLOWER: Final = 4
+"""How much less often than said agents may beat (`vary`)."""
+_RETRIES: Final = 3
+_BEATS: Final = 4
+"""An agent that has work ends some of it in so many heartbeats and a job's timeout."""
 _TELL_EVERY: Final = 2.0
 
 Player = Callable[[Scenario], Played]
@@ -98,7 +104,11 @@ def _to_search(base: Scenario) -> Tree:
     """The scenario with every law of jobs, no thresholds, and time enough to drain."""
     tree: Tree = dict(as_tree(base))
     tree["checks"] = {"invariants": dict.fromkeys(Invariants.model_fields, True)}
-    tree["stop"] = {**tree["stop"], "drain": duration_text(max(_DRAIN, duration(tree["stop"]["drain"])))}
+    timeout = min(base.server.job_timeout, _PATIENCE)
+    tree["server"] = {**tree["server"], "job_timeout": duration_text(timeout)}
+    slowest = _SLOWER * max(fleet.heartbeat.every for fleet in base.fleets)
+    drain = (max(base.server.retries, _RETRIES) + 1) * (timeout + _BEATS * slowest)
+    tree["stop"] = {**tree["stop"], "drain": duration_text(max(drain, base.stop.drain))}
     tree.setdefault("storms", [])
     return tree
 
@@ -115,11 +125,23 @@ def examine(tree: Tree, player: Player = play) -> tuple[str, ...]:
         played = player(scenario)
     except Exception as error:  # noqa: BLE001  # a bug of any kind is what is looked for
         return (f"crash {type(error).__name__}",)
-    return tuple(
+    broken = [
         verdict.name
         for verdict in played.verdicts
         if verdict.answer == "broken" and not verdict.warn_only and verdict.kind in ("invariant", "storm")
-    )
+    ]
+    return tuple(name for name in broken if name != "no_lost_jobs" or not _is_busy(scenario, played))
+
+
+def _is_busy(scenario: Scenario, played: Played) -> bool:
+    """True if jobs still ended when the drain did: more work than time, and who waits is not lost."""
+    ended = played.summary.ended
+    if ended is None or ended.drained:
+        return False
+    beat = max(fleet.heartbeat.every for fleet in scenario.fleets)
+    idle = (scenario.server.job_timeout + _BEATS * beat) / SECOND
+    last = max((line.t for lines in played.summary.facts.completions.values() for line in lines), default=0.0)
+    return last > ended.t - idle
 
 
 # --- what is left -----------------------------------------------------------------------------

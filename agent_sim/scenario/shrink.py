@@ -14,7 +14,7 @@ from agent_sim.scenario.units import duration, duration_text
 
 Tree = dict[str, Any]
 
-_SEEDS_TRIED: Final = 16
+_SEEDS_TRIED: Final = 8
 _FEWEST: Final = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89)
 
 

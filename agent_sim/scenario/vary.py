@@ -126,18 +126,22 @@ def _server(name: str, choose: Callable[[Chance], object]) -> Callable[[Tree, Ch
 
 
 def _storms(tree: Tree, chance: Chance) -> None:
-    for number in range(chance.whole("how many", 1, 3)):
-        each, span = chance.of(number), chance.of(number).whole("seconds", 1, 5)
-        latest = _length(tree) // SECOND - span - 1
-        if latest > 0:
+    """One after the other: two at once that do the same make no sense."""
+    count = chance.whole("how many", 1, 3)
+    slot = _length(tree) // SECOND // count
+    for number in range(count):
+        each = chance.of(number)
+        seconds = each.whole("seconds", 1, 5)
+        if slot > seconds:
+            within = each.whole("at", 0, (slot - seconds - 1) * 1000)
             tree["storms"].append(
                 {
                     "name": f"fuzz-storm-{number + 1}",
-                    "at": duration_text(each.whole("at", 0, latest * 1000) * MILLISECOND),
+                    "at": duration_text(number * slot * SECOND + within * MILLISECOND),
                     "op": each.one("op", ("reschedule", "reschedule", "acknowledge")),
                     "target": {"batch": each.whole("batch", 1, 8)},
                     "load": {"rate": f"{each.whole('rate', 1, 20)}/s", "arrivals": "poisson"},
-                    "for": f"{span}s",
+                    "for": f"{seconds}s",
                 }
             )
 
