@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from agent_sim.agent import clock
 from agent_sim.agent.behaviour import Behaviour, Occasion, decide
 from agent_sim.agent.events import (
     AgentCrashed,
@@ -26,6 +27,7 @@ from agent_sim.agent.events import (
     AgentOnline,
     Answered,
     CameOnline,
+    ClockSet,
     Crashed,
     Event,
     Fact,
@@ -114,6 +116,7 @@ class Agent:
         "beat",
         "behaviour",
         "catalogue",
+        "clock",
         "down_until",
         "execution",
         "facts",
@@ -162,6 +165,7 @@ class Agent:
         self.look_again = False  # notified while asking
         self.down_until: Instant = start  # no process before
         self.offline = False
+        self.clock = clock.RIGHT
         self.stopping = False
 
     # --- the two methods ----------------------------------------------------------------------
@@ -185,6 +189,8 @@ class Agent:
                 self._cut_off()
             case CameOnline():
                 self._come_back()
+            case ClockSet():
+                self._set_clock(clock.Clock(event.offset, event.drift, now), now)
             case StopRequested():
                 self._stop()
             case _:
@@ -321,7 +327,7 @@ class Agent:
             known = before.get(job.job_id)
             when = schedule.from_wire(job.schedule)
             keep = known is not None and known.job.schedule == job.schedule and schedule.recurs(when)
-            due = known.due if known is not None and keep else schedule.next_run(when, now)
+            due = known.due if known is not None and keep else self.clock.next_run(when, now)
             self.listed[job.job_id] = _Listed(job, kind, due)
 
     def _beat_every(self, minutes: float) -> None:
@@ -342,7 +348,7 @@ class Agent:
         # Never sooner than told (agent-protocol 8.2.7): jitter only ever adds.
         jitter = self.identity.jitter
         late = jitter * unit(self.identity.key, "heartbeat", now) if jitter else 0.0
-        self.heartbeat_at = now + round(self.interval * (1 + late))
+        self.heartbeat_at = now + self.clock.lasts(round(self.interval * (1 + late)))
 
     def _lose_session(self, now: Instant) -> None:
         self.token = None
@@ -421,7 +427,7 @@ class Agent:
             return  # the list was replaced meanwhile: what it says now counts
         when = schedule.from_wire(item.job.schedule)
         if schedule.recurs(when) and now != NEVER:
-            item.due = schedule.next_run(when, now)
+            item.due = self.clock.next_run(when, now)
         else:
             del self.listed[execution.job.job_id]
 
@@ -488,6 +494,13 @@ class Agent:
         if self.offline:
             self.offline = False
             self._note(AgentOnline())
+
+    def _set_clock(self, new: clock.Clock, now: Instant) -> None:
+        """What waits for its time waits for when the clock will show it; what is due already stays so."""
+        for item in (self.listed or {}).values():
+            if now < item.due < NEVER:
+                item.due = max(new.when(self.clock.shows(item.due)), now)
+        self.clock = new
 
     def _stop(self) -> None:
         self.stopping = True

@@ -196,7 +196,7 @@ async def _live(
             plan=planned,
             agent_transport=pool.agent,
             api=api,
-            storm_process=lambda storm: _storm(storm, options, target, logins, folder),
+            storm_process=lambda storm: _storm(storm, planned, options, target, logins, folder),
             record=written.write,
             progress=progress,
             clock=clock,
@@ -239,10 +239,14 @@ def _opening(
     )
 
 
-def _storm(storm: StormPlan, options: Options, target: Target, logins: Logins, folder: RunFolder) -> StormProcess:
+def _storm(
+    storm: StormPlan, planned: Plan, options: Options, target: Target, logins: Logins, folder: RunFolder
+) -> StormProcess:
     more: list[str] = [f"--foreign={host}" for host in options.foreign]
     if options.owned is not None:
         more += ["--i-own-this-target", options.owned]
+    if any(storm.operation in fault.operations for fault in planned.faults):
+        more += ["--faults", str(folder.path / "scenario.resolved.yaml"), "--faults-start", str(planned.start)]
     return StormProcess(storm, target, folder.path, logins.environment(), tuple(more))
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from agent_sim.agent import events as agent_events
+from agent_sim.errors import MalformedMessage
 from agent_sim.faults.arming import Began, Faults, Turn
 from agent_sim.faults.course import Patience, Trip, course
 from agent_sim.faults.effects import (
     ONLY_SLOWER,
     AgentEffect,
     BrokerEffect,
+    ClockOffset,
     Crash,
     DuplicateDelivery,
     Strike,
@@ -22,8 +24,10 @@ from agent_sim.fleet.journeys import Journey
 from agent_sim.instants import NEVER, SECOND, Instant
 from agent_sim.protocol import codec
 from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.protocol.command import ApiError, CommandReply, Operation
 from agent_sim.results import journal
 from agent_sim.scenario.plan import Member, Plan
+from agent_sim.storms.plan import StormPlan
 
 NOTIFICATION: Final = "notification"
 
@@ -31,6 +35,15 @@ NOTIFICATION: Final = "notification"
 def crashed(crash: Crash, now: Instant) -> agent_events.Crashed:
     """What an agent is told of its end."""
     return agent_events.Crashed(now + crash.restart_after, crash.keeps_identity)
+
+
+def suffered(effect: AgentEffect, now: Instant) -> agent_events.Event:
+    """What an agent is told of that befalls it."""
+    match effect:
+        case Crash():
+            return crashed(effect, now)
+        case ClockOffset(offset, drift):
+            return agent_events.ClockSet(offset, drift)
 
 
 class AgentWire:
@@ -51,6 +64,32 @@ class AgentWire:
         return AgentReply(reply.status, codec.read_agent_reply(request, spoil(body)) if reply.status < 300 else None)
 
 
+class CommandWire:
+    """What operations of the management API and their replies are as bytes (`faults.course.Wire`)."""
+
+    def request_size(self, request: Operation) -> int:
+        return len(codec.api_call(request).body or b"")
+
+    def reply_size(self, reply: CommandReply) -> int:
+        """Of no account: storms' answers are empty or short."""
+        return 0
+
+    def answer(self, request: Operation, status: int, headers: Mapping[str, str], body: bytes) -> CommandReply:
+        return CommandReply(status, ApiError("0", body.decode(errors="replace")) if body else None)
+
+    def reread(self, request: Operation, reply: CommandReply, spoil: Callable[[bytes], bytes]) -> CommandReply:
+        """What is left of an empty answer is empty; what nobody can read counts as a bad gateway's."""
+        if reply.body is not None:
+            return codec.unreadable(MalformedMessage("spoilt on its way"))
+        return self.answer(request, reply.status, {}, spoil(b""))
+
+
+AGENT_WIRE: Final = AgentWire()
+COMMAND_WIRE: Final = CommandWire()
+STORM_PATIENCE: Final = Patience(5 * SECOND, 30 * SECOND)
+"""What storms have by default on the command line."""
+
+
 class Troubles:
     """All faults of one run. `suffer` carries out what an agent, or its way to a broker, suffers by itself."""
 
@@ -64,7 +103,6 @@ class Troubles:
         self._faults = Faults(plan.faults)
         self._start, self._record, self._clock, self._suffer = plan.start, record, clock, suffer
         self._patience = Patience(plan.transport.connect_timeout, plan.transport.request_timeout)
-        self._wire = AgentWire()
 
     @property
     def next_change(self) -> Instant:
@@ -88,7 +126,15 @@ class Troubles:
         if not strikes:
             return None
         self._tell_struck(member, operation, request, strikes)
-        trip = Trip(request, self._wire, self._clock, now, self._patience)
+        trip = Trip(request, AGENT_WIRE, self._clock, now, self._patience)
+        return Journey(_names(strikes), course(trip, strikes))
+
+    def storm_journey(self, storm: StormPlan, operation: Operation, now: Instant) -> Journey[CommandReply] | None:
+        """What happens to a request of a storm that is sent now; None if no fault meets it."""
+        strikes = self._faults.strikes(storm.name, storm.operation, now)
+        if not strikes:
+            return None
+        trip = Trip(operation, COMMAND_WIRE, self._clock, now, STORM_PATIENCE)
         return Journey(_names(strikes), course(trip, strikes))
 
     def deliveries(self, machine: str, now: Instant) -> int:

@@ -218,3 +218,14 @@ def test_answers_that_are_not_the_servers_lose_no_job(tmp_path, monkeypatch, do)
     assert bool([t for t, _, _ in seen if 180.0 <= t < 240.0]) is arrives
     assert played.of(journal.FaultOver)[0].requests > 20
     assert played.answers == {"no_lost_jobs": "kept", "at_most_once": "kept"}
+
+
+def test_a_wrong_clock_runs_a_daily_job_at_the_wrong_time(tmp_path):
+    daily = TWO.replace("every: 30s, until: 8m", 'schedule: {daily: "00:08"}')
+    fault = "faults:\n  - {name: trouble, at: 1m, for: 6m, select: {fleets: [far]}, do: {clock: {offset: 5m}}}\nchecks:"
+    played = play(tmp_path, daily.replace("checks:", fault))
+
+    times = {line.fleet: round(line.t) for line in played.of(journal.JobConfigured)}
+    assert times == {"near": 480, "far": 180}
+    [over] = played.of(journal.FaultOver)
+    assert (over.requests, len(over.agents)) == (0, 8)
