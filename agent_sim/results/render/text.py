@@ -35,11 +35,13 @@ _WARNING: Final = ("warning", "yellow")
 def render_text(summary: Summary, verdicts: Sequence[Verdict]) -> RenderableType:
     """Headline, table of figures, a line per verdict, and last `verdict: PASS`, `FAIL` or `INCONCLUSIVE`."""
     found = overall(verdicts)
+    faults: list[RenderableType] = [_faults(summary), Text("")] if summary.faults else []
     return Group(
         Text(headline(summary), style="bold"),
         Text(""),
         _Figures(rows(summary)),
         Text(""),
+        *faults,
         _answers(verdicts) if verdicts else Text("no check was asked for", style="dim"),
         Text.assemble("verdict: ", (found, _OVERALL[found])),
     )
@@ -71,6 +73,15 @@ def _table(lines: Sequence[Row], is_narrow: bool) -> Table:
 def _cell(text: str) -> Text:
     lines = "\n".join(map(wording.visible, text.split("\n")))
     return Text(lines, style="dim" if text.startswith(("n/a", NOTHING)) else "")
+
+
+def _faults(summary: Summary) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    for fault in summary.faults:
+        met = f"armed {wording.counted(fault.windows, 'time')}, met {wording.counted(fault.requests, 'request')}"
+        words = f"{wording.visible(fault.name)} · {met} of {wording.counted(fault.agents, 'agent')}"
+        table.add_row(Text("fault"), Text(words))
+    return table
 
 
 def _answers(verdicts: Sequence[Verdict]) -> Table:
