@@ -59,14 +59,14 @@ class LiveRun:
     reason: str = "finished"
     refused: bool = False  # the target refused somebody's credentials
     storm_ends: dict[str, StormEnd] = field(default_factory=dict)
-    _since: int = 0  # audit ids up to this belong to earlier runs
+    _before: readback.Mark = readback.Mark()  # what belongs to earlier runs
     _stop_rule: StopRule = field(default_factory=StopRule)
     _traffic: Traffic = field(default_factory=Traffic)
     _processes: list[StormProcess] = field(default_factory=list)
 
     async def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""
-        self._since = await self._ask(readback.newest_run(self.plan.operator.prefix))
+        self._before = await self._ask(readback.mark(self.plan.operator.prefix))
         scheduler = Scheduler(self.clock)
         cast = Cast[int](self.plan, self._write, self._elapsed)
         troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
@@ -274,15 +274,12 @@ class LiveRun:
         self.progress.doing("reading back what the server says")
         t = self._elapsed()
         try:
-            runs = await self._ask(readback.runs(self.plan.operator.prefix, self._since))
-            jobs = await self._ask(readback.waiting(self.plan.operator.prefix))
+            said = await self._ask(readback.everything(self.plan.operator.prefix, self._before))
         except (TransportError, TargetError) as error:
             self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
         else:
-            for run in runs:
-                self._write(lines.of_run(run, self.plan.start, t))
-            for job in jobs:
-                self._write(lines.of_job(job, t))
+            for line in lines.of_said(said, self.plan.start, t):
+                self._write(line)
         self._write(journal.RunEnded(self._elapsed(), self.reason, drained, cast.offline(self.clock())))
 
     async def _ask(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:

@@ -40,6 +40,8 @@ class Cast(Generic[Handle]):
     def enter(self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], operator_kind: object) -> None:
         """Put everybody on the stage."""
         self._stage = stage
+        for fleet in self._plan.operator.fleets:
+            self._write(lines.of_fleet(fleet))
         for number, member in enumerate(self._plan.members):
             agent = Agent(member.identity, member.behaviour, self._catalogue, member.online)
             kind, settle = agent_kind(number, member), self._agent_settler(agent, member)

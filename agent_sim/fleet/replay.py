@@ -256,14 +256,12 @@ class Replay:
     def _read_back(self, offline: tuple[str, ...], *, drained: bool) -> None:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
-            runs, jobs = self._read(readback.runs(prefix)), self._read(readback.waiting(prefix))
+            said = self._read(readback.everything(prefix, readback.Mark()))
         except TargetError as error:
             self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
         else:
-            for run in runs:
-                self._record(lines.of_run(run, self.plan.start, t))
-            for job in jobs:
-                self._record(lines.of_job(job, t))
+            for line in lines.of_said(said, self.plan.start, t):
+                self._record(line)
         self._record(journal.RunEnded(self._elapsed(), self.reason, drained, offline))
 
     def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:

@@ -248,12 +248,18 @@ def _stages(storm: Storm) -> tuple[Stage, ...]:
 
 def _checks(scenario: Scenario) -> Checks:
     wanted = scenario.checks
-    invariants = []
-    if wanted.invariants.no_lost_jobs is not None:
-        invariants.append(InvariantCheck("no_lost_jobs", wanted.invariants.no_lost_jobs.settle))
-    if wanted.invariants.at_most_once:
-        invariants.append(InvariantCheck("at_most_once"))
+    laws = {name: getattr(wanted.invariants, name) for name in checks.Invariants.model_fields}
+    invariants = (_invariant(name, law) for name, law in laws.items() if law is not None)
     return Checks(tuple(_threshold(one) for one in wanted.thresholds), tuple(invariants))
+
+
+def _invariant(name: str, law: checks.Law) -> InvariantCheck:
+    return InvariantCheck(
+        name,
+        settle=law.settle if isinstance(law, checks.NoLostJobs) else 0,
+        grace=law.grace if isinstance(law, checks.NoJobAfterUnschedule) else 0,
+        allow_after=law.allow_after,
+    )
 
 
 def _threshold(wanted: checks.Threshold) -> Threshold:
