@@ -16,7 +16,9 @@ from agent_sim.faults.effects import (
     BrokerEffect,
     ClockOffset,
     Crash,
+    DropReply,
     DuplicateDelivery,
+    Refuse,
     Strike,
 )
 from agent_sim.fleet import lines
@@ -138,9 +140,11 @@ class Troubles:
         return Journey(_names(strikes), course(trip, strikes))
 
     def deliveries(self, machine: str, now: Instant) -> int:
-        """How often the broker delivers a message that it has for the agent now."""
-        strikes = self._faults.strikes(machine, NOTIFICATION, now)
-        return 1 + sum(isinstance(strike.effect, DuplicateDelivery) for strike in strikes)
+        """How often a message that a broker has for the agent now reaches it: 0 if what comes in is lost."""
+        effects = [strike.effect for strike in self._faults.strikes(machine, NOTIFICATION, now)]
+        if any(isinstance(effect, DropReply | Refuse) for effect in effects):
+            return 0
+        return 1 + sum(isinstance(effect, DuplicateDelivery) for effect in effects)
 
     # --- the journal ----------------------------------------------------------------------------
 
