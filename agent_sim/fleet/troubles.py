@@ -169,7 +169,9 @@ class Troubles:
                 self._suffer(suffered.agent, effect)
         if not isinstance(turn, Began):
             t = self._seconds(min(window.end, self._clock()))
-            self._record(journal.FaultOver(t, turn.fault, window.number, begin, turn.requests, turn.met))
+            # Storms tell themselves what they met: in a live run they are not of this process.
+            requests, agents = (turn.requests, turn.met) if turn.is_of_agents else (0, ())
+            self._record(journal.FaultOver(t, turn.fault, window.number, begin, requests, agents))
 
     def _seconds(self, instant: Instant) -> float:
         return (instant - self._start) / SECOND

@@ -49,6 +49,7 @@ def test_faults_of_agents_and_storms_are_carried_out_and_told(tmp_path):
     faults = {fault["name"]: fault for fault in told["faults"]}
     assert faults["island"]["stretches"] == [[2.0, 4.0]]
     assert faults["island"]["agents"] == 4
+    assert faults["busy"]["requests"] == storm["result"]["started"]
     assert {verdict["name"]: verdict["answer"] for verdict in told["verdicts"]}["no_lost_jobs"] == "kept"
     assert "fault  island · armed 1 time, met" in ended.stdout
     page = (only_folder(tmp_path) / "report.html").read_text()
