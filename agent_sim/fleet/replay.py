@@ -73,9 +73,9 @@ class Replay:
             scheduler.at(phase.end, lambda _: self._write_traffic())  # what came by then belongs to this phase
         scheduler.at(plan.start, self._sweep)
         scheduler.at(plan.start + self._period, self._tick)
-        self._watch_faults(plan.start)
         cast_ = self._cast
         cast_.enter(scheduler, lambda number, member: self._agent_kind(member), self._operator_kind())
+        self._watch_faults(plan.start)  # when there is somebody to suffer what begins at once
         for planned in plan.storms:
             self._enter_storm(planned)
         self._run_until(plan.stop)

@@ -16,7 +16,9 @@ from agent_sim.faults.effects import (
     BrokerEffect,
     ClockOffset,
     Crash,
+    DropReply,
     DuplicateDelivery,
+    Refuse,
     Strike,
 )
 from agent_sim.fleet import lines
@@ -138,9 +140,11 @@ class Troubles:
         return Journey(_names(strikes), course(trip, strikes))
 
     def deliveries(self, machine: str, now: Instant) -> int:
-        """How often the broker delivers a message that it has for the agent now."""
-        strikes = self._faults.strikes(machine, NOTIFICATION, now)
-        return 1 + sum(isinstance(strike.effect, DuplicateDelivery) for strike in strikes)
+        """How often a message that a broker has for the agent now reaches it: 0 if what comes in is lost."""
+        effects = [strike.effect for strike in self._faults.strikes(machine, NOTIFICATION, now)]
+        if any(isinstance(effect, DropReply | Refuse) for effect in effects):
+            return 0
+        return 1 + sum(isinstance(effect, DuplicateDelivery) for effect in effects)
 
     # --- the journal ----------------------------------------------------------------------------
 
@@ -165,7 +169,9 @@ class Troubles:
                 self._suffer(suffered.agent, effect)
         if not isinstance(turn, Began):
             t = self._seconds(min(window.end, self._clock()))
-            self._record(journal.FaultOver(t, turn.fault, window.number, begin, turn.requests, turn.met))
+            # Storms tell themselves what they met: in a live run they are not of this process.
+            requests, agents = (turn.requests, turn.met) if turn.is_of_agents else (0, ())
+            self._record(journal.FaultOver(t, turn.fault, window.number, begin, requests, agents))
 
     def _seconds(self, instant: Instant) -> float:
         return (instant - self._start) / SECOND

@@ -3,9 +3,10 @@
 Windows that follow each other at once are one stretch: a report draws stretches.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from agent_sim.results.figures import Fault
+from agent_sim.results.figures import Fault, Storm
 from agent_sim.results.journal import FaultArmed, FaultOver, Line
 
 
@@ -47,10 +48,13 @@ class FaultsFold:
             case _:
                 pass
 
-    def finish(self, seconds: float) -> tuple[Fault, ...]:
-        """What has been gathered in a run of so many seconds, in order of their beginning."""
+    def finish(self, seconds: float, storms: Iterable[Storm] = ()) -> tuple[Fault, ...]:
+        """What has been gathered in a run of so many seconds with these storms, in order of their beginning."""
         for seen in self._seen.values():
             seen.close(seconds)
+        for storm in storms:
+            for name, met in storm.result.faults.items() if storm.result is not None else ():
+                self._seen.setdefault(name, _Seen()).requests += met
         made = [
             Fault(name, seen.windows, tuple(seen.stretches), seen.requests, len(seen.agents))
             for name, seen in self._seen.items()

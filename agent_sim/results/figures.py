@@ -53,10 +53,8 @@ class Agents:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A declared fault: the stretches in which it was armed, in seconds, and how many requests and agents it met.
-
-    Requests of storms are counted in their results.
-    """
+    """A declared fault: the stretches in which it was armed, in seconds, and how many requests (of agents or of
+    storms) and agents it met."""
 
     name: str
     windows: int

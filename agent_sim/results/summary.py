@@ -187,7 +187,7 @@ class _Fold:
             phases=tuple(phase.finish(seconds) for phase in self._phases),
             agents=Agents(**self._agents),
             jobs=tuple(job.finish() for _, job in sorted(self._jobs.items())),
-            faults=self._faults.finish(seconds),
+            faults=self._faults.finish(seconds, self._storms.values()),
             storms=tuple(sorted(self._storms.values(), key=lambda storm: (storm.at, storm.name))),
             messages=tuple(Message(*key, count) for key, count in sorted(self._messages.items(), key=_often_first)),
             slowest=self._slowest.finish(),

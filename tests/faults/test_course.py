@@ -1,5 +1,7 @@
 """What effects mean for one request, step by step, with a clock that a test moves."""
 
+from itertools import product
+
 import pytest
 
 from agent_sim.errors import ConnectFailed, ReplyTimeout
@@ -180,3 +182,9 @@ def test_nobody_waits_longer_than_for_any_answer(effect):
     _, _, now = taken(effect, effects.Delay(25 * SECOND), until=NEVER)
 
     assert now <= 30 * SECOND
+
+
+def test_both_hold_for_any_three_effects_together():
+    for happening in product(EVERY, repeat=3):
+        assert taken(*happening, until=NEVER)[2] <= 30 * SECOND, happening
+        assert taken(*happening, until=SECOND)[2] <= SECOND, happening

@@ -231,6 +231,16 @@ def test_a_wrong_clock_runs_a_daily_job_at_the_wrong_time(tmp_path):
     assert (over.requests, len(over.agents)) == (0, 8)
 
 
+def test_what_agents_suffer_may_begin_with_the_run(tmp_path):
+    daily = TWO.replace("every: 30s, until: 8m", 'schedule: {daily: "00:08"}')
+    fault = "faults:\n  - {name: trouble, at: 0s, select: {fleets: [far]}, do: {clock: {offset: -1m}}}\nchecks:"
+    played = play(tmp_path, daily.replace("checks:", fault))
+
+    times = {line.fleet: round(line.t) for line in played.of(journal.JobConfigured)}
+    assert times == {"near": 480, "far": 540}
+    assert [(line.t, line.agents) for line in played.of(journal.FaultArmed)] == [(0.0, 8)]
+
+
 STORM = """
 version: 1
 name: storm

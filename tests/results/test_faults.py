@@ -1,8 +1,10 @@
 """Declared faults as a report sees them."""
 
 from agent_sim.results.faults import FaultsFold
-from agent_sim.results.figures import Fault
+from agent_sim.results.figures import Fault, Storm
 from agent_sim.results.journal import FaultArmed, FaultOver
+from agent_sim.results.storm import read_storm
+from tests.results.journals import storm_result
 
 
 def armed(t, fault="slow", window=0, until=None):
@@ -39,6 +41,15 @@ def test_windows_without_a_gap_are_one_stretch():
 
 def test_a_window_that_never_ends_lasts_to_the_runs_end():
     assert [fault.stretches for fault in gathered(armed(1.0))] == [((1.0, 60.0),)]
+
+
+def test_what_storms_met_is_added():
+    fold = FaultsFold()
+    fold.add(armed(1.0))
+
+    [found] = fold.finish(60.0, [Storm("again", "reschedule", 2.0, read_storm(storm_result(faults={"slow": 7})))])
+
+    assert (found.requests, found.agents) == (7, 0)
 
 
 def test_faults_come_in_the_order_of_their_beginning():

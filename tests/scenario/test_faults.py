@@ -151,6 +151,12 @@ def test_a_resolved_fault_reads_back_the_same(name: str, tmp_path: Path):
     assert plan(again, 0).faults == plan(scenario, 0).faults
 
 
+def test_so_does_a_resolved_fault_of_a_storm(tmp_path: Path):
+    scenario = loaded(f"{BASE}faults: [{{name: f, at: back, on: reschedule, do: {{status: 503}}}}]\n", tmp_path)
+
+    assert loaded(dump(scenario), tmp_path).faults == scenario.faults
+
+
 def test_a_wrong_clock_may_be_behind(tmp_path: Path):
     [clock] = planned(f"at: 1m, do: {{clock: {SAID['clock']}}}", tmp_path).kinds
 

@@ -24,7 +24,7 @@ from agent_sim.results.figures import Fault
 from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.plain import Json
 from agent_sim.results.render.charts import axis_seconds, chart_data, storm_end
-from agent_sim.results.render.rows import COLUMNS, percentile, rows, storm_name
+from agent_sim.results.render.rows import COLUMNS, fault_words, percentile, rows, storm_name
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Verdict, overall
 
@@ -176,10 +176,7 @@ def _stretches(fault: Fault) -> Iterator[tuple[str, float, float]]:
 
 
 def _met(fault: Fault) -> str:
-    """What it came to, in a sentence."""
-    times = f"armed {wording.counted(fault.windows, 'time')}"
-    met = f"{wording.counted(fault.requests, 'request')} of {wording.counted(fault.agents, 'agent')}"
-    return f"fault {wording.visible(fault.name)}: {times}, met {met}"
+    return f"fault {wording.visible(fault.name)}: {fault_words(fault)}"
 
 
 # --- the template and its assets --------------------------------------------------------------

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_sim.results import wording
-from agent_sim.results.render.rows import COLUMNS, NOTHING, Row, headline, rows
+from agent_sim.results.render.rows import COLUMNS, NOTHING, Row, fault_words, headline, rows
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Answer, Overall, Verdict, overall
 
@@ -78,9 +78,7 @@ def _cell(text: str) -> Text:
 def _faults(summary: Summary) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
     for fault in summary.faults:
-        met = f"armed {wording.counted(fault.windows, 'time')}, met {wording.counted(fault.requests, 'request')}"
-        words = f"{wording.visible(fault.name)} · {met} of {wording.counted(fault.agents, 'agent')}"
-        table.add_row(Text("fault"), Text(words))
+        table.add_row(Text("fault"), Text(f"{wording.visible(fault.name)} · {fault_words(fault)}"))
     return table
 
 
