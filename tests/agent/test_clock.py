@@ -54,7 +54,7 @@ def waiting_agent():
 
 
 def due(agent):
-    return next(iter(agent.listed.values())).due
+    return next(iter(agent.worker.listed.items.values())).due
 
 
 def test_setting_the_clock_moves_what_waits_for_its_time():
