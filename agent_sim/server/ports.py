@@ -29,7 +29,7 @@ class Mint(Protocol):
 
 
 class Store(Protocol):
-    """A database with named statements (`queries.sql`), used by one thread."""
+    """A database with named statements (`queries.sql`), used by one thread at a time."""
 
     @property
     def dirty(self) -> bool:

@@ -1,6 +1,6 @@
 """The server's database: SQLite behind the Store protocol, and the only module that knows it is SQLite.
 
-One connection, one thread, the file held exclusively. Statements come by name from `queries.sql`. Changes pile up
+One connection, one thread at a time, the file held exclusively. Statements come by name from `queries.sql`. Changes pile up
 in one open transaction until `commit`; whether that is after each request or after many is the shell's business.
 """
 
@@ -23,6 +23,7 @@ APPLICATION_ID: Final = 0x41475331  # "AGS1": tells our files from other program
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 
 _PATIENCE_SECONDS: Final = 1.0  # a server that is just being stopped lets go within this
+_STATEMENTS_KEPT: Final = 512  # compiled: ours, and those made for queries
 _SYNCHRONOUS: Final = {"normal": "NORMAL", "full": "FULL"}
 
 
@@ -40,7 +41,13 @@ class SqliteStore:
         _check_library()
         _reserve(path)
         with _explained(path):
-            connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+            connection = sqlite3.connect(
+                path,
+                timeout=_PATIENCE_SECONDS,
+                isolation_level=None,
+                cached_statements=_STATEMENTS_KEPT,
+                check_same_thread=False,  # one thread at a time is the shell's promise
+            )
             try:
                 _prepare(connection, path, durability)
             except BaseException:

@@ -176,20 +176,20 @@ async def _sweeping(desk: Desk) -> AsyncIterator[None]:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    desk.committer.flush()
+    await desk.close()
 
 
 async def _sweep_forever(desk: Desk) -> None:
     pause = 0.0
     while True:
         await asyncio.sleep(pause)
-        pause = _sweep(desk)
+        pause = await _sweep(desk)
 
 
-def _sweep(desk: Desk) -> float:
+async def _sweep(desk: Desk) -> float:
     """Sweep once; returns the seconds until the next time."""
     try:
-        wanted = desk.sweep()
+        wanted = await desk.sweep()
     except Exception:  # a bug here must not end the sweep for ever
         _logger.exception("sweep failed")
         return SWEEP_AT_LEAST_EVERY

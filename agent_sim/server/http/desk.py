@@ -1,17 +1,21 @@
 """What every side of the HTTP shell does with a request: who asks, what it says, what the core replies, the commit.
 
-Neither side's paths, headers or JSON are known here.
+The loop's thread is the writer and handles requests one by one. A request that takes long, such as a storm at ten
+thousand ids, is handled and committed in a thread of its own; until it is done all others wait, except heartbeats,
+which need no database: SQLite lets the interpreter go while it works. Neither side's paths, headers or JSON are known
+here.
 """
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Protocol, overload
 
 from aiohttp import web
 
 from agent_sim.instants import Instant
-from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.protocol.agent import AgentReply, AgentRequest, Heartbeat
 from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.server.auth import Accounts, Verdict
 from agent_sim.server.callers import Caller
@@ -59,6 +63,8 @@ class Desk:
     committer: Committer
     bearers: Bearers | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _at_length: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a thread of its own has the core
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="at length"))
 
     async def caller(self, request: web.Request) -> Caller:
         """Who sent this. Raises Refused."""
@@ -111,15 +117,44 @@ class Desk:
     async def ask(self, question: Operation, caller: Caller) -> CommandReply: ...
     async def ask(self, question: AgentRequest | Operation, caller: Caller) -> AgentReply | CommandReply:
         """The core's reply, once everything that it tells is committed."""
-        reply = self.core.handle(question, caller, self.clock())
+        if isinstance(question, AgentRequest) and isinstance(question.body, Heartbeat):
+            return self.core.handle(question, caller, self.clock())  # changes nothing, and never waits
+        if self._at_length.locked():
+            async with self._at_length:
+                reply = self.core.handle(question, caller, self.clock())
+        else:
+            reply = self.core.handle(question, caller, self.clock())
         await self.committer.settled()
         return reply
 
-    def sweep(self) -> Instant:
+    async def ask_at_length(self, question: Operation, caller: Caller) -> CommandReply:
+        """The same for what takes long, while heartbeats go on."""
+        # Once begun it must end, also if nobody waits for the answer any more: the core is not free before that.
+        return await asyncio.shield(asyncio.create_task(self._handled_apart(question, caller), name="at length"))
+
+    async def _handled_apart(self, question: Operation, caller: Caller) -> CommandReply:
+        async with self._at_length:
+            self.committer.flush()  # what others wait for must not wait for this
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, self._handle_and_commit, question, caller)
+
+    def _handle_and_commit(self, question: Operation, caller: Caller) -> CommandReply:
+        reply = self.core.handle(question, caller, self.clock())
+        self.committer.commit()
+        return reply
+
+    async def sweep(self) -> Instant:
         """Let the core do what is due, and commit that; returns when it wants to be called again."""
-        wanted = self.core.sweep(self.clock())
-        self.committer.flush()
+        async with self._at_length:
+            wanted = self.core.sweep(self.clock())
+            self.committer.flush()
         return wanted
+
+    async def close(self) -> None:
+        """Wait for what takes long, and commit what is open."""
+        async with self._at_length:
+            self.committer.flush()
+        self._thread.shutdown()
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
