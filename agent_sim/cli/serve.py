@@ -45,6 +45,9 @@ from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
+SWITCH_SECONDS: Final = 0.0005
+"""How long one of our threads may keep the others from the interpreter."""
+
 DRAIN_SECONDS: Final = 3.0
 """How long requests in flight may take when the server is told to stop."""
 
@@ -227,6 +230,8 @@ async def _serve(
     exit_with_parent: bool,
 ) -> None:
     bearers, oauth = tokens
+    # While a large storm is handled in a thread of its own, the loop must not wait long for its turn.
+    sys.setswitchinterval(SWITCH_SECONDS)
     core, scheduler = Server(store, settings, RandomMint()), OigServer(store, settings, Succeeding())
     app = make_app(core, store, accounts, settings, bearers=bearers, oauth=oauth, oig=scheduler)
     async with _running(app, at) as url:

@@ -160,7 +160,7 @@ def may_take_long(operation: Operation) -> bool:
     if isinstance(operation, Reschedule | Acknowledge | Unschedule):
         return bool(operation.query)
     page = getattr(operation, "page", None)
-    return isinstance(page, Page) and bool(page.limit > SMALL_PAGE or page.query or page.sort_field or page.number > 1)
+    return isinstance(page, Page) and bool(page.limit > SMALL_PAGE or page.query or page.sort_field)
 
 
 def _headers(total: int | None) -> dict[str, str]:

@@ -63,7 +63,7 @@ class Desk:
     committer: Committer
     bearers: Bearers | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _at_length: asyncio.Lock = field(default_factory=asyncio.Lock)  # held while a thread of its own has the core
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by whoever has the store while others may run
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="at length"))
 
     async def caller(self, request: web.Request) -> Caller:
@@ -82,7 +82,8 @@ class Desk:
         if shown is None:
             return await self.caller(request)
         account = await self.caller(request) if "Authorization" in request.headers else None
-        caller = self.core.with_certificate(shown, account, self.clock())
+        async with self.turn:
+            caller = self.core.with_certificate(shown, account, self.clock())
         if caller is None:
             raise Refused(UNKNOWN_CERTIFICATE)
         return caller
@@ -119,10 +120,7 @@ class Desk:
         """The core's reply, once everything that it tells is committed."""
         if isinstance(question, AgentRequest) and isinstance(question.body, Heartbeat):
             return self.core.handle(question, caller, self.clock())  # changes nothing, and never waits
-        if self._at_length.locked():
-            async with self._at_length:
-                reply = self.core.handle(question, caller, self.clock())
-        else:
+        async with self.turn:
             reply = self.core.handle(question, caller, self.clock())
         await self.committer.settled()
         return reply
@@ -133,7 +131,7 @@ class Desk:
         return await asyncio.shield(asyncio.create_task(self._handled_apart(question, caller), name="at length"))
 
     async def _handled_apart(self, question: Operation, caller: Caller) -> CommandReply:
-        async with self._at_length:
+        async with self.turn:
             self.committer.flush()  # what others wait for must not wait for this
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, self._handle_and_commit, question, caller)
@@ -145,14 +143,14 @@ class Desk:
 
     async def sweep(self) -> Instant:
         """Let the core do what is due, and commit that; returns when it wants to be called again."""
-        async with self._at_length:
+        async with self.turn:
             wanted = self.core.sweep(self.clock())
             self.committer.flush()
         return wanted
 
     async def close(self) -> None:
         """Wait for what takes long, and commit what is open."""
-        async with self._at_length:
+        async with self.turn:
             self.committer.flush()
         self._thread.shutdown()
 
