@@ -34,8 +34,9 @@ from agent_sim.errors import AgentSimError, UsageError
 from agent_sim.server.auth import Accounts, find_pairs
 from agent_sim.server.bearer import Judge
 from agent_sim.server.core import Server
-from agent_sim.server.http.app import make_app
+from agent_sim.server.http.app import DESK, make_app
 from agent_sim.server.http.bearers import Bearers
+from agent_sim.server.http.front import listening as listening_at_door
 from agent_sim.server.http.oauth import OAuth
 from agent_sim.server.issuers import named_issuer
 from agent_sim.server.oig import OigServer
@@ -251,19 +252,17 @@ async def _running(app: web.Application, at: _Address) -> AsyncIterator[str]:
     runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
     try:
-        await _listen(runner, at)
-        bound = runner.addresses[0][1]
-        scheme = "http" if at.context is None else "https"
-        yield f"{scheme}://{f'[{at.host}]' if ':' in at.host else at.host}:{bound}"
+        async with contextlib.AsyncExitStack() as door:
+            where = {"host": at.host, "port": at.port, "ssl": at.context}
+            try:
+                server = await door.enter_async_context(listening_at_door(runner, app[DESK], DRAIN_SECONDS, **where))
+            except OSError as error:
+                raise UsageError(_why_not(error, at.host, at.port)) from error
+            bound = server.sockets[0].getsockname()[1]
+            scheme = "http" if at.context is None else "https"
+            yield f"{scheme}://{f'[{at.host}]' if ':' in at.host else at.host}:{bound}"
     finally:
         await runner.cleanup()
-
-
-async def _listen(runner: web.AppRunner, at: _Address) -> None:
-    try:
-        await web.TCPSite(runner, at.host, at.port, backlog=1024, ssl_context=at.context).start()
-    except OSError as error:
-        raise UsageError(_why_not(error, at.host, at.port)) from error
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:

@@ -37,6 +37,8 @@ SWEEP_AT_LEAST_EVERY: Final = 1.0
 
 SWEEP_AT_MOST_EVERY: Final = 0.01
 
+DESK: Final = web.AppKey("desk", Desk)
+
 _logger = logging.getLogger(__name__)
 _connections_logger = logging.getLogger(f"{__name__}.connections")
 
@@ -140,6 +142,7 @@ def make_app(
             return side.refuse(reason)
 
     app = web.Application(handler_args=_CONNECTIONS)
+    app[DESK] = desk
     app.router.add_route("*", "/{path:.*}", handle)
     app.cleanup_ctx.append(lambda _: _sweeping(desk))
     if oig is not None:

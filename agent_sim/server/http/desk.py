@@ -119,11 +119,15 @@ class Desk:
     async def ask(self, question: AgentRequest | Operation, caller: Caller) -> AgentReply | CommandReply:
         """The core's reply, once everything that it tells is committed."""
         if isinstance(question, AgentRequest) and isinstance(question.body, Heartbeat):
-            return self.core.handle(question, caller, self.clock())  # changes nothing, and never waits
+            return self.beat(question, caller)
         async with self.turn:
             reply = self.core.handle(question, caller, self.clock())
         await self.committer.settled()
         return reply
+
+    def beat(self, question: AgentRequest, caller: Caller) -> AgentReply:
+        """The reply to a heartbeat: it changes nothing, and never waits."""
+        return self.core.handle(question, caller, self.clock())
 
     async def ask_at_length(self, question: Operation, caller: Caller) -> CommandReply:
         """The same for what takes long, while heartbeats go on."""
