@@ -36,7 +36,7 @@ from agent_sim.server.bearer import Judge
 from agent_sim.server.core import Server
 from agent_sim.server.http.app import DESK, make_app
 from agent_sim.server.http.bearers import Bearers
-from agent_sim.server.http.front import listening as listening_at_door
+from agent_sim.server.http.door import listening as listening_at_door
 from agent_sim.server.http.oauth import OAuth
 from agent_sim.server.issuers import named_issuer
 from agent_sim.server.oig import OigServer
@@ -44,6 +44,7 @@ from agent_sim.server.oig_tasks import Succeeding
 from agent_sim.server.store import SqliteStore
 from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
+from agent_sim.server.web.browsers import Browsers
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
 SWITCH_SECONDS: Final = 0.0005
@@ -100,6 +101,9 @@ def serve(
             help="Where to write the certificate of the server's own authority; default: beside the database."
         ),
     ] = None,
+    sign_in_link: Annotated[
+        bool, typer.Option("--sign-in-link", help="Print a link that signs one browser in as the operator, once.")
+    ] = False,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
     ] = False,
@@ -125,7 +129,11 @@ def serve(
             listening(secured, store, chosen, RandomMint(), host, db, time.time_ns()) as context,
         ):
             at = _Address(host, port, context)
-            asyncio.run(_serve(at, store, accounts, chosen, tokens, exit_with_parent=exit_with_parent))
+            asyncio.run(
+                _serve(
+                    at, store, accounts, chosen, tokens, sign_in_link=sign_in_link, exit_with_parent=exit_with_parent
+                )
+            )
     except AgentSimError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -228,13 +236,15 @@ async def _serve(
     settings: ServerSettings,
     tokens: tuple[Bearers, OAuth | None],
     *,
+    sign_in_link: bool,
     exit_with_parent: bool,
 ) -> None:
     bearers, oauth = tokens
     # While a large storm is handled in a thread of its own, the loop must not wait long for its turn.
     sys.setswitchinterval(SWITCH_SECONDS)
+    browsers = Browsers(time.time_ns)
     core, scheduler = Server(store, settings, RandomMint()), OigServer(store, settings, Succeeding())
-    app = make_app(core, store, accounts, settings, bearers=bearers, oauth=oauth, oig=scheduler)
+    app = make_app(core, store, accounts, settings, bearers=bearers, oauth=oauth, browsers=browsers, oig=scheduler)
     async with _running(app, at) as url:
         with told_to_stop(exit_with_parent=exit_with_parent) as stop:
             gc.collect()
@@ -243,6 +253,10 @@ async def _serve(
                 oauth.opened_at(settings.oauth_address or url)
             _warn_of_exposure(at)
             typer.echo(f"agent-sim server ready at {url}")
+            if sign_in_link:
+                typer.echo(
+                    f"sign in once, within half an hour: {url}/ui/sign-in?link={browsers.link(accounts.operator)}"
+                )
             await stop.wait()
 
 

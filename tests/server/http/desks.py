@@ -14,7 +14,7 @@ from agent_sim.instants import NEVER, SECOND
 from agent_sim.protocol.command import CommandReply
 from agent_sim.server.auth import Accounts
 from agent_sim.server.http.app import DESK, make_app
-from agent_sim.server.http.front import listening
+from agent_sim.server.http.door import listening
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
 NOW = 1_772_000_000 * SECOND

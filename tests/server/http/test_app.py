@@ -59,6 +59,7 @@ async def test_a_base_may_lie_under_another():
     ("settings", "words"),
     [
         (ServerSettings(api_bases=("/",)), "is empty"),
+        (ServerSettings(api_bases=()), "one path at least"),
         (ServerSettings(agents_bases=("/KeyfactorAPI/",)), "names /keyfactorapi a second time"),
         (ServerSettings(api_bases=("/healthz",)), "names /healthz a second time"),
     ],

@@ -81,7 +81,7 @@ class _Asked:
     caller: Caller
 
 
-class Front(asyncio.Protocol):
+class Door(asyncio.Protocol):
     """One connection, for as long as it is plain."""
 
     def __init__(self, desk: Desk, bases: tuple[bytes, ...], others: Callable[[], asyncio.Protocol]) -> None:
@@ -258,12 +258,12 @@ async def listening(runner: web.AppRunner, desk: Desk, drain: float, **where: ob
     assert runner.server is not None
     others = cast(Callable[[], asyncio.Protocol], runner.server)
     bases = tuple(f"/{base.strip('/')}/".lower().encode() for base in desk.settings.agents_bases)
-    fronts: set[Front] = set()
+    doors: set[Door] = set()
 
-    def made() -> Front:
-        front = _Kept(desk, bases, others, fronts)
-        fronts.add(front)
-        return front
+    def made() -> Door:
+        door = _Kept(desk, bases, others, doors)
+        doors.add(door)
+        return door
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(made, backlog=1024, **where)  # type: ignore[call-overload]
@@ -271,30 +271,30 @@ async def listening(runner: web.AppRunner, desk: Desk, drain: float, **where: ob
         yield server
     finally:
         server.close()
-        tasks = [front.task for front in fronts if front.task is not None]
+        tasks = [door.task for door in doors if door.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=drain)
-        for front in list(fronts):
-            front.close()
+        for door in list(doors):
+            door.close()
 
 
-class _Kept(Front):
-    """A front that leaves the set of fronts when its connection is over, or not its own any more."""
+class _Kept(Door):
+    """A door that leaves the set of doors when its connection is over, or not its own any more."""
 
     def __init__(
         self,
         desk: Desk,
         bases: tuple[bytes, ...],
         others: Callable[[], asyncio.Protocol],
-        fronts: "set[Front]",
+        doors: "set[Door]",
     ) -> None:
         super().__init__(desk, bases, others)
-        self._fronts = fronts
+        self._doors = doors
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
-        self._fronts.discard(self)
+        self._doors.discard(self)
 
     def _hand_over(self) -> None:
-        self._fronts.discard(self)
+        self._doors.discard(self)
         super()._hand_over()

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from agent_sim.protocol import agent
 from agent_sim.protocol.agent import AgentReply
-from agent_sim.server.http import front
+from agent_sim.server.http import door as doors
 from agent_sim.server.http.app import DESK, make_app
 from agent_sim.settings import DEFAULT_SETTINGS
 from tests.server.http.desks import ACCOUNTS, AGENT, NOW, OPERATOR, FakeCore, FakeStore, basic
@@ -23,7 +23,7 @@ HEARTBEAT, CONFIGURE = "/KeyfactorAgents/Session/Heartbeat", "/KeyfactorAgents/C
 REPLY = AgentReply(200, agent.HeartbeatReply(1, True, agent.OK))
 
 
-class Door:
+class Opened:
     """A server with a door, connections to it, and how many of them went on to aiohttp."""
 
     def __init__(self, core: FakeCore, port: int, handed_over: list[object]) -> None:
@@ -51,7 +51,7 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], by
 
 
 @asynccontextmanager
-async def door(core: FakeCore | None = None, *, known: bool = True) -> AsyncIterator[Door]:
+async def door(core: FakeCore | None = None, *, known: bool = True) -> AsyncIterator[Opened]:
     core = core or FakeCore(FakeStore(), REPLY)
     runner = web.AppRunner(make_app(core, core.store, ACCOUNTS, DEFAULT_SETTINGS, lambda: NOW))
     await runner.setup()
@@ -69,8 +69,8 @@ async def door(core: FakeCore | None = None, *, known: bool = True) -> AsyncIter
     if known:
         for headers in (AGENT, OPERATOR):
             ACCOUNTS.verify(headers["Authorization"])
-    async with front.listening(Counting(), runner.app[DESK], 3.0, host="127.0.0.1", port=0) as server:
-        opened = Door(core, server.sockets[0].getsockname()[1], handed_over)
+    async with doors.listening(Counting(), runner.app[DESK], 3.0, host="127.0.0.1", port=0) as server:
+        opened = Opened(core, server.sockets[0].getsockname()[1], handed_over)
         yield opened
     await runner.cleanup()
 
@@ -126,7 +126,7 @@ async def test_what_is_not_plain_is_handed_over_and_answered_as_aiohttp_answers_
     async with door() as opened:
         [first, *_] = await opened.talk(sent)
     asked, handed_over = list(opened.core.asked), list(opened.handed_over)
-    monkeypatch.setattr(front.Front, "connection_made", _straight_on)
+    monkeypatch.setattr(doors.Door, "connection_made", _straight_on)
     async with door() as opened:
         [second, *_] = await opened.talk(sent)
 
@@ -135,7 +135,7 @@ async def test_what_is_not_plain_is_handed_over_and_answered_as_aiohttp_answers_
     assert asked == opened.core.asked
 
 
-def _straight_on(self: front.Front, transport: asyncio.Transport) -> None:
+def _straight_on(self: doors.Door, transport: asyncio.Transport) -> None:
     self._transport = transport
     self._hand_over()
 
@@ -171,7 +171,7 @@ async def test_a_commit_that_fails_is_an_empty_503_and_a_bug_an_empty_500(caplog
 
 
 async def test_a_message_that_does_not_come_whole_is_left_to_aiohttp(monkeypatch):
-    monkeypatch.setattr(front, "WHOLE_SECONDS", 0.02)
+    monkeypatch.setattr(doors, "WHOLE_SECONDS", 0.02)
     async with door() as opened:
         reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
         writer.write(message()[:100])
@@ -186,7 +186,7 @@ async def test_a_message_that_does_not_come_whole_is_left_to_aiohttp(monkeypatch
 async def test_an_answer_is_what_aiohttp_would_have_sent(monkeypatch):
     async with door() as opened:
         [(status, headers, body)] = await opened.talk(message())
-    monkeypatch.setattr(front.Front, "connection_made", _straight_on)
+    monkeypatch.setattr(doors.Door, "connection_made", _straight_on)
     async with door() as opened:
         [(other_status, other_headers, other_body)] = await opened.talk(message())
 
