@@ -2,9 +2,9 @@
 
     python -m tests.bench.durable [--jobs 1500] [--agents 64] [--rounds 3]
 
-Both write through to the disk (synchronous = FULL). Each job is two requests and two transitions: an agent takes it and
-completes it. Ours does all that it always does: accounts, sessions, the message's form, retries, the feed. The other one
-only parses JSON and writes the same two rows for each transition (reference: performance 2.2, 2.3, S1).
+Both write through to the disk (synchronous = FULL). Each job is two requests and two transitions: an agent takes it
+and completes it. Ours does all that it always does: accounts, sessions, the message's form, retries, the feed. The
+other one only parses JSON and writes the same two rows for each transition (reference: performance 2.2, 2.3, S1).
 """
 
 import argparse
@@ -110,7 +110,7 @@ async def _posted(operator: Wire, agent_id: str, count: int) -> list[str]:
 async def measure_plain(folder: Path, agents: int, jobs: int) -> float:
     """The same for the other one."""
     command = [sys.executable, "-c", PLAIN, str(folder / "plain.db")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220  nothing else runs yet
     try:
         assert process.stdout is not None
         server = Embedded(process.stdout.readline().strip(), process.pid)
