@@ -67,11 +67,19 @@ class CameOnline:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The machine's clock is now so far ahead, and gains `drift` seconds each second; zeros: it is right again."""
+
+    offset: Span
+    drift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Finish what is running, start nothing new."""
 
 
-Event = Woken | Answered | SendFailed | Notified | Crashed | WentOffline | CameOnline | StopRequested
+Event = Woken | Answered | SendFailed | Notified | Crashed | WentOffline | CameOnline | ClockSet | StopRequested
 
 
 # --- facts ------------------------------------------------------------------------------------
@@ -142,7 +150,11 @@ class JobRefused:
 
 @dataclass(frozen=True, slots=True)
 class JobLeft:
-    """A run that will not be completed from here; `why` says what became of it: "crash" so far."""
+    """A run that stays open though its work is over: for good, or until it is completed late.
+
+    `why` is "hang", "late", "crash", "malformed", "oversize" or "never_start"; a job that is never started has no run,
+    and its audit id is 0.
+    """
 
     job_id: str
     audit_id: int
@@ -162,6 +174,16 @@ class JobCompleted:
     worked: Span
 
 
+@dataclass(frozen=True, slots=True)
+class CompletionRepeated:
+    """A completion that was acknowledged was sent once more; `accepted` says what the server made of it."""
+
+    job_id: str
+    audit_id: int
+    occasion: Occasion
+    accepted: bool
+
+
 Fact = (
     Registered
     | RegistrationRefused
@@ -174,4 +196,5 @@ Fact = (
     | JobRefused
     | JobLeft
     | JobCompleted
+    | CompletionRepeated
 )

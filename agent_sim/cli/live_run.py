@@ -15,12 +15,12 @@ from agent_sim.agent import events as agent_events
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
 from agent_sim.errors import TargetError, TransportError
-from agent_sim.faults.effects import AgentEffect, BrokerEffect, Crash
+from agent_sim.faults.effects import AgentEffect, BrokerEffect
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
 from agent_sim.fleet.live import Kind, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic, error_of
-from agent_sim.fleet.troubles import Troubles, crashed
+from agent_sim.fleet.troubles import Troubles, crashed, suffered
 from agent_sim.instants import HOUR, MILLISECOND, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import readback
@@ -103,7 +103,7 @@ class LiveRun:
         await self._until(self.plan.stop, driving)
         cast.stop_posting()
         await self._storms_end(storms)
-        drained = await self._drain(driving)
+        drained = await self._drain(driving, cast)
         self.progress.doing("stopping the agents")
         cast.stop_agents()
         await self._last_requests(scheduler, driving)
@@ -138,8 +138,8 @@ class LiveRun:
         )
 
     def _suffer(self, cast: Cast[int], machine: str, effect: AgentEffect | BrokerEffect) -> None:
-        if isinstance(effect, Crash):
-            cast.tell(machine, crashed(effect, self.clock()))
+        if isinstance(effect, AgentEffect):
+            cast.tell(machine, suffered(effect, self.clock()))
 
     def _operator_kind(self) -> OperatorKind:
         async def send(order: operator_events.Order) -> command.CommandReply:
@@ -249,13 +249,14 @@ class LiveRun:
         else:
             storms.result()
 
-    async def _drain(self, driving: "asyncio.Task[None]") -> bool:
+    async def _drain(self, driving: "asyncio.Task[None]", cast: Cast[int]) -> bool:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         self.progress.doing("draining: waiting for jobs in flight")
         deadline = self.clock() + self.drain
         while not self.interrupted.is_set() and not driving.done():
             try:
-                if await self._ask(readback.is_drained(self.plan.operator.prefix)):
+                offline = cast.offline(self.clock())
+                if await self._ask(readback.is_drained(self.plan.operator.prefix, offline, cast.left)):
                     return True
             except TransportError:
                 pass  # the stop rule sees agents fail as well; the deadline bounds this loop

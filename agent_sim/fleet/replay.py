@@ -15,8 +15,9 @@ from agent_sim.errors import TargetError, TransportError
 from agent_sim.faults.effects import AgentEffect, BrokerEffect, Crash
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
+from agent_sim.fleet.journeys import Journey
 from agent_sim.fleet.replay_traffic import VirtualTraffic, period
-from agent_sim.fleet.troubles import Troubles, crashed
+from agent_sim.fleet.troubles import Troubles, crashed, suffered
 from agent_sim.fleet.virtual import ROUND_TRIP, Actor, Detours, Kind, VirtualScheduler
 from agent_sim.instants import MILLISECOND, MINUTE, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
@@ -72,9 +73,9 @@ class Replay:
             scheduler.at(phase.end, lambda _: self._write_traffic())  # what came by then belongs to this phase
         scheduler.at(plan.start, self._sweep)
         scheduler.at(plan.start + self._period, self._tick)
-        self._watch_faults(plan.start)
         cast_ = self._cast
         cast_.enter(scheduler, lambda number, member: self._agent_kind(member), self._operator_kind())
+        self._watch_faults(plan.start)  # when there is somebody to suffer what begins at once
         for planned in plan.storms:
             self._enter_storm(planned)
         self._run_until(plan.stop)
@@ -85,7 +86,7 @@ class Replay:
         self._last_requests()
         self._troubles.finish(scheduler.now)
         self._write_traffic()
-        self._read_back(cast_.offline(scheduler.now), drained=drained)
+        self._read_back(drained=drained)
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report can be written."""
@@ -136,8 +137,8 @@ class Replay:
 
     def _suffer(self, machine: str, effect: AgentEffect | BrokerEffect) -> None:
         """Nobody has a broker in virtual time."""
-        if isinstance(effect, Crash):
-            self._cast.tell(machine, crashed(effect, self._scheduler.now))
+        if isinstance(effect, AgentEffect):
+            self._cast.tell(machine, suffered(effect, self._scheduler.now))
 
     def _operator_kind(self) -> Kind[operator_events.Order, command.CommandReply, operator_events.Event]:
         def send(order: operator_events.Order, now: Instant) -> operator_events.Event:
@@ -180,9 +181,29 @@ class Replay:
     def _enter_storm(self, plan: StormPlan) -> None:
         core = Storm(plan)
         kind: Kind[storm.Shot, command.CommandReply, storm.Event] = Kind(
-            lambda shot, now: storm.Answered(shot, self._ask_command(shot.operation, now)), operator_events.Woken()
+            lambda shot, now: storm.Answered(shot, self._ask_command(shot.operation, now)),
+            operator_events.Woken(),
+            self._storm_detours(plan) if self.plan.faults else None,
         )
         self._storms[plan.name] = self._scheduler.add(core, kind, lambda: self._settle_storm(core))
+
+    def _storm_detours(self, plan: StormPlan) -> Detours[storm.Shot, command.CommandReply, storm.Event]:
+        def begin(shot: storm.Shot, now: Instant) -> Journey[command.CommandReply] | None:
+            """Reads before and after a storm are not the storm."""
+            return None if shot.number is None else self._troubles.storm_journey(plan, shot.operation, now)
+
+        def arrived(
+            shot: storm.Shot,
+            outcome: command.CommandReply | TransportError | Crash,
+            faults: tuple[str, ...],
+            took: Span,
+        ) -> storm.Event:
+            assert not isinstance(outcome, Crash), "a storm is no agent"
+            if isinstance(outcome, TransportError):
+                return storm.SendFailed(shot, outcome, faults)
+            return storm.Answered(shot, outcome, faults)
+
+        return Detours(begin, lambda shot, now: self._ask_command(shot.operation, now), arrived)
 
     def _settle_storm(self, core: Storm) -> None:
         name = core.plan.name
@@ -219,7 +240,8 @@ class Replay:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         deadline = self._scheduler.now + self._drain_for
         while self.reason == "finished":
-            if self._read(readback.is_drained(self.plan.operator.prefix)):
+            offline = self._cast.offline(self.now)
+            if self._read(readback.is_drained(self.plan.operator.prefix, offline, self._cast.left)):
                 return True
             if self._scheduler.now >= deadline:
                 return False
@@ -232,7 +254,7 @@ class Replay:
         while self._scheduler.in_flight and self._scheduler.now < deadline:
             self._scheduler.run(min(self._scheduler.now + ROUND_TRIP, deadline))
 
-    def _read_back(self, offline: tuple[str, ...], *, drained: bool) -> None:
+    def _read_back(self, *, drained: bool) -> None:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
             said = self._read(readback.everything(prefix, readback.Mark()))
@@ -241,7 +263,7 @@ class Replay:
         else:
             for line in lines.of_said(said, self.plan.start, t):
                 self._record(line)
-        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, offline))
+        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, self._cast.offline(self.now)))
 
     def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:
         """Drive a reading of `operator.readback`; it takes no time."""
