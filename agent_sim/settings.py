@@ -61,6 +61,7 @@ class ServerSettings:
     timestamp_key: Literal["both", "sdk", "seed"] = "both"  # command-api 2.3
     strict_headers: bool = True  # command-api 1.2
     sim_api: bool = False  # our own /sim/ endpoints
+    metrics_open: bool = False  # /metrics without an account; our choice
 
     # Oracle Identity Governance's scheduler (command-api 8: all of these inferred)
     oig_unknown_job: Literal[404, 400] = 404  # the status for a job that does not exist; the product may use 400

@@ -4,6 +4,7 @@ Neither side's paths, headers or JSON are known here.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, overload
@@ -18,6 +19,7 @@ from agent_sim.server.auth import Accounts, Verdict, basic
 from agent_sim.server.callers import Caller
 from agent_sim.server.http.bearers import Bearers
 from agent_sim.server.http.committer import Committer
+from agent_sim.server.http.meter import Meter
 from agent_sim.server.http.refusals import (
     FORGED,
     LATE_BODY,
@@ -63,6 +65,7 @@ class Desk:
     committer: Committer
     bearers: Bearers | None = None
     browsers: Browsers | None = None
+    meter: Meter = field(default_factory=Meter)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def person(self, request: web.Request) -> Caller:
@@ -132,8 +135,11 @@ class Desk:
     async def ask(self, question: Operation, caller: Caller) -> CommandReply: ...
     async def ask(self, question: AgentRequest | Operation, caller: Caller) -> AgentReply | CommandReply:
         """The core's reply, once everything that it tells is committed."""
+        begun = time.perf_counter()
         reply = self.core.handle(question, caller, self.clock())
         await self.committer.settled()
+        operation = type(question.body if isinstance(question, AgentRequest) else question).__name__
+        self.meter.answered(operation, reply.status, time.perf_counter() - begun)
         return reply
 
     def sweep(self) -> Instant:
