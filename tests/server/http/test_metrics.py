@@ -98,7 +98,8 @@ async def test_names_follow_the_rules(served):
 
 
 async def test_the_dashboard_asks_only_for_metrics_that_there_are(served):
-    _, client = served
+    bench, client = served
+    bench.register("fra-001")
     await client.get("/KeyfactorAPI/Agents", headers=OPERATOR)
     text = await (await client.get("/metrics", headers=OPERATOR)).text()
     board = json.loads(dashboard())
