@@ -17,6 +17,8 @@ import psutil
 
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, Credentials
 from agent_sim.errors import UsageError
+from agent_sim.logins import clear
+from agent_sim.scenario.models import Scenario
 from agent_sim.settings import ServerSettings
 
 _READY: Final = "ready at "
@@ -32,7 +34,7 @@ class Logins:
     agent: Credentials
 
     def environment(self) -> dict[str, str]:
-        """The same as environment variables, for the server and for Locust: never argv."""
+        """The same as environment variables, for the server and for others of ours: never argv."""
         return {
             name: value
             for names, login in ((OPERATOR_NAMES, self.operator), (AGENT_NAMES, self.agent))
@@ -65,7 +67,12 @@ def cpu_seconds(pid: int | None = None) -> float:
 
 @asynccontextmanager
 async def embedded_server(
-    settings: ServerSettings, logins: Logins, folder: Path, port: int = 0, db: str = ":memory:"
+    settings: ServerSettings,
+    logins: Logins,
+    folder: Path,
+    port: int = 0,
+    db: str = ":memory:",
+    more: tuple[str, ...] = (),
 ) -> AsyncIterator[Embedded]:
     """Start a server on loopback and yield it when ready; it is stopped, or killed, at the end.
 
@@ -74,7 +81,7 @@ async def embedded_server(
     written = folder / "server.json"
     written.write_text(json.dumps(dataclasses.asdict(settings)), encoding="utf-8")
     command = [sys.executable, "-m", "agent_sim.cli.main", "serve", "--port", str(port), "--db", db]
-    command += ["--settings", str(written), "--sim-api", "--exit-with-parent"]
+    command += ["--settings", str(written), "--sim-api", "--exit-with-parent", *more]
     with (folder / "server.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -95,7 +102,12 @@ async def embedded_server(
 
 
 def _environment(logins: Logins) -> Mapping[str, str]:
-    return os.environ | logins.environment()
+    return clear(os.environ) | logins.environment()
+
+
+def options_for(scenario: Scenario) -> tuple[str, ...]:
+    """What else the server is started with, for the ways in which the scenario's agents sign in."""
+    return ("--oauth",) if any(fleet.auth.kind == "bearer" for fleet in scenario.fleets) else ()
 
 
 async def _address(process: asyncio.subprocess.Process) -> str | None:
