@@ -47,7 +47,7 @@ class Member:
     behaviour: Behaviour
     online: Instant
     stores: int
-    auth: Literal["basic", "bearer", "none"] = "basic"
+    auth: Literal["basic", "bearer", "client_cert", "none"] = "basic"
     agent_id: str = ""  # that it was given in an earlier run
 
 
