@@ -81,7 +81,8 @@ class MetricsSide:
             raise Refused(wrong_method("GET, HEAD"))
         if not self._desk.settings.metrics_open and not (await self._desk.caller(request)).may(READ):
             raise Refused(FORGED)
-        body = generate_latest(self._desk.meter.registry)
+        async with self._desk.turn:  # it looks into the database
+            body = generate_latest(self._desk.meter.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def refuse(self, reason: Reason) -> web.Response:
