@@ -39,7 +39,16 @@ from agent_sim.protocol.agent import (
 from agent_sim.protocol.command import ApiError, CommandReply, FailedOperation
 from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.protocol.schedule import Daily, ExactlyOnce, Interval
-from tests.transports.openings import FarEnd, Odd, direct_agents, direct_command, http_agents, http_command
+from tests.transports.brokers import amqtt_at, mosquitto_3_at, mosquitto_at
+from tests.transports.openings import (
+    FarEnd,
+    Odd,
+    direct_agents,
+    direct_command,
+    http_agents,
+    http_command,
+    mqtt_agents,
+)
 from tests.transports.peers import QUICK
 
 AGENTS = [
@@ -47,6 +56,16 @@ AGENTS = [
     pytest.param(partial(http_agents, mode="shared"), id="http-shared", marks=pytest.mark.slow),
     pytest.param(partial(http_agents, mode="per_agent"), id="http-per_agent", marks=pytest.mark.slow),
     pytest.param(partial(http_agents, mode="per_request"), id="http-per_request", marks=pytest.mark.slow),
+    pytest.param(
+        partial(mqtt_agents, at=mosquitto_at, mode="shared"), id="mqtt-mosquitto-shared", marks=pytest.mark.slow
+    ),
+    pytest.param(
+        partial(mqtt_agents, at=mosquitto_at, mode="per_agent"), id="mqtt-mosquitto-per_agent", marks=pytest.mark.slow
+    ),
+    pytest.param(
+        partial(mqtt_agents, at=mosquitto_3_at, mode="shared"), id="mqtt-mosquitto-3.1.1", marks=pytest.mark.slow
+    ),
+    pytest.param(partial(mqtt_agents, at=amqtt_at, mode="shared"), id="mqtt-amqtt-shared", marks=pytest.mark.slow),
 ]
 COMMANDS = [
     pytest.param(direct_command, id="direct"),

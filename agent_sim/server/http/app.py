@@ -7,9 +7,10 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -64,6 +65,10 @@ class Side(Protocol):
         """The answer to a request that is refused or failed."""
 
 
+Beside = Callable[[Desk], AbstractAsyncContextManager[object]]
+"""Another way to the same desk."""
+
+
 class HealthSide:
     """Says that the server runs, to anybody."""
 
@@ -114,8 +119,12 @@ def make_app(
     oauth: OAuth | None = None,
     api_bases: tuple[str, ...] = ("/KeyfactorAPI",),
     agents_bases: tuple[str, ...] = ("/KeyfactorAgents",),
+    beside: Sequence[Beside] = (),
 ) -> web.Application:
-    """The application. It commits what is open when it is cleaned up; closing the store is the caller's business."""
+    """The application. It commits what is open when it is cleaned up; closing the store is the caller's business.
+
+    `beside` is what else serves at the same desk, for as long as the application runs.
+    """
     desk = Desk(core, accounts, settings, clock, Committer(store), bearers)
     sides = _sides(desk, oauth, api_bases, agents_bases)
 
@@ -134,6 +143,8 @@ def make_app(
     app = web.Application(handler_args=_CONNECTIONS)
     app.router.add_route("*", "/{path:.*}", handle)
     app.cleanup_ctx.append(lambda _: _sweeping(desk))
+    for one in beside:
+        app.cleanup_ctx.append(partial(_serving, desk, one))
     return app
 
 
@@ -153,6 +164,11 @@ def _sides(desk: Desk, oauth: OAuth | None, api_bases: tuple[str, ...], agents_b
 
 def _base(base: str) -> str:
     return "/" + base.strip("/").lower()
+
+
+async def _serving(desk: Desk, beside: Beside, app: web.Application) -> AsyncIterator[None]:
+    async with beside(desk):
+        yield
 
 
 # --- the sweep --------------------------------------------------------------------------------

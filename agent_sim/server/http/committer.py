@@ -8,6 +8,7 @@ or HTTP. The loop's thread does the committing, so that nothing is handled meanw
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 _logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Committer:
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
+        self.after: list[Callable[[], None]] = []  # called after each commit
         self._waiting: list[asyncio.Future[None]] = []
 
     async def settled(self) -> None:
@@ -61,8 +63,11 @@ class Committer:
     def _commit(self) -> str:
         """What went wrong, or nothing."""
         try:
-            if self._changes.dirty:
-                self._changes.commit()
+            if not self._changes.dirty:
+                return ""
+            self._changes.commit()
+            for told in self.after:
+                told()
         except Exception as error:  # whatever the store died of, nobody may wait for ever
             _logger.exception("commit failed")
             return str(error) or type(error).__name__
