@@ -17,8 +17,9 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from uuid import uuid4
@@ -29,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from agent_sim.cli.mqtt_options import MqttOptions, beside
 from agent_sim.cli.tls_options import TlsOptions, listening
 from agent_sim.errors import AgentSimError, UsageError
 from agent_sim.server.auth import Accounts, find_pairs
@@ -94,6 +96,23 @@ def serve(
             help="Where to write the certificate of the server's own authority; default: beside the database."
         ),
     ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Serve agents at this broker as well: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]. Who we are there comes"
+            " from AGENT_SIM_MQTT_USERNAME and AGENT_SIM_MQTT_PASSWORD, or from --credentials.",
+        ),
+    ] = None,
+    mqtt_ca: Annotated[
+        Path | None, typer.Option(help="PEM file of authorities that TLS to the broker trusts as well.")
+    ] = None,
+    mqtt_cert: Annotated[Path | None, typer.Option(help="Our client certificate for the broker (PEM).")] = None,
+    mqtt_key: Annotated[Path | None, typer.Option(help="The key of --mqtt-cert (PEM, no passphrase).")] = None,
+    mqtt_version: Annotated[Literal["5", "3.1.1"], typer.Option(help="The version of MQTT to speak.")] = "5",
+    mqtt_connections: Annotated[
+        int, typer.Option(min=1, max=64, help="Connections that share the requests (version 5).")
+    ] = 1,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
     ] = False,
@@ -114,12 +133,19 @@ def serve(
         tokens = _tokens(chosen, accounts, oauth=oauth)
         secured = TlsOptions(tls_cert, tls_key, tls == "self", client_ca, client_auth == "required", ca_file)
         secured.check()
+        broker = MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version, mqtt_connections)
         with (
             contextlib.closing(SqliteStore.open(db, chosen.durability)) as store,
             listening(secured, store, chosen, RandomMint(), host, db, time.time_ns()) as context,
         ):
             at = _Address(host, port, context)
-            asyncio.run(_serve(at, store, accounts, chosen, tokens, exit_with_parent=exit_with_parent))
+            server = Server(store, chosen, RandomMint())
+            bearers, token_endpoint = tokens
+            aside = beside(broker, credentials, server)
+            make = partial(
+                make_app, server, store, accounts, chosen, bearers=bearers, oauth=token_endpoint, beside=aside
+            )
+            asyncio.run(_serve(at, make, chosen, token_endpoint, exit_with_parent=exit_with_parent))
     except AgentSimError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -217,16 +243,13 @@ class _Address:
 
 async def _serve(
     at: _Address,
-    store: SqliteStore,
-    accounts: Accounts,
+    make: Callable[[], web.Application],
     settings: ServerSettings,
-    tokens: tuple[Bearers, OAuth | None],
+    oauth: OAuth | None,
     *,
     exit_with_parent: bool,
 ) -> None:
-    bearers, oauth = tokens
-    app = make_app(Server(store, settings, RandomMint()), store, accounts, settings, bearers=bearers, oauth=oauth)
-    async with _running(app, at) as url:
+    async with _running(make(), at) as url:
         with _told_to_stop(exit_with_parent=exit_with_parent) as stop:
             gc.collect()
             gc.freeze()  # what is there now stays: let no collection look at it again
