@@ -21,6 +21,7 @@ setup: .venv/.ready ## prepare .venv from pinned versions (then .venv/bin/agent-
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "error: no virtual environment could be made; on Debian: apt-get install python3-venv"; exit 2; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/agent-sim schema > scenarios/scenario.schema.json
 	@touch $@
 
 demo: setup ## the whole idea in a minute: fleet, storms, verdict (FOR=20s AGENTS=500 change its size)
@@ -58,4 +59,4 @@ lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
 	  --strip-extras --allow-unsafe --output-file requirements.lock pyproject.toml
 
 clean: ## remove what was made
-	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv scenarios/scenario.schema.json runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

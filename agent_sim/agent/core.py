@@ -6,21 +6,33 @@
 
 It knows neither sockets nor clocks nor tasks: a shell calls `handle` with an event and the time, sends the requests
 that come back, and calls again at `next_wake`. Every deadline is a field, so one that is overwritten cannot leak.
+An answer counts only for the request that is still waited for: what a crash forgot, its late answers cannot revive.
+
+A crash forgets all that a process holds in memory. What stays is the count of occurrences and attempts: no message
+says it and the agent acts on it in nothing but chance, so it is the simulator's book-keeping rather than the agent's
+memory, and the n-th doing of a job comes to the same whatever crashed before it. A run that a crash cut short did not
+end well: its job comes back as the next attempt.
 Source: agent-protocol 2 to 4 and 8.2; one job at a time, as the vendor's C agent does.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from agent_sim.agent.behaviour import Behaviour, Occasion, decide
 from agent_sim.agent.events import (
+    AgentCrashed,
+    AgentOffline,
+    AgentOnline,
     Answered,
+    CameOnline,
+    Crashed,
     Event,
     Fact,
     JobCancelled,
     JobCompleted,
     JobConfigured,
+    JobLeft,
     JobRefused,
     Notified,
     Registered,
@@ -28,6 +40,7 @@ from agent_sim.agent.events import (
     SendFailed,
     SessionLost,
     StopRequested,
+    WentOffline,
     Woken,
 )
 from agent_sim.agent.execution import Execution, Phase, completion, upload
@@ -101,6 +114,7 @@ class Agent:
         "beat",
         "behaviour",
         "catalogue",
+        "down_until",
         "execution",
         "facts",
         "failed",
@@ -108,7 +122,9 @@ class Agent:
         "identity",
         "interval",
         "listed",
+        "look_again",
         "occurrences",
+        "offline",
         "register_at",
         "registered_before",
         "registering",
@@ -142,7 +158,10 @@ class Agent:
         self.facts: list[Fact] | None = None
         self.setbacks = 0
         self.registered_before = False
-        self.registering = False  # a Register is on its way
+        self.registering: AgentRequest | None = None  # the Register on its way
+        self.look_again = False  # notified while asking
+        self.down_until: Instant = start  # no process before
+        self.offline = False
         self.stopping = False
 
     # --- the two methods ----------------------------------------------------------------------
@@ -152,18 +171,30 @@ class Agent:
         match event:
             case Woken():
                 pass
-            case Answered():
-                self._answered(event.request, event.reply, now)
+            case Answered(request) if self.offline:
+                self._send_failed(request, now)  # the server acted, but its answer does not get through
+            case Answered(request, reply):
+                self._answered(request, reply, now)
             case SendFailed(request):
                 self._send_failed(request, now)
             case Notified():
                 self._look_now(now)
+            case Crashed():
+                self._crash(event, now)
+            case WentOffline():
+                self._cut_off()
+            case CameOnline():
+                self._come_back()
             case StopRequested():
                 self._stop()
+            case _:
+                assert_never(event)
         return self._due(now)
 
     def next_wake(self) -> Instant:
         """When this agent next acts by itself; NEVER if only a message can move it."""
+        if self.offline:
+            return NEVER
         if self.token is None:
             return self.register_at  # nothing else can be sent without a session
         if self.execution is not None:
@@ -186,9 +217,12 @@ class Agent:
 
     def _due(self, now: Instant) -> list[AgentRequest]:
         requests: list[AgentRequest] = []
+        if self.offline:
+            return requests
         if self.register_at <= now:
-            self.register_at, self.registering = NEVER, True
-            requests.append(AgentRequest(REGISTER, self._registration()))
+            self.look_again = False
+            self.register_at, self.registering = NEVER, AgentRequest(REGISTER, self._registration())
+            requests.append(self.registering)
         if self.heartbeat_at <= now and self.token is not None:
             self.heartbeat_at = NEVER
             requests.append(self.beat)
@@ -212,11 +246,13 @@ class Agent:
         execution.due = NEVER  # until the request that now leaves has ended
         match execution.phase:
             case Phase.CONFIGURING:
-                return AgentRequest(execution.job.configuration_endpoint, Configure(token, execution.job.job_id))
+                sent = AgentRequest(execution.job.configuration_endpoint, Configure(token, execution.job.job_id))
             case Phase.UPLOADING:
-                return upload(execution, self.identity.key, self.identity.certificates, token)
+                sent = upload(execution, self.identity.key, self.identity.certificates, token)
             case Phase.COMPLETING:
-                return completion(execution, self.identity.machine, token)
+                sent = completion(execution, self.identity.machine, token)
+        execution.sent = sent
+        return sent
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -224,25 +260,27 @@ class Agent:
         body = reply.body if reply.status < 300 else None
         match request.body:
             case Register():
-                self.registering = False
-                self._register_answered(body if isinstance(body, SessionReply) else None, reply.status, now)
+                if request is self.registering:
+                    self.registering = None
+                    self._register_answered(body if isinstance(body, SessionReply) else None, reply.status, now)
             case Heartbeat(session_token=token):
                 if token == self.token:  # an answer about an earlier session says nothing of this one
                     self._heartbeat_answered(body if isinstance(body, HeartbeatReply) else None, now)
-            case Configure(job_id=job_id):
-                if (execution := self._executing(job_id)) is not None:
+            case Configure():
+                if (execution := self._executing(request)) is not None:
                     self._configure_answered(execution, body if isinstance(body, Configuration) else None, now)
             case Complete() as complete:
-                if (execution := self._executing(complete.job_id)) is not None:
+                if (execution := self._executing(request)) is not None:
                     body = body if isinstance(body, CompletionReply) else None
                     self._complete_answered(execution, complete, body, reply.status, now)
             case _:
-                if (execution := self._executing(request.body.job_id)) is not None:
+                if (execution := self._executing(request)) is not None:
                     body = body if isinstance(body, Acknowledged) else None
                     self._upload_answered(execution, body, reply.status, now)
 
-    def _executing(self, job_id: str) -> Execution | None:
-        return self.execution if self.execution is not None and self.execution.job.job_id == job_id else None
+    def _executing(self, request: AgentRequest) -> Execution | None:
+        """The run that waits for what becomes of this very request."""
+        return self.execution if self.execution is not None and self.execution.sent is request else None
 
     def _register_answered(self, reply: SessionReply | None, status: int, now: Instant) -> None:
         session = reply.session if reply is not None else None
@@ -254,6 +292,8 @@ class Agent:
             self.register_at = now + self.identity.check_interval
         else:
             self._open(session, session.token, now)
+        if self.look_again:
+            self._look_now(now)
         if self.stopping:
             self._stop()
 
@@ -295,6 +335,8 @@ class Agent:
                 return
         if not self.stopping:
             self._plan_heartbeat(now)
+        if self.look_again:
+            self._look_now(now)
 
     def _plan_heartbeat(self, now: Instant) -> None:
         # Never sooner than told (agent-protocol 8.2.7): jitter only ever adds.
@@ -306,7 +348,7 @@ class Agent:
         self.token = None
         self.heartbeat_at = NEVER
         self._note(SessionLost())
-        if (not self.stopping or self.execution is not None) and not self.registering:
+        if (not self.stopping or self.execution is not None) and self.registering is None:
             self.register_at = now
 
     def _configure_answered(self, execution: Execution, reply: Configuration | None, now: Instant) -> None:
@@ -388,13 +430,16 @@ class Agent:
     def _send_failed(self, request: AgentRequest, now: Instant) -> None:
         match request.body:
             case Register():
-                self.registering = False
-                self.register_at = NEVER if self.stopping and self.is_idle else now + self._backoff()
+                if request is self.registering:
+                    self.registering = None
+                    self.register_at = NEVER if self.stopping and self.is_idle else now + self._backoff()
             case Heartbeat(session_token=token):
                 if token == self.token and not self.stopping:
                     self._plan_heartbeat(now)  # keep the token (agent-protocol 3)
+                    if self.look_again:
+                        self._look_now(now)
             case _:
-                if (execution := self._executing(request.body.job_id)) is not None:
+                if (execution := self._executing(request)) is not None:
                     execution.due = now + self._backoff()
 
     def _backoff(self) -> Span:
@@ -404,12 +449,45 @@ class Agent:
         return round(longest * (1 - unit(self.identity.key, "backoff", self.setbacks) / 2))
 
     def _look_now(self, now: Instant) -> None:
-        if self.stopping:
-            return
+        self.look_again = False
+        if self.stopping or now < self.down_until:
+            return  # nobody is there to hear it
         if self.token is not None and self.heartbeat_at != NEVER:
             self.heartbeat_at = now
         elif self.token is None and self.register_at != NEVER:
-            self.register_at = now
+            self.register_at, self.setbacks = now, 0
+        else:
+            self.look_again = True  # what is being answered just now may be older than the news
+
+    def _crash(self, crash: Crashed, now: Instant) -> None:
+        if (execution := self.execution) is not None and execution.phase is not Phase.CONFIGURING:
+            self._leave(execution, "crash")
+        self.token, self.beat, self.heartbeat_at = None, _NO_BEAT, NEVER
+        self.listed = self.execution = self.registering = None
+        self.look_again, self.setbacks = False, 0
+        if not crash.keeps_identity:
+            self.agent_id = ""
+        self.down_until = max(crash.restart_at, now)
+        self.register_at = NEVER if self.stopping else self.down_until
+        self._note(AgentCrashed(self.down_until, crash.keeps_identity))
+
+    def _leave(self, execution: Execution, why: str) -> None:
+        """The run ends for the agent without a word to the server; if its job comes back, that is another attempt."""
+        occasion, job_id = execution.occasion, execution.job.job_id
+        if self.failed is None:
+            self.failed = {}
+        self.failed[job_id] = (occasion.occurrence, occasion.attempt)
+        self._note(JobLeft(job_id, execution.audit_id, occasion, why))
+
+    def _cut_off(self) -> None:
+        if not self.offline:
+            self.offline = True
+            self._note(AgentOffline())
+
+    def _come_back(self) -> None:
+        if self.offline:
+            self.offline = False
+            self._note(AgentOnline())
 
     def _stop(self) -> None:
         self.stopping = True

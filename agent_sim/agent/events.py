@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agent_sim.agent.behaviour import Occasion
 from agent_sim.errors import TransportError
-from agent_sim.instants import Span
+from agent_sim.instants import Instant, Span
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.enums import Result
 
@@ -38,7 +38,32 @@ class SendFailed:
 
 @dataclass(frozen=True, slots=True)
 class Notified:
-    """Somebody says that work or standing changed: look now instead of at the next heartbeat."""
+    """Somebody says that work or standing changed: look now instead of at the next heartbeat.
+
+    It ends whatever keeps the agent from asking: the wait for the next beat, and the back-off after a registration
+    that failed or was refused. If the agent is asking just now, it asks once more: that answer may be older.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The process dies now and is started again at `restart_at`, with its AgentId or as one that never had any.
+
+    Session, list of jobs and the run under way are gone; answers to what it asked before reach nobody.
+    """
+
+    restart_at: Instant
+    keeps_identity: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WentOffline:
+    """Nothing gets through any more, either way; the process goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameOnline:
+    """The way is free again: what fell due meanwhile leaves at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +71,7 @@ class StopRequested:
     """Finish what is running, start nothing new."""
 
 
-Event = Woken | Answered | SendFailed | Notified | StopRequested
+Event = Woken | Answered | SendFailed | Notified | Crashed | WentOffline | CameOnline | StopRequested
 
 
 # --- facts ------------------------------------------------------------------------------------
@@ -74,6 +99,24 @@ class SessionLost:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentCrashed:
+    """The process died; it is started again at `restart_at`."""
+
+    restart_at: Instant
+    keeps_identity: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOffline:
+    """The agent is cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOnline:
+    """The agent is back."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobConfigured:
     """A run began: the server minted its audit id."""
 
@@ -98,6 +141,16 @@ class JobRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class JobLeft:
+    """A run that will not be completed from here; `why` says what became of it: "crash" so far."""
+
+    job_id: str
+    audit_id: int
+    occasion: Occasion
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobCompleted:
     """A run ended here; `accepted` says whether the server took the result."""
 
@@ -109,4 +162,16 @@ class JobCompleted:
     worked: Span
 
 
-Fact = Registered | RegistrationRefused | SessionLost | JobConfigured | JobCancelled | JobRefused | JobCompleted
+Fact = (
+    Registered
+    | RegistrationRefused
+    | SessionLost
+    | AgentCrashed
+    | AgentOffline
+    | AgentOnline
+    | JobConfigured
+    | JobCancelled
+    | JobRefused
+    | JobLeft
+    | JobCompleted
+)

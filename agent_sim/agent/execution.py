@@ -49,6 +49,7 @@ class Execution:
     ending: Ending = Ending(Result.UNKNOWN)  # frozen
     worked: Span = 0
     size: int = 0
+    sent: AgentRequest | None = None  # its message on the way, or the last one that was
 
     @property
     def audit_id(self) -> int:

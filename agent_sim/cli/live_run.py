@@ -80,7 +80,7 @@ class LiveRun:
             await asyncio.wait({*helpers, storms, driving})
         driving.result()
         self._write_traffic()
-        await self._read_back(drained)
+        await self._read_back(drained, cast)
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report is written."""
@@ -236,7 +236,7 @@ class LiveRun:
         while scheduler.in_flight and self.clock() < deadline and not driving.done():
             await self._sleep_until(self.clock() + 20 * MILLISECOND)
 
-    async def _read_back(self, drained: bool) -> None:
+    async def _read_back(self, drained: bool, cast: Cast[int]) -> None:
         self.progress.doing("reading back what the server says")
         t = self._elapsed()
         try:
@@ -249,7 +249,7 @@ class LiveRun:
                 self._write(lines.of_run(run, self.plan.start, t))
             for job in jobs:
                 self._write(lines.of_job(job, t))
-        self._write(journal.RunEnded(self._elapsed(), self.reason, drained, ()))
+        self._write(journal.RunEnded(self._elapsed(), self.reason, drained, cast.offline(self.clock())))
 
     async def _ask(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:
         """Drive a reading of `operator.readback` over the transport."""

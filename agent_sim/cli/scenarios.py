@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent_sim.cli.library import scenario_files
+from agent_sim.cli.schema import MODELINE
 
 
 def scenarios() -> None:
@@ -18,9 +19,9 @@ def scenarios() -> None:
 
 
 def _first_words(text: str) -> str:
-    """The comment that a scenario opens with, up to its first empty line."""
+    """The comment that a scenario opens with, up to its first empty line; a line for editors may precede it."""
     words = []
-    for line in text.splitlines():
+    for line in text.removeprefix(MODELINE).splitlines():
         if not line.startswith("#") or not line.strip("# "):
             break
         words.append(line.lstrip("# ").rstrip())

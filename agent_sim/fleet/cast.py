@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from agent_sim.agent import events as agent_events
 from agent_sim.agent.core import Agent
 from agent_sim.fleet import lines
+from agent_sim.instants import NEVER, Instant
 from agent_sim.operator import events as operator_events
 from agent_sim.operator.core import Operator
 from agent_sim.protocol.enums import BY_GUID, JobType
@@ -34,6 +35,7 @@ class Cast(Generic[Handle]):
         self._plan, self._write, self._elapsed = plan, write, elapsed
         self._catalogue: dict[str, JobType] = dict(BY_GUID)
         self._agents: dict[str, Handle] = {}
+        self._away: dict[str, Instant] = {}  # machines that are down or cut off, until when
 
     def enter(self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], operator_kind: object) -> None:
         """Put everybody on the stage."""
@@ -54,6 +56,10 @@ class Cast(Generic[Handle]):
         for handle in self._agents.values():
             self._stage.tell(handle, agent_events.StopRequested())
 
+    def offline(self, now: Instant) -> tuple[str, ...]:
+        """The machines that the scenario has taken offline, or whose process is down, in order."""
+        return tuple(sorted(name for name, until in self._away.items() if until > now))
+
     def _agent_settler(self, agent: Agent, member: Member) -> Callable[[], None]:
         fleet, name = member.identity.fleet, member.identity.machine
 
@@ -61,9 +67,19 @@ class Cast(Generic[Handle]):
             if agent.facts is None:
                 return  # most events are heartbeats and their answers: nothing to tell
             for fact in agent.take_facts():
-                self._write(lines.of_agent(fact, fleet, name, self._elapsed()))
+                self._note_absence(fact, name)
+                self._write(lines.of_agent(fact, fleet, name, self._elapsed(), self._plan.start))
 
         return settle
+
+    def _note_absence(self, fact: agent_events.Fact, name: str) -> None:
+        match fact:
+            case agent_events.AgentOffline():
+                self._away[name] = NEVER
+            case agent_events.AgentOnline():
+                self._away.pop(name, None)
+            case agent_events.AgentCrashed(restart_at):
+                self._away[name] = max(restart_at, self._away.get(name, restart_at))
 
     def _settle_operator(self, operator: Operator) -> None:
         for fact in operator.take_facts():

@@ -23,8 +23,8 @@ def operation_of(request: AgentRequest) -> str:
     return _OPERATIONS.get(type(request.body), "upload")
 
 
-def of_agent(fact: agent.Fact, fleet: str, name: str, t: float) -> journal.Line:
-    """The line for one fact of one agent, `t` seconds into the run."""
+def of_agent(fact: agent.Fact, fleet: str, name: str, t: float, started: Instant) -> journal.Line:
+    """The line for one fact of one agent, `t` seconds into the run that began at `started`."""
     match fact:
         case agent.Registered(first, jobs):
             return journal.AgentRegistered(t, fleet, name, first, jobs)
@@ -32,6 +32,14 @@ def of_agent(fact: agent.Fact, fleet: str, name: str, t: float) -> journal.Line:
             return journal.AgentRefused(t, fleet, name, code, message)
         case agent.SessionLost():
             return journal.SessionLost(t, fleet, name)
+        case agent.AgentCrashed(restart_at, keeps_identity):
+            return journal.AgentCrashed(t, fleet, name, (restart_at - started) / SECOND, keeps_identity)
+        case agent.AgentOffline():
+            return journal.AgentOffline(t, fleet, name)
+        case agent.AgentOnline():
+            return journal.AgentOnline(t, fleet, name)
+        case agent.JobLeft(job, audit, occasion, why):
+            return journal.JobLeft(t, fleet, name, job, audit, *_where(occasion), why)
         case agent.JobConfigured(job, audit, occasion):
             return journal.JobConfigured(t, fleet, name, job, audit, *_where(occasion))
         case agent.JobCancelled(job):

@@ -79,7 +79,7 @@ class Replay:
         cast_.stop_agents()
         self._last_requests()
         self._write_traffic()
-        self._read_back(drained=drained)
+        self._read_back(cast_.offline(scheduler.now), drained=drained)
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report can be written."""
@@ -196,7 +196,7 @@ class Replay:
         while self._scheduler.in_flight and self._scheduler.now < deadline:
             self._scheduler.run(min(self._scheduler.now + ROUND_TRIP, deadline))
 
-    def _read_back(self, *, drained: bool) -> None:
+    def _read_back(self, offline: tuple[str, ...], *, drained: bool) -> None:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
             runs, jobs = self._read(readback.runs(prefix)), self._read(readback.waiting(prefix))
@@ -207,7 +207,7 @@ class Replay:
                 self._record(lines.of_run(run, self.plan.start, t))
             for job in jobs:
                 self._record(lines.of_job(job, t))
-        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, ()))
+        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, offline))
 
     def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:
         """Drive a reading of `operator.readback`; it takes no time."""

@@ -94,6 +94,36 @@ class SessionLost:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentCrashed:
+    """An agent's process died; it starts again at `restart`, in seconds since the run started, with its AgentId or as
+    one that never had any."""
+
+    t: float
+    fleet: str
+    agent: str
+    restart: float
+    keeps_identity: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOffline:
+    """The scenario took the agent offline."""
+
+    t: float
+    fleet: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOnline:
+    """The agent is back."""
+
+    t: float
+    fleet: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendFailed:
     """A request of an agent ended without an answer."""
 
@@ -175,6 +205,22 @@ class JobRefused:
     agent: str
     job: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobLeft:
+    """An agent will not complete this run, as the scenario has it; `why` says how it came to that, such as "crash"."""
+
+    t: float
+    fleet: str
+    agent: str
+    job: str
+    audit: int
+    type: str
+    store: str
+    occurrence: int
+    attempt: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +317,9 @@ Line: TypeAlias = (
     | AgentRegistered
     | AgentRefused
     | SessionLost
+    | AgentCrashed
+    | AgentOffline
+    | AgentOnline
     | SendFailed
     | JobPosted
     | PostFailed
@@ -278,6 +327,7 @@ Line: TypeAlias = (
     | JobConfigured
     | JobCancelled
     | JobRefused
+    | JobLeft
     | JobCompleted
     | Traffic
     | StormStarted
@@ -292,12 +342,16 @@ EVENTS: Final[Mapping[str, type[Line]]] = {
     "agent_registered": AgentRegistered,
     "agent_refused": AgentRefused,
     "session_lost": SessionLost,
+    "agent_crashed": AgentCrashed,
+    "agent_offline": AgentOffline,
+    "agent_online": AgentOnline,
     "job_posted": JobPosted,
     "post_failed": PostFailed,
     "agent_approved": AgentApproved,
     "job_configured": JobConfigured,
     "job_cancelled": JobCancelled,
     "job_refused": JobRefused,
+    "job_left": JobLeft,
     "job_completed": JobCompleted,
     "send_failed": SendFailed,
     "traffic": Traffic,

@@ -112,7 +112,7 @@ class _Fold:
                 self._storms[line.storm] = Storm(line.storm, line.operation, line.t, None)
             case journal.StormEnded():
                 self._storm(line)
-            case journal.JobCancelled() | journal.ServerRun() | journal.ServerJob():
+            case _:
                 pass
 
     def _traffic(self, line: journal.Traffic) -> None:

@@ -25,7 +25,7 @@ def schema() -> Json:
     """The whole schema, as plain JSON values."""
     definitions = _definitions()
     _map(_map(definitions["NumberDiscrete"]["properties"])["values"])["propertyNames"] = {"pattern": _NUMBER}
-    whole = {name: _block(_map(block)) for name, block in definitions.items()}
+    whole = {name: _explained(name, _block(_map(block))) for name, block in definitions.items()}
     layered = {name: block for name, block in whole.items() if "dist" not in _map(block["properties"])}
     layers = {f"#/$defs/{name}": f"#/$defs/{name}Layer" for name in layered}
     layer = {f"{name}Layer": _layer(block, layers) for name, block in layered.items()}
@@ -131,6 +131,58 @@ def _shorthand(choices: list[Json]) -> list[Json]:
     """A distribution that never varies may be written as its value."""
     name = next(str(choice["$ref"]) for choice in choices if str(choice["$ref"]).endswith("Constant"))
     return [{"$ref": f"{name}/properties/value"}]
+
+
+# --- explanations -----------------------------------------------------------------------------
+
+_VALUES: Final[Mapping[str, tuple[object, ...]]] = {
+    "Duration": ("3s", "20s", "5m"),
+    "Size": ("200KB", "2MB", "4MB"),
+    "Number": (12, 150, 400),
+}
+"""Of each kind of value that a distribution is of: a middling, a large and a very large one."""
+
+_EXAMPLES: Final[Mapping[str, int]] = {"value": 0, "min": 0, "median": 0, "mean": 0, "p95": 1, "max": 2}
+
+
+def _explained(name: str, block: Json) -> Json:
+    """The block with examples of a distribution's keys, and with what a key is when nothing is written."""
+    kind = next((kind for kind in _VALUES if name.startswith(kind)), None)
+    properties = {key: _map(value) for key, value in _map(block["properties"]).items()}
+    if kind is not None:
+        properties = {key: {**value, **_about_spread(kind, key, value)} for key, value in properties.items()}
+    needed = _list(block.get("required", []))
+    return {
+        **block,
+        "properties": {key: value if key in needed else _with_default(value) for key, value in properties.items()},
+    }
+
+
+def _about_spread(kind: str, key: str, value: Json) -> Json:
+    usual = _VALUES[kind]
+    if key in _EXAMPLES:
+        return {"examples": [usual[_EXAMPLES[key]]]}
+    if key == "values":
+        return {"examples": [{str(usual[0]): "70%", str(usual[1]): "30%"}]}
+    parts = [{"weight": "90%", "of": _constant(usual[0])}, {"weight": "10%", "of": _constant(usual[1])}]
+    said: Mapping[str, Json] = {
+        "dist": {"description": "The kind of distribution.", "examples": [value.get("const")]},
+        "parts": {"examples": [parts]},
+        "of": {"examples": [_constant(usual[0])]},
+    }
+    return said.get(key, {})
+
+
+def _constant(value: object) -> Json:
+    return {"dist": "constant", "value": value}
+
+
+def _with_default(value: Json) -> Json:
+    """An editor should say what happens without the key: by its default, or in words."""
+    about = str(value.get("description", ""))
+    if "default" in value or "unless given" in about:
+        return value
+    return {**value, "description": f"{about.removesuffix('.')}; not set unless given."}
 
 
 # --- layers -----------------------------------------------------------------------------------

@@ -226,7 +226,17 @@ def _not_yaml(error: MarkedYAMLError, name: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     place = Place(name, mark.line + 1, mark.column + 1) if mark is not None else Place(name, 1, 1)
     reason = " ".join(part for part in (error.context, error.problem) if part)
-    return place.problem(f"is not YAML: {reason}")
+    mend = next((f"; {mend}" for sign, mend in _MENDS.items() if sign in reason), "")
+    return place.problem(f"is not YAML: {reason}{mend}")
+
+
+_MENDS: Final[Mapping[str, str]] = {
+    "'\\t'": "indent with blanks, not with tabs",
+    "mapping values are not allowed": "indent keys of one map alike, and quote texts that hold a colon and a blank",
+    "'<stream end>'": "close what was opened there",
+    "unexpected end of stream": "close the quotes",
+}
+"""What to do about a slip that the parser describes in its own words."""
 
 
 @dataclass(slots=True)
@@ -302,6 +312,8 @@ class _Builder:
             self._key(event, place)
             return
         is_plain = event.implicit[0]
+        if is_plain and not event.value and self._open and (key := self._open[-1].key) is not None:
+            place = key[1]  # nothing is written after the key, and the parser has gone on to what comes next
         self._add(Leaf(scalar(event.value) if is_plain else event.value, place), event)
 
     def _key(self, event: ScalarEvent, place: Place) -> None:

@@ -138,8 +138,19 @@ def _unknown_key(details: ErrorDetails, node: Node) -> str:
     key = str(details["loc"][-1])
     if key in LATER:
         return "unknown key, this version does not know it yet"
+    if len(details["loc"]) == 1 and key.lower() in _ELSEWHERE:
+        return f"unknown key: {_ELSEWHERE[key.lower()]}"
     remark = did_you_mean(key, _keys_at(tuple(details["loc"][:-1])))
     return f"unknown key, {remark if remark.startswith('did') else f'this version does not know it; {remark}'}"
+
+
+_TARGET: Final = "a scenario names no target, so that one file serves all: use --target"
+_SECRET: Final = "a scenario holds no secrets: they come from the environment, or from a file by --credentials"
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("target", "url", "host", "hostname", "address", "server_url"), _TARGET),
+    **dict.fromkeys(("password", "username", "user", "credentials", "token", "secret", "api_key"), _SECRET),
+}
+"""Keys that people try at the top of the file, and where what they mean belongs."""
 
 
 def _word(details: ErrorDetails, node: Node) -> str:
@@ -147,6 +158,8 @@ def _word(details: ErrorDetails, node: Node) -> str:
     value = node.value if isinstance(node, Leaf) else None
     if isinstance(value, str) and value in LATER:
         return f"{_found(node)}, which this version does not know yet; expected {listed(known)}"
+    if isinstance(value, str) and value in known:
+        return f"{_found(node)}, expected {value}: leave the quotes out"
     remark = did_you_mean(value, known) if isinstance(value, str) else ""
     return f"{_found(node)}, expected {listed(known)}" + (f"; {remark}" if remark.startswith("did") else "")
 

@@ -1,17 +1,16 @@
 """The JSON Schema: takes what we take, refuses what an editor should mark, and explains every key."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from agent_sim.cli.library import scenario_files
 from agent_sim.scenario.load import dump
-from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.schema import schema
 from tests.scenario.files import LAB, loaded
 from tests.scenario.test_layers import TWO
@@ -93,29 +92,57 @@ def test_an_expression_may_stand_for_any_single_value():
     assert marked(LAB.replace("count: 10", 'count: "${agents * 0.5}"') + 'stop: {after: "${for}"}\n') == []
 
 
-def test_every_key_is_explained_and_every_value_has_an_example():
-    definitions: Any = SCHEMA["$defs"]
-    for model in blocks(Scenario):
-        for name, key in definitions[model.__name__]["properties"].items():
-            told = {**definitions.get(str(key.get("$ref", "")).rpartition("/")[2], {}), **key}
-            assert told.get("description"), f"{model.__name__}.{name}"
-            assert key.get("examples"), f"{model.__name__}.{name}"
+def test_every_key_has_a_description_an_example_and_a_default_or_words_about_it():
+    assert holes(SCHEMA) == []
 
 
-def blocks(model: type[BaseModel]) -> set[type[BaseModel]]:
-    """The blocks of our own files: all models but the distributions, which explain themselves in one place."""
-    found: set[type[BaseModel]] = {model}
-    for field in model.model_fields.values():
-        for inner in inside(field.annotation):
-            if inner not in found and "dist" not in inner.model_fields:
-                found |= blocks(inner)
-    return found
+def test_a_hole_in_the_schema_would_be_found():
+    block: Any = {
+        "required": ["a"],
+        "properties": {"a": {"description": "A."}, "b": {"description": "B.", "default": 1}},
+    }
+
+    assert holes({"$defs": {"Block": block, "BlockLayer": block}}) == ["Block.a*: no example", "Block.b: no example"]
+    assert holes({"$defs": {"Block": {"properties": {"c": {"examples": [1]}}}}}) == [
+        "Block.c: no description",
+        "Block.c: no default",
+    ]
 
 
-def inside(annotation: Any) -> set[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return {annotation}
-    return {model for part in getattr(annotation, "__args__", ()) for model in inside(part)}
+def test_every_example_of_a_key_is_one_that_an_editor_would_not_mark():
+    wrong = [
+        f"{where}: {example!r}"
+        for where, value in keys(SCHEMA)
+        for example in value["examples"]
+        if not VALIDATOR.evolve(schema={**value, "$defs": SCHEMA["$defs"]}).is_valid(example)
+    ]
+
+    assert wrong == []
+
+
+def holes(schema: Any) -> list[str]:
+    """What an editor could not tell about some key."""
+    return [
+        f"{where}: no {missing}"
+        for where, value in keys(schema)
+        for missing, is_there in (
+            ("description", bool(value.get("description"))),
+            ("example", bool(value.get("examples"))),
+            ("default", where.endswith("*") or "default" in value or "unless given" in value.get("description", "")),
+        )
+        if not is_there
+    ]
+
+
+def keys(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Every key of every block with what is said about it; a needed one ends in `*`. Layers say the same again."""
+    for name, block in schema["$defs"].items():
+        if name.endswith("Layer"):
+            continue
+        for key, value in block.get("properties", {}).items():
+            # What the block itself says, an editor shows for the key as well.
+            value = {**schema["$defs"].get(str(value.get("$ref", "")).rpartition("/")[2], {}), **value}
+            yield f"{name}.{key}" + ("*" if key in block.get("required", []) else ""), value
 
 
 def test_defaults_are_written_as_a_scenario_writes_them():

@@ -7,6 +7,7 @@ import pytest
 
 from agent_sim.agent.behaviour import Occasion, decide
 from agent_sim.cli.library import folder, scenario_files
+from agent_sim.cli.schema import MODELINE
 from agent_sim.instants import SECOND
 from agent_sim.protocol.enums import STORE_JOBS, Category, Result
 from agent_sim.protocol.schedule import Weekly
@@ -29,6 +30,7 @@ def test_each_is_right_and_resolves_to_itself(path: Path, tmp_path: Path):
 def test_each_opens_with_what_it_shows_and_what_to_look_for(path: Path):
     opening = path.read_text(encoding="utf-8").split("version:")[0]
 
+    assert opening.startswith(MODELINE)
     assert all(line.startswith("#") for line in opening.splitlines())
     assert "# Look for:" in opening
 

@@ -84,11 +84,20 @@ REFUSED = [
     (b"\xff\xfen\x00", "1:1: found the byte 0xff, expected UTF-8"),
     (b"a: 1\nb: \x07\n", "2:4: found the control character 0x07, expected text"),
     # what YAML says
-    (b"a: b: c\n", "1:5: is not YAML: mapping values are not allowed here"),
+    (
+        b"a: b: c\n",
+        (
+            "1:5: is not YAML: mapping values are not allowed here;"
+            " indent keys of one map alike, and quote texts that hold a colon and a blank"
+        ),
+    ),
     (b"a: [1, 2\nb: 3\n", "2:2: is not YAML: while parsing a flow sequence expected ',' or ']', but got ':'"),
     (
         b"a:\n\t- 1\n",
-        "2:1: is not YAML: while scanning for the next token found character '\\t' that cannot start any token",
+        (
+            "2:1: is not YAML: while scanning for the next token found character '\\t' that cannot start any token;"
+            " indent with blanks, not with tabs"
+        ),
     ),
     # what we do not take
     (b"- 1\n- 2\n", "1:1: found a list, expected a map with version, name and fleets"),

@@ -67,7 +67,7 @@ BROKEN = [
         ['3:27: fleets[0].count: found "10", expected a number: leave the quotes out'],
     ),
     (HEAD + "fleets: [{name: a}]\n", ["3:10: fleets[0].count: found nothing, expected a value"]),
-    (HEAD + "fleets: [{name: a, count: }]\n", ["3:26: fleets[0].count: found nothing, expected a whole number"]),
+    (HEAD + "fleets: [{name: a, count: }]\n", ["3:20: fleets[0].count: found nothing, expected a whole number"]),
     (
         HEAD + "fleets: [{name: a, count: 1, labels: {ring: 1}}]\n",
         ['3:45: fleets[0].labels.ring: found 1, expected a text: write "1"'],
