@@ -58,6 +58,8 @@ class Kept:
         self._failures = 0
         self._why: TransportError = ConnectFailed("not connected yet")
         self._news = asyncio.Event()  # set once there is a connection, or the first refusal to have one
+        self._leaving = asyncio.Event()
+        self._away: Span = 0
 
     async def keep(self) -> None:
         """Connect, and again after every loss, for ever."""
@@ -68,7 +70,8 @@ class Kept:
             except TransportError as problem:
                 error = problem
             self._lose(error)
-            await asyncio.sleep(self._pause() / SECOND)
+            away, self._away = self._away, 0
+            await asyncio.sleep(max(away, self._pause()) / SECOND)
 
     async def _once(self) -> None:
         self.connections += 1
@@ -77,7 +80,22 @@ class Kept:
             self.client, self._failures = client, 0
             self._news.set()
             _logger.info("%s: connected", self.name, extra={"connection": self.connections})
-            await client.lost()
+            await self._until_over(client)
+
+    async def _until_over(self, client: Client) -> None:
+        self._leaving.clear()
+        ends = [asyncio.create_task(wait) for wait in (client.lost(), _set(self._leaving))]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+
+    def stay_away(self, span: Span, *, now: bool) -> None:
+        """Once this connection is over, make no other for so long; `now`: end it, with a goodbye."""
+        self._away = span
+        if now:
+            self._leaving.set()
 
     def _lose(self, error: TransportError) -> None:
         if self.client is not None or type(error) is not type(self._why):
@@ -103,6 +121,10 @@ class Kept:
             if self.client is None:
                 raise type(self._why)(str(self._why))  # anew: each caller gets its own traceback
         return self.client
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 def trust(ca: Path | None, certificate: Path | None, private_key: Path | None) -> ssl.SSLContext:

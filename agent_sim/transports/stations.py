@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from agent_sim.credentials import Credentials
 from agent_sim.errors import BrokerRefused, MalformedMessage, ReplyTimeout, TransportError
-from agent_sim.instants import SECOND
+from agent_sim.instants import SECOND, Span
 from agent_sim.link import Client, Kept
 from agent_sim.protocol import mqtt as contract
 from agent_sim.protocol.agent import AgentReply, AgentRequest
@@ -199,6 +199,27 @@ class _Station:
         for pending in self._pending.values():
             pending.why = str(error)
             pending.until.reschedule(now)
+
+    def leave(self, away: Span) -> None:
+        """Say goodbye to the broker and come back after a while."""
+        self._kept.stay_away(away, now=True)
+
+    async def break_off(self, away: Span) -> None:
+        """Lose the connection without a goodbye, so that the broker says our will, and come back after a while."""
+        # A clean start ends the session that the will belongs to: only then does a broker say it at once.
+        self._kept.stay_away(away, now=False)
+        await self._take_over(clean_start=True)
+
+    async def be_taken_over(self) -> None:
+        """Somebody else connects under our name, and goes: the broker throws us out, and what it had for us is gone."""
+        await self._take_over(clean_start=False)
+
+    async def _take_over(self, *, clean_start: bool) -> None:
+        setup, how = self._setup, self._setup.how
+        link = Link(self.place.station, how.version, clean_start, how.session_expiry)
+        with contextlib.suppress(TransportError):
+            async with opened(setup.broker, setup.login, setup.tls, link, how.connect_timeout, lambda packet: None):
+                pass
 
     # --- requests -----------------------------------------------------------------------------
 
