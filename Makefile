@@ -4,12 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 FOR ?= 60s
 AGENTS ?=
+ROUNDS ?= 200
 BIN := .venv/bin
 # A real broker and a real browser; each package is named like its command.
 PACKAGES := mosquitto chromium
 export PATH := $(PATH):/usr/sbin
 
-.PHONY: help setup packages demo test test-fast lint format bench lock clean
+.PHONY: help setup packages demo test test-fast lint format bench soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +54,9 @@ format: setup ## format the code
 bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.requests
 	$(BIN)/python -m tests.bench.replay --hours 24
+
+soak: setup ## the long tests: the server killed under load, ROUNDS times, and held to its word
+	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
 
 lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
 	pip-compile --quiet --extra dev --extra broker --extra otel --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

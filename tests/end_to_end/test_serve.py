@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import stat
-import threading
 import time
 
 import pytest
@@ -213,39 +212,6 @@ def test_history_survives_a_restart(start_server, tmp_path):
 
     assert len(before) == 1
     assert second.operator.history() == before
-
-
-def test_every_change_that_was_acknowledged_survives_a_kill(start_server, tmp_path):
-    database = str(tmp_path / "sim.db")
-    server = start_server("--db", database)
-    agents = [Agent(server.wire, f"web-{number}") for number in range(4)]
-    for agent in agents:
-        agent.register()
-    acknowledged: set[str] = set()
-
-    def schedule_until_killed(agent: Agent) -> None:
-        try:
-            while True:
-                acknowledged.add(schedule_logs(server.operator, agent))
-        except OSError:
-            pass  # killed
-
-    threads = [threading.Thread(target=schedule_until_killed, args=[agent]) for agent in agents]
-    for thread in threads:
-        thread.start()
-    time.sleep(1)
-    server.process.kill()
-    for thread in threads:
-        thread.join()
-    server.process.wait()
-
-    operator = start_server("--db", database).operator
-    page = operator.get("/OrchestratorJobs/ScheduledJobs?pq.returnLimit=5000")
-
-    assert len(acknowledged) > 20
-    assert acknowledged <= {job["Id"] for job in page.json}
-    # One answer per thread can have been lost on its way.
-    assert len(page.json) <= len(acknowledged) + len(threads)
 
 
 def test_it_stops_with_its_parent_if_told_so(start_server):
