@@ -65,23 +65,31 @@ def cpu_seconds(pid: int | None = None) -> float:
 
 @asynccontextmanager
 async def embedded_server(
-    settings: ServerSettings, logins: Logins, folder: Path, port: int = 0, db: str = ":memory:"
+    settings: ServerSettings,
+    logins: Logins,
+    folder: Path,
+    port: int = 0,
+    db: str = ":memory:",
+    more: tuple[str, ...] = (),
+    secret: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Embedded]:
     """Start a server on loopback and yield it when ready; it is stopped, or killed, at the end.
+
+    `more` are further options, `secret` further variables of its environment.
 
     Raises UsageError with the server's own words if it does not become ready.
     """
     written = folder / "server.json"
     written.write_text(json.dumps(dataclasses.asdict(settings)), encoding="utf-8")
     command = [sys.executable, "-m", "agent_sim.cli.main", "serve", "--port", str(port), "--db", db]
-    command += ["--settings", str(written), "--sim-api", "--exit-with-parent"]
+    command += ["--settings", str(written), "--sim-api", "--exit-with-parent", *more]
     with (folder / "server.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env=_environment(logins),
+            env={**os.environ, **logins.environment(), **(secret or {})},
             start_new_session=True,  # Ctrl-C is for us: the server outlives it until the report is written
         )
         try:
@@ -92,10 +100,6 @@ async def embedded_server(
             yield Embedded(address, process.pid)
         finally:
             await _stop(process)
-
-
-def _environment(logins: Logins) -> Mapping[str, str]:
-    return os.environ | logins.environment()
 
 
 async def _address(process: asyncio.subprocess.Process) -> str | None:

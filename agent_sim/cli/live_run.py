@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from agent_sim.agent import events as agent_events
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
+from agent_sim.cli.ways import Ways
 from agent_sim.errors import TargetError, TransportError
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
@@ -27,7 +28,7 @@ from agent_sim.results import journal
 from agent_sim.scenario.plan import Member, Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
-from agent_sim.transports.base import AgentTransport, CommandTransport
+from agent_sim.transports.base import CommandTransport
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
 _LAST_REQUESTS: Final[Span] = 5 * SECOND
@@ -44,13 +45,12 @@ class LiveRun:
     """What a run needs from the command line, and where it stands."""
 
     plan: Plan
-    agent_transport: Callable[[int], AgentTransport]
+    ways: Ways
     api: CommandTransport
     storm_process: Callable[[StormPlan], StormProcess]
     record: Callable[[journal.Line], None]
     progress: Progress
     clock: WallClock
-    connections: int
     drain: Span
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = "finished"
@@ -66,8 +66,8 @@ class LiveRun:
         self._since = await self._ask(readback.newest_run(self.plan.operator.prefix))
         scheduler = Scheduler(self.clock)
         cast = Cast[int](self.plan, self._write, self._elapsed)
-        limit = asyncio.Semaphore(self.connections)
-        cast.enter(scheduler, lambda number, member: self._agent_kind(number, member, limit), self._operator_kind())
+        cast.enter(scheduler, self._agent_kind, self._operator_kind())
+        self.ways.hear = cast.notify
         helpers = [asyncio.create_task(self._tick()), asyncio.create_task(self._announce_phases())]
         storms = asyncio.create_task(self._storms(), name="storms")
         driving = asyncio.create_task(scheduler.run(), name="scheduler")
@@ -103,7 +103,7 @@ class LiveRun:
 
     # --- how requests travel and what is seen of them -------------------------------------------
 
-    def _agent_kind(self, number: int, member: Member, limit: asyncio.Semaphore) -> AgentKind:
+    def _agent_kind(self, number: int, member: Member) -> AgentKind:
         def ended(request: AgentRequest, outcome: AgentReply | TransportError, wire: Span, waited: Span) -> None:
             operation = lines.operation_of(request)
             self._ended(operation, outcome if isinstance(outcome, TransportError) else outcome.status, wire, waited)
@@ -112,12 +112,12 @@ class LiveRun:
                 self._write(journal.SendFailed(self._elapsed(), who.fleet, who.machine, operation, str(outcome)))
 
         return Kind(
-            send=self.agent_transport(number).send,
+            send=self.ways.transport(number).send,
             woken=agent_events.Woken(),
             answered=agent_events.Answered,
             failed=agent_events.SendFailed,
             ended=ended,
-            limit=limit,
+            limit=self.ways.limit(number),
         )
 
     def _operator_kind(self) -> OperatorKind:

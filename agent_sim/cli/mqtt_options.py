@@ -51,6 +51,11 @@ class MqttOptions:
         at = self.broker()
         return trust(self.ca, self.certificate, self.key) if at is not None and at.tls else None
 
+    def files(self) -> tuple[str, ...]:
+        """The same files as options, for a server that we start."""
+        given = (("--mqtt-ca", self.ca), ("--mqtt-cert", self.certificate), ("--mqtt-key", self.key))
+        return tuple(word for name, path in given if path is not None for word in (name, str(path)))
+
 
 def beside(options: MqttOptions, credentials: Path | None, server: Server) -> tuple[Beside, ...]:
     """What makes a server serve at the broker as well; nothing if there is none. Raises UsageError."""

@@ -5,25 +5,29 @@ import os
 import secrets
 import shlex
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from agent_sim.cli import ways
+from agent_sim.cli.brokers import BrokerInUse, own_broker
 from agent_sim.cli.embedded import Embedded, Logins, cpu_seconds, embedded_server, made_logins
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
+from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.preflight import check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
 from agent_sim.cli.storm_process import StormProcess
-from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, need
+from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, OPERATOR_NAMES, Credentials, need
 from agent_sim.errors import TargetError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
@@ -34,8 +38,7 @@ from agent_sim.scenario.plan import Plan, TransportPlan, plan
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
-from agent_sim.transports.limits import check_limits
+from agent_sim.transports.http import HttpCommand, HttpSession
 
 _OPERATOR_CONNECTIONS = 32
 
@@ -59,6 +62,7 @@ class Options:
     runs: Path
     db: str
     port: int
+    mqtt: MqttOptions = MqttOptions()
 
 
 def run(
@@ -86,13 +90,32 @@ def run(
     runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
     db: Annotated[str, typer.Option(help="Database file of the embedded server.")] = ":memory:",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded server; 0 picks one.")] = 0,
+    transport: Annotated[
+        Literal["http", "mqtt"] | None,
+        typer.Option(help="How agents reach the server, unless their fleet says; a broker is started if need be."),
+    ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Use this broker: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]; agents sign in as"
+            " AGENT_SIM_AGENT_USERNAME, the embedded server as AGENT_SIM_MQTT_USERNAME.",
+        ),
+    ] = None,
+    mqtt_ca: Annotated[
+        Path | None, typer.Option(help="PEM file of authorities that TLS to the broker trusts as well.")
+    ] = None,
+    mqtt_cert: Annotated[Path | None, typer.Option(help="Our client certificate for the broker (PEM).")] = None,
+    mqtt_key: Annotated[Path | None, typer.Option(help="The key of --mqtt-cert (PEM, no passphrase).")] = None,
+    mqtt_version: Annotated[Literal["5", "3.1.1"], typer.Option(help="The version of MQTT to speak.")] = "5",
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
-    given = overrides(profile, param or (), set_ or (), seed)
+    wire = [] if transport is None else [f"transport.kind={transport}"]
+    given = overrides(profile, param or (), (*(set_ or ()), *wire), seed)
     options = Options(
         scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, tuple(foreign or ()),
-        runs, db, port,
+        runs, db, port, MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version),
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -102,17 +125,18 @@ async def _run(options: Options) -> int:
     scenario = load(path, options.overrides, seed=secrets.randbelow(2**31))
     _refuse_what_no_target_takes(options)
     approve = _guard(options, scenario)
-    limits = _connections(plan(scenario, 0).transport, embedded=options.target is None)
-    agents = sum(fleet.count for fleet in scenario.fleets)
-    check_limits(agents, limits.mode, limits.limit)
+    outline = plan(scenario, 0)
+    limits = _connections(outline.transport, embedded=options.target is None)
+    ways.check(outline, limits)
+    tls = options.mqtt.tls()
     folder = RunFolder(options.runs, scenario.name)
     folder.write("scenario.resolved.yaml", dump(scenario))
     again = [] if options.overrides.seed is not None else ["--seed", str(scenario.seed)]
     command = shlex.join(["agent-sim", *sys.argv[1:], *again])
     async with _target(options, scenario, folder) as reached:
         before = cpu_seconds()
-        refused = await _live(options, scenario, folder, reached, limits, approve=approve)
-        used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
+        refused, through = await _live(options, scenario, folder, reached, limits, tls, approve=approve)
+        used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used(), **through}
     _, code = report(folder, scenario, command, used)
     if refused:
         raise TargetError(
@@ -139,7 +163,7 @@ def _guard(options: Options, scenario: Scenario) -> bool:
         return True
     agents = sum(fleet.count for fleet in scenario.fleets)
     may_approve = True
-    for url in (options.target, options.api_url, options.agents_url):
+    for url in (options.target, options.api_url, options.agents_url, options.mqtt.url):
         if url is None:
             continue
         host = guard.host_of(url)
@@ -158,6 +182,7 @@ class _Reached:
     target: Target
     logins: Logins
     server: Embedded | None = None
+    broker: BrokerInUse | None = None
 
     def used(self) -> Mapping[str, str]:
         return {} if self.server is None else {"server_cpu_seconds": f"{self.server.cpu_seconds():.2f}"}
@@ -165,22 +190,48 @@ class _Reached:
 
 @asynccontextmanager
 async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
+    wants_broker = any(member.wire == "mqtt" for member in plan(scenario, 0).members)
     if options.target is not None:
         logins = Logins(*(need(names, os.environ, options.credentials) for names in (OPERATOR_NAMES, AGENT_NAMES)))
-        yield _Reached(Target.at(options.target, options.agents_url, options.api_url, options.ca), logins)
+        target = Target.at(options.target, options.agents_url, options.api_url, options.ca)
+        yield _Reached(target, logins, broker=_named_broker(options, None) if wants_broker else None)
         return
     logins, settings = made_logins(), plan(scenario, 0).server
-    async with embedded_server(settings, logins, folder.path, options.port, options.db) as server:
-        yield _Reached(Target.at(server.address), logins, server)
+    async with AsyncExitStack() as stack:
+        broker: BrokerInUse | None = None
+        if wants_broker and options.mqtt.url is not None:
+            logins = replace(logins, agent=need(AGENT_NAMES, os.environ, None))
+            broker = _named_broker(options, need(MQTT_NAMES, os.environ, None))
+        elif wants_broker:
+            broker = await stack.enter_async_context(own_broker(logins.agent, folder.path))
+        more = () if broker is None else (*broker.options, *options.mqtt.files())
+        secret = {} if broker is None else broker.environment()
+        starting = embedded_server(settings, logins, folder.path, options.port, options.db, more, secret)
+        server = await stack.enter_async_context(starting)
+        yield _Reached(Target.at(server.address), logins, server, broker)
+
+
+def _named_broker(options: Options, server: Credentials | None) -> BrokerInUse:
+    at = options.mqtt.broker()
+    if at is None:
+        raise UsageError("agents over MQTT reach a server through its broker: name it with --mqtt URL")
+    return BrokerInUse(at, options.mqtt.version, "named", server)
 
 
 # --- the run ----------------------------------------------------------------------------------
 
 
 async def _live(
-    options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, limits: Connections, *, approve: bool
-) -> bool:
-    """Run it; true if the target refused somebody's credentials."""
+    options: Options,
+    scenario: Scenario,
+    folder: RunFolder,
+    reached: _Reached,
+    limits: Connections,
+    tls: ssl.SSLContext | None,
+    *,
+    approve: bool,
+) -> tuple[bool, Mapping[str, str]]:
+    """Run it; true if the target refused somebody's credentials, and what the ways there have to tell."""
     clock, target, logins = WallClock(), reached.target, reached.logins
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
@@ -188,24 +239,25 @@ async def _live(
         await check_target(api, target)
         planned = plan(scenario, clock() + _LEAD)
         planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
-        pool = await stack.enter_async_context(HttpPool(target, logins.agent, limits))
+        through = await stack.enter_async_context(
+            ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock())
+        )
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
         written.write(_opening(options, scenario, planned, target, limits))
         progress = stack.enter_context(_progress(planned, clock))
         live = LiveRun(
             plan=planned,
-            agent_transport=pool.agent,
+            ways=through,
             api=api,
             storm_process=lambda storm: _storm(storm, options, target, logins, folder),
             record=written.write,
             progress=progress,
             clock=clock,
-            connections=len(planned.members) if limits.mode == "per_agent" else limits.limit,
             drain=scenario.stop.drain,
         )
         stack.enter_context(_interrupts(live.interrupt))
         await live.run()
-        return live.refused
+        return live.refused, through.used()
 
 
 def _progress(planned: Plan, clock: WallClock) -> Progress:
@@ -235,7 +287,7 @@ def _opening(
         prefix=planned.operator.prefix,
         started_at=to_iso(planned.start),
         version=version("agent-sim"),
-        connections=limits.mode,
+        connections=ways.described(planned, limits),
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.fields import Capability, Count, HeartbeatPeriod, Name, Share, Text
+from agent_sim.scenario.server import FleetTransport
 from agent_sim.scenario.spreads import NumberSpread
 
 
@@ -44,6 +45,9 @@ class Fleet(Block):
     )
     heartbeat: Heartbeat = key({}, "How often agents ask.", {"every": "30s"})
     stores: Stores = key({}, "Its certificate stores.", {"per_agent": 2})
+    transport: FleetTransport | None = key(
+        None, "How its agents reach the server; unless given, as the scenario's transport says.", {"kind": "mqtt"}
+    )
     behaviour: Name = key(
         "default", "The behaviour its agents follow; without one named default, every job succeeds in 1s.", "flaky"
     )

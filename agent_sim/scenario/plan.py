@@ -24,7 +24,7 @@ from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.postings import postings
 from agent_sim.scenario.selection import agent_key
-from agent_sim.scenario.server import Transport
+from agent_sim.scenario.server import Transport, Wire
 from agent_sim.scenario.spreads import distribution
 from agent_sim.scenario.storms import Storm
 from agent_sim.scenario.timeline import arrivals, offset, phase_starts
@@ -45,6 +45,7 @@ class Member:
     behaviour: Behaviour
     online: Instant
     stores: int
+    wire: Wire = "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,25 @@ class PhaseWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class MqttPlan:
+    """How agents use a broker."""
+
+    gateways: int
+    session_expiry: Span
+    clean_start: bool
+    will_delay: Span
+    keepalive: Span
+
+
+@dataclass(frozen=True, slots=True)
 class TransportPlan:
     """How agents connect; `auto` is for whoever knows the target to settle."""
 
-    kind: Literal["http"]
     mode: Literal["auto", "shared", "per_agent", "per_request"]
     limit: int
     connect_timeout: Span
     request_timeout: Span
+    mqtt: MqttPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,7 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
             behaviour,
             online=start + arrival,
             stores=stores[index],
+            wire=(fleet.transport or scenario.transport).kind,
         )
         for index, arrival in enumerate(arrivals(scenario, fleet))
     )
@@ -304,9 +317,9 @@ def _heartbeats(scenario: Scenario) -> tuple[tuple[str, float], ...]:
 
 def _transport(said: Transport) -> TransportPlan:
     return TransportPlan(
-        kind=said.kind,
         mode=said.connections.mode,
         limit=said.connections.limit,
         connect_timeout=said.timeouts.connect,
         request_timeout=said.timeouts.request,
+        mqtt=MqttPlan(**{name: getattr(said.mqtt, name) for name in type(said.mqtt).model_fields}),
     )

@@ -1,0 +1,129 @@
+"""How the agents' requests of one run travel: over HTTP, through a broker, or some this way and some that.
+
+Wires transports to agents by what the plan says of each; it decides nothing about jobs.
+"""
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent_sim.cli.brokers import BrokerInUse
+from agent_sim.credentials import Credentials
+from agent_sim.instants import Instant
+from agent_sim.protocol.mqtt import life_at
+from agent_sim.scenario.plan import Member, Plan, TransportPlan
+from agent_sim.transports.base import AgentTransport, Connections, Stations, Target
+from agent_sim.transports.http import HttpPool
+from agent_sim.transports.limits import check_limits
+from agent_sim.transports.stations import MqttPool
+
+_AT_ONCE_PER_GATEWAY: Final = 64
+"""Requests in flight for each connection to a broker: more would only wait inside it."""
+
+
+@dataclass(slots=True)
+class Ways:
+    """A transport and a limit of requests at once for every agent."""
+
+    members: tuple[Member, ...]
+    http: HttpPool
+    mqtt: MqttPool | None
+    http_limit: asyncio.Semaphore
+    mqtt_limit: asyncio.Semaphore
+    hear: Callable[[str], None] = field(default=lambda machine: None)
+
+    def transport(self, number: int) -> AgentTransport:
+        """The way of one agent."""
+        member = self.members[number]
+        if member.wire == "mqtt" and self.mqtt is not None:
+            return self.mqtt.agent(number, member.identity.machine)
+        return self.http.agent(number)
+
+    def limit(self, number: int) -> asyncio.Semaphore:
+        """What it shares with all others that go the same way."""
+        return self.mqtt_limit if self.members[number].wire == "mqtt" else self.http_limit
+
+    def used(self) -> Mapping[str, str]:
+        """What the report says of it besides the requests themselves."""
+        if self.mqtt is None:
+            return {}
+        counts = self.mqtt.counts
+        told = {
+            "connections": counts.connections,
+            "lost": counts.losses,
+            "duplicate replies": counts.duplicate_replies,
+            "late replies": counts.late_replies,
+        }
+        return {"mqtt_agents": ", ".join(f"{number} {name}" for name, number in told.items())}
+
+
+def stations(said: TransportPlan, broker: BrokerInUse) -> Stations:
+    """How agents use this broker."""
+    mqtt = said.mqtt
+    return Stations(
+        mode="per_agent" if said.mode == "per_agent" else "shared",
+        gateways=mqtt.gateways,
+        version=broker.version,
+        clean_start=mqtt.clean_start,
+        session_expiry=mqtt.session_expiry,
+        keepalive=mqtt.keepalive,
+        will_delay=mqtt.will_delay,
+        connect_timeout=said.connect_timeout,
+        request_timeout=said.request_timeout,
+    )
+
+
+def check(planned: Plan, limits: Connections) -> None:
+    """Raise UsageError, with the numbers and the mend, if the connections that the plan wants cannot be had here."""
+    wires = Counter(member.wire for member in planned.members)
+    gateways = planned.transport.mqtt.gateways
+    through_brokers = wires["mqtt"] if limits.mode == "per_agent" else min(gateways, wires["mqtt"])
+    if wires["mqtt"] and not wires["http"]:
+        check_limits(wires["mqtt"], "per_agent" if limits.mode == "per_agent" else "shared", gateways)
+    else:
+        check_limits(wires["http"], limits.mode, limits.limit, besides=through_brokers)
+
+
+def described(planned: Plan, limits: Connections) -> str:
+    """The connections in a few words, for the report."""
+    wires = Counter(member.wire for member in planned.members)
+    mode = "one each" if limits.mode == "per_agent" else f"{planned.transport.mqtt.gateways} gateways"
+    said = [limits.mode] * bool(wires["http"]) + [f"MQTT, {mode}"] * bool(wires["mqtt"])
+    return " and ".join(said) if len(said) < 2 else f"HTTP {said[0]}, {said[1]}"
+
+
+@asynccontextmanager
+async def opened(
+    planned: Plan,
+    target: Target,
+    login: Credentials,
+    limits: Connections,
+    broker: BrokerInUse | None,
+    tls: ssl.SSLContext | None,
+    now: Instant,
+) -> AsyncIterator[Ways]:
+    """All ways that the plan's agents need, open inside the block. Raises UsageError."""
+    wires = Counter(member.wire for member in planned.members)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(HttpPool(target, login, limits))
+        mqtt = None
+        how = None if broker is None else stations(planned.transport, broker)
+        if broker is not None and how is not None:
+            life = life_at(now)
+            name = f"{planned.prefix}gateway-{life:x}"  # its own in every run: two runs do not throw each other out
+            mqtt = await stack.enter_async_context(MqttPool(broker.at, login, how, life, name, tls))
+        at_once = wires["mqtt"] if limits.mode == "per_agent" else planned.transport.mqtt.gateways
+        ways = Ways(
+            planned.members,
+            http,
+            mqtt,
+            asyncio.Semaphore(wires["http"] if limits.mode == "per_agent" else limits.limit),
+            asyncio.Semaphore(max(at_once, 1) * _AT_ONCE_PER_GATEWAY),
+        )
+        if mqtt is not None:
+            mqtt.notified = lambda machine: ways.hear(machine)
+        yield ways
