@@ -62,6 +62,12 @@ class ServerSettings:
     strict_headers: bool = True  # command-api 1.2
     sim_api: bool = False  # our own /sim/ endpoints
 
+    # Oracle Identity Governance's scheduler (command-api 8: all of these inferred)
+    oig_unknown_job: Literal[404, 400] = 404  # the status for a job that does not exist; the product may use 400
+    oig_run_disabled: Literal["refuse", "run"] = "refuse"  # what a request to run a disabled job does
+    oig_retries: Literal["by_itself", "next_fire"] = "by_itself"  # when a run that failed is tried again
+    oig_retry_delay: Span = MINUTE  # by itself: after so long
+
     # Bearer tokens (command-api 1.2 names the header; all else is our choice)
     oauth_issuer: str = ""  # whose tokens are taken besides our own, as `iss` has it; "" is nobody's
     oauth_audience: str = ""  # what its tokens must name as `aud`

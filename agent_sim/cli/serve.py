@@ -40,6 +40,8 @@ from agent_sim.server.http.app import make_app
 from agent_sim.server.http.bearers import Bearers
 from agent_sim.server.http.oauth import OAuth
 from agent_sim.server.issuers import named_issuer
+from agent_sim.server.oig import OigServer
+from agent_sim.server.oig_tasks import Succeeding
 from agent_sim.server.store import SqliteStore
 from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
@@ -143,7 +145,15 @@ def serve(
             bearers, token_endpoint = tokens
             aside = beside(broker, credentials, server)
             make = partial(
-                make_app, server, store, accounts, chosen, bearers=bearers, oauth=token_endpoint, beside=aside
+                make_app,
+                server,
+                store,
+                accounts,
+                chosen,
+                bearers=bearers,
+                oauth=token_endpoint,
+                oig=OigServer(store, chosen, Succeeding()),
+                beside=aside,
             )
             asyncio.run(_serve(at, make, chosen, token_endpoint, exit_with_parent=exit_with_parent))
     except AgentSimError as error:
@@ -250,7 +260,7 @@ async def _serve(
     exit_with_parent: bool,
 ) -> None:
     async with _running(make(), at) as url:
-        with _told_to_stop(exit_with_parent=exit_with_parent) as stop:
+        with told_to_stop(exit_with_parent=exit_with_parent) as stop:
             gc.collect()
             gc.freeze()  # what is there now stays: let no collection look at it again
             if oauth is not None:
@@ -290,7 +300,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 
 
 @contextlib.contextmanager
-def _told_to_stop(*, exit_with_parent: bool) -> Iterator[asyncio.Event]:
+def told_to_stop(*, exit_with_parent: bool) -> Iterator[asyncio.Event]:
     """An event that SIGTERM, Ctrl-C and, if asked for, the end of standard input set."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGTERM, signal.SIGINT)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from agent_sim.protocol import oig
 from agent_sim.protocol.endpoints import (
     BY_OPERATION,
     MODIFY_AGENTS,
@@ -134,7 +135,13 @@ def _and_above(permissions: Iterable[str]) -> frozenset[str]:
 
 
 KNOWN: Final = _and_above(
-    {AGENT_SESSION, *OF_STORES, *(permission for row in BY_OPERATION.values() for permission in row.permissions)}
+    {
+        AGENT_SESSION,
+        oig.READ,
+        oig.MODIFY,
+        *OF_STORES,
+        *(permission for row in BY_OPERATION.values() for permission in row.permissions),
+    }
 )
 """Every permission that means something here, and those above them."""
 

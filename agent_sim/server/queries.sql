@@ -592,3 +592,98 @@ ON CONFLICT (job_history_id) DO UPDATE SET accepted = accepted + excluded.accept
 
 -- name: upload_of
 SELECT accepted, refused FROM run_upload WHERE job_history_id = :job_history_id
+
+-- name: oig_job_by_name
+SELECT job_name, task_name, retry_count, parameters, concurrent, is_enabled, job_schedule_type, cron_schedule_type,
+       notification, status, failures, occurrences, trigger, next_fire
+FROM oig_job WHERE job_name = :job_name
+
+-- name: oig_job_page
+SELECT job_name, task_name, retry_count, parameters, concurrent, is_enabled, job_schedule_type, cron_schedule_type,
+       notification, status, failures, occurrences, trigger, next_fire
+FROM oig_job WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
+
+-- name: oig_job_count
+SELECT count(*) FROM oig_job WHERE {where}
+
+-- name: oig_job_add
+INSERT INTO oig_job (job_name, task_name, retry_count, parameters, concurrent, is_enabled, job_schedule_type,
+                     cron_schedule_type, notification, status)
+VALUES (:job_name, :task_name, :retry_count, :parameters, :concurrent, :is_enabled, :job_schedule_type,
+        :cron_schedule_type, :notification, :status)
+
+-- name: oig_job_change
+UPDATE oig_job SET task_name = :task_name, retry_count = :retry_count, parameters = :parameters,
+                   concurrent = :concurrent, is_enabled = :is_enabled, job_schedule_type = :job_schedule_type,
+                   cron_schedule_type = :cron_schedule_type, notification = :notification, status = :status,
+                   failures = :failures, occurrences = :occurrences
+WHERE job_name = :job_name
+
+-- name: oig_job_delete
+DELETE FROM oig_job WHERE job_name = :job_name
+
+-- name: oig_trigger_set
+UPDATE oig_job SET trigger = :trigger, next_fire = :next_fire WHERE job_name = :job_name
+
+-- name: oig_next_fire
+UPDATE oig_job SET next_fire = :next_fire WHERE job_name = :job_name
+
+-- name: oig_run_add
+INSERT INTO oig_run (job_name, occurrence, attempt, started, due, status, outcome, message, params)
+VALUES (:job_name, :occurrence, :attempt, :started, :due, :status, :outcome, :message, :params)
+RETURNING id
+
+-- name: oig_run_end
+UPDATE oig_run SET ended = :ended, due = NULL, retry_at = :retry_at, status = :status,
+                   error_message = :error_message, exception_object = :exception_object
+WHERE id = :id
+
+-- name: oig_run_interrupt
+UPDATE oig_run SET ended = :ended, due = NULL, status = 'INTERRUPTED', error_message = :error_message
+WHERE job_name = :job_name AND status = 'RUNNING'
+
+-- name: oig_run_left
+SELECT DISTINCT job_name FROM oig_run WHERE status = 'RUNNING' ORDER BY job_name
+
+-- name: oig_run_open
+SELECT count(*) FROM oig_run WHERE job_name = :job_name AND status = 'RUNNING'
+
+-- name: oig_run_by_id
+SELECT id, job_name, started, ended, status, error_message, exception_object, params
+FROM oig_run WHERE job_name = :job_name AND id = :id
+
+-- name: oig_run_last
+SELECT id, job_name, started, ended, status, error_message, exception_object, params
+FROM oig_run WHERE job_name = :job_name ORDER BY id DESC LIMIT 1
+
+-- name: oig_run_page
+SELECT id, job_name, started, ended, status, error_message, exception_object, params
+FROM oig_run WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
+
+-- name: oig_run_count
+SELECT count(*) FROM oig_run WHERE {where}
+
+-- name: oig_retries_drop
+UPDATE oig_run SET retry_at = NULL WHERE job_name = :job_name AND retry_at IS NOT NULL
+
+-- name: oig_retry_clear
+UPDATE oig_run SET retry_at = NULL WHERE id = :id
+
+-- name: oig_retries_count
+SELECT count(*) FROM oig_run WHERE job_name = :job_name AND retry_at IS NOT NULL
+
+-- name: oig_next_due
+SELECT due, id, job_name, occurrence, attempt, outcome, message FROM oig_run
+WHERE due <= :now ORDER BY due, id LIMIT 1
+
+-- name: oig_next_retry
+SELECT retry_at, id, job_name, occurrence, attempt FROM oig_run
+WHERE retry_at <= :now ORDER BY retry_at, id LIMIT 1
+
+-- name: oig_next_trigger
+SELECT next_fire, job_name FROM oig_job WHERE next_fire <= :now ORDER BY next_fire, job_name LIMIT 1
+
+-- name: oig_wake
+SELECT (SELECT min(due) FROM oig_run WHERE due IS NOT NULL),
+       (SELECT min(retry_at) FROM oig_run WHERE retry_at IS NOT NULL),
+       (SELECT min(next_fire) FROM oig_job WHERE next_fire IS NOT NULL)

@@ -1,4 +1,4 @@
--- The embedded server's tables, version 2. Times are nanoseconds since 1970 (UTC), GUIDs lower-case text, lists JSON,
+-- The embedded server's tables, version 3. Times are nanoseconds since 1970 (UTC), GUIDs lower-case text, lists JSON,
 -- enumerations the wire's numbers. Columns are named as agent_sim/query/fields.py has them, so that a compiled query
 -- runs on a table or view as it is. A schedule is its wire text (null: Immediate) and, exact to the second, its time.
 
@@ -317,3 +317,47 @@ GROUP BY agent_pool.id;
 CREATE VIEW blueprint_store_listing AS
 SELECT store.*, store_type.short_name
 FROM blueprint_store AS store JOIN store_type ON store_type.store_type = store.cert_store_type;
+
+-- Oracle Identity Governance's scheduler (command-api 8). A job is known by its name, in exactly its letters. `failures`
+-- counts consecutive ones, `occurrences` all runs that were no retries. Lists and objects are JSON.
+CREATE TABLE oig_job (
+    job_name           TEXT PRIMARY KEY,
+    task_name          TEXT NOT NULL,
+    retry_count        INTEGER NOT NULL,
+    parameters         TEXT NOT NULL DEFAULT '[]',
+    concurrent         INTEGER NOT NULL,
+    is_enabled         INTEGER NOT NULL,
+    job_schedule_type  TEXT,
+    cron_schedule_type TEXT,
+    notification       TEXT,
+    status             TEXT NOT NULL,
+    failures           INTEGER NOT NULL DEFAULT 0,
+    occurrences        INTEGER NOT NULL DEFAULT 0,
+    trigger            TEXT,                      -- null: none was set
+    next_fire          INTEGER
+);
+CREATE INDEX oig_job_fires ON oig_job (next_fire) WHERE next_fire IS NOT NULL;
+
+-- One row a run. `due` is when a run that is RUNNING will end (null: it hangs), `retry_at` when one that failed is tried
+-- again. How it will end stands in `outcome` and `message` before it does.
+CREATE TABLE oig_run (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_name         TEXT NOT NULL REFERENCES oig_job ON DELETE CASCADE,
+    occurrence       INTEGER NOT NULL,
+    attempt          INTEGER NOT NULL,
+    started          INTEGER NOT NULL,
+    ended            INTEGER,
+    due              INTEGER,
+    retry_at         INTEGER,
+    status           TEXT NOT NULL,
+    outcome          TEXT NOT NULL,
+    message          TEXT NOT NULL,
+    error_message    TEXT,
+    exception_object TEXT,
+    params           TEXT NOT NULL DEFAULT '{}'
+);
+CREATE INDEX oig_run_of_job ON oig_run (job_name, id);
+CREATE INDEX oig_run_due ON oig_run (due) WHERE due IS NOT NULL;
+CREATE INDEX oig_run_retries ON oig_run (retry_at) WHERE retry_at IS NOT NULL;
+CREATE INDEX oig_run_open ON oig_run (job_name) WHERE status = 'RUNNING';
+CREATE INDEX oig_run_started ON oig_run (started);

@@ -18,7 +18,7 @@ from agent_sim.errors import UsageError
 from agent_sim.query.sql import fold
 from agent_sim.server.ports import Filling, Parameters, Row, Values
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 APPLICATION_ID: Final = 0x41475331  # "AGS1": tells our files from other programs'
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 

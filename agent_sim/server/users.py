@@ -26,6 +26,7 @@ from typing import Final
 from agent_sim.credentials import append_private, read_private
 from agent_sim.errors import UsageError
 from agent_sim.protocol.endpoints import READ_AGENTS, READ_CERTIFICATES, READ_STORES, READ_TYPES
+from agent_sim.protocol.oig import READ as READ_SCHEDULER
 from agent_sim.server.callers import AGENT_SESSION, EVERYTHING
 from agent_sim.server.passwords import Hashed
 from agent_sim.server.permissions import read_permission
@@ -37,8 +38,8 @@ AGENT: Final = "Agent"
 
 BUILT_IN: Final[Mapping[str, frozenset[str]]] = {
     ADMINISTRATOR: EVERYTHING,
-    "Operator": frozenset({"/agents/management/", "/certificate_stores/", READ_CERTIFICATES}),
-    "Reader": frozenset({READ_AGENTS, READ_STORES, READ_TYPES, READ_CERTIFICATES}),
+    "Operator": frozenset({"/agents/management/", "/certificate_stores/", READ_CERTIFICATES, "/scheduler/"}),
+    "Reader": frozenset({READ_AGENTS, READ_STORES, READ_TYPES, READ_CERTIFICATES, READ_SCHEDULER}),
     AGENT: frozenset({AGENT_SESSION}),
 }
 """Roles that are always there (our choice); a file can add others."""

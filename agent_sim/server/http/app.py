@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from agent_sim.instants import SECOND, Instant
+from agent_sim.protocol import oig as oig_wire
 from agent_sim.protocol.endpoints import ENDPOINTS, SIM_ENDPOINTS
 from agent_sim.server.auth import Accounts
 from agent_sim.server.http.agents import AgentsSide
@@ -26,6 +27,7 @@ from agent_sim.server.http.committer import Changes, Committer
 from agent_sim.server.http.desk import Core, Desk
 from agent_sim.server.http.docs import description_sides
 from agent_sim.server.http.oauth import OAuth, TokenSide, WellKnownSide
+from agent_sim.server.http.oig import OigCore, OigSide
 from agent_sim.server.http.refusals import NOT_FOUND, UNEXPECTED, Reason, Refused, reason_of, wrong_method
 from agent_sim.server.http.rendering import error_body
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
@@ -117,6 +119,7 @@ def make_app(
     *,
     bearers: Bearers | None = None,
     oauth: OAuth | None = None,
+    oig: OigCore | None = None,
     api_bases: tuple[str, ...] = ("/KeyfactorAPI",),
     agents_bases: tuple[str, ...] = ("/KeyfactorAgents",),
     beside: Sequence[Beside] = (),
@@ -127,6 +130,9 @@ def make_app(
     """
     desk = Desk(core, accounts, settings, clock, Committer(store), bearers)
     sides = _sides(desk, oauth, api_bases, agents_bases)
+    if oig is not None:
+        scheduler = OigSide(desk, oig)
+        sides = replace(sides, by_base=((_base(oig_wire.BASE), scheduler), *sides.by_base))
 
     async def handle(request: web.Request) -> web.StreamResponse:
         side, path = sides.find(request.path)
@@ -143,6 +149,8 @@ def make_app(
     app = web.Application(handler_args=_CONNECTIONS)
     app.router.add_route("*", "/{path:.*}", handle)
     app.cleanup_ctx.append(lambda _: _sweeping(desk))
+    if oig is not None:
+        app.cleanup_ctx.append(scheduler.keeping_time)
     for one in beside:
         app.cleanup_ctx.append(partial(_serving, desk, one))
     return app
