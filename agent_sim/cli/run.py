@@ -8,7 +8,7 @@ import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -28,9 +28,10 @@ from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, OPERATOR_NAMES, Credentials, need
-from agent_sim.errors import TargetError, UsageError
+from agent_sim.errors import TargetError, TransportError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
+from agent_sim.protocol.mqtt_commands import GetMqtt, MqttState
 from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
@@ -257,7 +258,20 @@ async def _live(
         )
         stack.enter_context(_interrupts(live.interrupt))
         await live.run()
-        return live.refused, through.used()
+        return live.refused, {**through.used(), **await _told_of_mqtt(api, reached)}
+
+
+async def _told_of_mqtt(api: HttpCommand, reached: _Reached) -> Mapping[str, str]:
+    """What our own server counted at the broker."""
+    if reached.server is None or reached.broker is None:
+        return {}
+    with suppress(TransportError):
+        said = (await api.call(GetMqtt())).body
+        if isinstance(said, MqttState):
+            names = ("requests", "duplicates", "refused", "dropped", "stale", "notified")
+            counted = ", ".join(f"{getattr(said, name)} {name}" for name in names)
+            return {"mqtt_broker": reached.broker.name, "mqtt_server": counted}
+    return {}
 
 
 def _progress(planned: Plan, clock: WallClock) -> Progress:

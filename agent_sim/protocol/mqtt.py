@@ -21,6 +21,7 @@ there they are one line of JSON before the payload; a reader can tell by the abs
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -138,12 +139,11 @@ class Topics:
     def read(self, topic: str) -> tuple[Place, Kind] | None:
         """The reverse; None for a topic that is none of ours."""
         head = f"{self.prefix}/"
-        levels = topic.removeprefix(head).split("/") if topic.startswith(head) else []
-        kinds = {kind.value: kind for kind in Kind}
-        if len(levels) not in (3, 4) or levels[-1] not in kinds or not all(levels):
+        levels = topic[len(head) :].split("/") if topic.startswith(head) else []
+        if len(levels) not in (3, 4) or levels[-1] not in _KINDS or not all(levels):
             return None
         account, station, *machine = levels[:-1]
-        return Place(account, unquote(station), unquote("".join(machine))), kinds[levels[-1]]
+        return Place(account, unquote(station), unquote("".join(machine))), _KINDS[levels[-1]]
 
     def requests(self, share: str = "") -> str:
         """What the server subscribes to; servers' connections of one `share` take turns (version 5 only)."""
@@ -160,8 +160,14 @@ class Topics:
         return f"{below}/{Kind.REPLY.value}", f"{below}/{Kind.NOTIFY.value}", self.of(station.of_station, Kind.STATUS)
 
 
+_KINDS: Final = {kind.value: kind for kind in Kind}
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]*")
+
+
 def _level(text: str) -> str:
     """Any text as one topic level: letters, digits and what is harmless as they are, all else as %XX."""
+    if _PLAIN.fullmatch(text):
+        return text
     return quote(text, safe=" !&'()*,:;=@[]{}|\\~^`<>\"")
 
 
