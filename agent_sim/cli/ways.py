@@ -6,14 +6,17 @@ Wires transports to agents by what the plan says of each; it decides nothing abo
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from agent_sim.cli.brokers import BrokerInUse
 from agent_sim.credentials import Credentials
-from agent_sim.instants import Instant
+from agent_sim.errors import UsageError
+from agent_sim.faults.broker_restart import BrokerRestart as Restarted
+from agent_sim.faults.effects import BrokerDisconnect, BrokerEffect, BrokerRestart, SessionTakeover
+from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.protocol.mqtt import life_at
 from agent_sim.scenario.plan import Member, Plan, TransportPlan
 from agent_sim.transports.base import AgentTransport, Connections, Stations, Target
@@ -34,7 +37,10 @@ class Ways:
     mqtt: MqttPool | None
     http_limit: asyncio.Semaphore
     mqtt_limit: asyncio.Semaphore
+    broker: BrokerInUse | None = None
     hear: Callable[[str], None] = field(default=lambda machine: None)
+    deliveries: Callable[[str], int] = field(default=lambda machine: 1)
+    _tasks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
 
     def transport(self, number: int) -> AgentTransport:
         """The way of one agent."""
@@ -46,6 +52,45 @@ class Ways:
     def limit(self, number: int) -> asyncio.Semaphore:
         """What it shares with all others that go the same way."""
         return self.mqtt_limit if self.members[number].wire == "mqtt" else self.http_limit
+
+    # --- faults at the broker -----------------------------------------------------------------
+
+    def suffer(self, machine: str, effect: BrokerEffect) -> None:
+        """Carry out what befalls an agent's way to the broker; once for all agents of a gateway."""
+        station = None if self.mqtt is None else self.mqtt.station_of(machine)
+        if station is None:
+            return
+        match effect:
+            case BrokerRestart(down):
+                self._begin("broker", self._restart(down))
+            case BrokerDisconnect(back_after, will=True):
+                self._begin(station.name, station.break_off(back_after))
+            case BrokerDisconnect(back_after):
+                station.leave(back_after)
+            case SessionTakeover():
+                self._begin(station.name, station.be_taken_over())
+
+    def _begin(self, name: str, work: Coroutine[None, None, None]) -> None:
+        """Have it done beside all else, unless the same is being done just now."""
+        if name in self._tasks:
+            work.close()
+            return
+        task = self._tasks[name] = asyncio.create_task(work, name=f"fault at {name}")
+        task.add_done_callback(lambda _: self._tasks.pop(name, None))
+
+    async def _restart(self, down: Span) -> None:
+        assert self.broker is not None, "told apart when the run began"
+        assert self.broker.ours is not None
+        await self.broker.ours.stop()
+        await asyncio.sleep(down / SECOND)
+        await self.broker.ours.start()
+
+    async def close(self) -> None:
+        """End what faults have begun."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     def used(self) -> Mapping[str, str]:
         """What the report says of it besides the requests themselves."""
@@ -108,6 +153,9 @@ async def opened(
 ) -> AsyncIterator[Ways]:
     """All ways that the plan's agents need, open inside the block. Raises UsageError."""
     wires = Counter(member.wire for member in planned.members)
+    restarts = any(isinstance(kind, Restarted) for fault in planned.faults for kind in fault.kinds)
+    if restarts and (broker is None or broker.ours is None):
+        raise UsageError("a fault restarts the broker, which only a Mosquitto that the run has started can suffer")
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(HttpPool(target, login, limits))
         mqtt = None
@@ -123,7 +171,10 @@ async def opened(
             mqtt,
             asyncio.Semaphore(wires["http"] if limits.mode == "per_agent" else limits.limit),
             asyncio.Semaphore(max(at_once, 1) * _AT_ONCE_PER_GATEWAY),
+            broker,
         )
+        stack.push_async_callback(ways.close)
         if mqtt is not None:
             mqtt.notified = lambda machine: ways.hear(machine)
+            mqtt.deliveries = lambda machine: ways.deliveries(machine)
         yield ways

@@ -40,12 +40,18 @@ class Cast(Generic[Handle]):
     def enter(self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], operator_kind: object) -> None:
         """Put everybody on the stage."""
         self._stage = stage
+        for fleet in self._plan.operator.fleets:
+            self._write(lines.of_fleet(fleet))
         for number, member in enumerate(self._plan.members):
             agent = Agent(member.identity, member.behaviour, self._catalogue, member.online)
             kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
             self._agents[member.identity.machine] = stage.add(agent, kind, settle)
         operator = Operator(self._plan.operator, self._plan.start)
         self._operator = stage.add(operator, operator_kind, lambda: self._settle_operator(operator))
+
+    def tell(self, machine: str, event: agent_events.Event) -> None:
+        """Give one agent an event from outside."""
+        self._stage.tell(self._agents[machine], event)
 
     def stop_posting(self) -> None:
         """The operator posts nothing more; the agents go on."""

@@ -3,17 +3,19 @@
 Shared by the live fleet and by replays, so that both leave the same journal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from agent_sim.agent import events as agent
 from agent_sim.agent.behaviour import Occasion
 from agent_sim.instants import SECOND, Instant
 from agent_sim.operator import events as operator
+from agent_sim.operator.readback import Said
 from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Heartbeat, Register
-from agent_sim.protocol.command import JobHistoryRecord, ScheduledJobRecord
+from agent_sim.protocol.command import AgentRecord, JobHistoryRecord, ScheduledJobRecord, Transition
 from agent_sim.protocol.schedule import to_wire
 from agent_sim.results import journal
+from agent_sim.scenario.duties import FleetNeed
 
 _OPERATIONS = {Register: "register", Heartbeat: "heartbeat", Configure: "configure", Complete: "complete"}
 
@@ -75,6 +77,23 @@ def of_operator(fact: operator.Fact, t: float) -> Iterator[journal.Line]:
             assert_never(fact)
 
 
+def of_fleet(fleet: FleetNeed) -> journal.FleetDeclared:
+    """The line for a fleet that takes part."""
+    return journal.FleetDeclared(0.0, fleet.name, len(fleet.machines), fleet.capabilities)
+
+
+def of_said(said: Said, started: Instant, t: float) -> Iterator[journal.Line]:
+    """The lines for all that the server says, `t` seconds into the run that began at `started`."""
+    for run in said.runs:
+        yield of_run(run, started, t)
+    for job in said.waiting:
+        yield of_job(job, t)
+    yield from of_transitions(said.transitions or (), started, t)
+    for listed in said.agents:
+        yield of_server_agent(listed, started, t)
+    yield journal.ServerCensus(t, said.counted, said.transitions is not None)
+
+
 def of_run(record: JobHistoryRecord, started: Instant, t: float) -> journal.ServerRun:
     """The line for one record of the server's job history."""
     return journal.ServerRun(
@@ -95,6 +114,21 @@ def of_job(record: ScheduledJobRecord, t: float) -> journal.ServerJob:
     """The line for one job that the server still has scheduled."""
     schedule = to_wire(record.schedule) if record.schedule is not None else None
     return journal.ServerJob(t, record.id, record.job_type, record.client_machine, schedule)
+
+
+def of_transitions(transitions: Iterable[Transition], started: Instant, t: float) -> Iterator[journal.ServerStory]:
+    """A line for each job that something happened to."""
+    stories: dict[str, list[journal.Step]] = {}
+    for each in transitions:
+        step = each.kind, (each.at - started) / SECOND, each.audit_id
+        stories.setdefault(each.job_id, []).append(step)
+    for job, steps in stories.items():
+        yield journal.ServerStory(t, job, tuple(steps))
+
+
+def of_server_agent(agent: AgentRecord, started: Instant, t: float) -> journal.ServerAgent:
+    """The line for an orchestrator as the server lists it."""
+    return journal.ServerAgent(t, agent.agent_id, agent.client_machine, agent.status, _since(agent.last_seen, started))
 
 
 def _since(instant: Instant | None, started: Instant) -> float | None:

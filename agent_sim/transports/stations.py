@@ -63,6 +63,8 @@ class MqttPool:
         contract.check_account(login.username)
         self.counts = Counts()
         self.notified = notified
+        self.deliveries: Callable[[str], int] = lambda machine: 1  # how often a message to an agent is delivered
+        self._through: dict[str, _Station] = {}
         self._setup = _Setup(broker, login, how, life, tls if tls or not broker.tls else ssl.create_default_context())
         self._name = name
         self._stations: dict[str, _Station] = {}
@@ -85,8 +87,13 @@ class MqttPool:
         name = machine if how.mode == "per_agent" else f"{self._name}-{number % how.gateways}"
         station = self._stations.get(name)
         if station is None:
-            station = self._stations[name] = _Station(self._setup, name, self.counts, lambda who: self.notified(who))
+            station = self._stations[name] = _Station(self._setup, name, self)
+        self._through[machine] = station
         return MqttAgent(station, machine)
+
+    def station_of(self, machine: str) -> "_Station | None":
+        """The station of an agent; None if it has none here."""
+        return self._through.get(machine)
 
     @property
     def stations(self) -> tuple["_Station", ...]:
@@ -132,8 +139,9 @@ class _Pending:
 class _Station:
     """One connection with the agents that it carries."""
 
-    def __init__(self, setup: _Setup, name: str, counts: Counts, notified: Callable[[str], None]) -> None:
-        self._setup, self._counts, self._notified = setup, counts, notified
+    def __init__(self, setup: _Setup, name: str, pool: MqttPool) -> None:
+        self.name = name
+        self._setup, self._pool, self._counts = setup, pool, pool.counts
         self._topics = Topics(setup.broker.prefix)
         self.place = Place(setup.login.username, name)
         self._here = Status(setup.life, 0, online=True)
@@ -262,10 +270,12 @@ class _Station:
         """Every message of this connection, as the loop reads it; nothing here waits."""
         found = self._topics.read(packet.topic)
         match found:
-            case (_, Kind.REPLY):
-                self._take_reply(packet)
+            case (place, Kind.REPLY):
+                for _ in range(self._pool.deliveries(place.machine)):
+                    self._take_reply(packet)
             case (place, Kind.NOTIFY):
-                self._notified(place.machine)
+                for _ in range(self._pool.deliveries(place.machine)):
+                    self._pool.notified(place.machine)
             case (place, Kind.STATUS) if place == self.place:
                 self._take_status(packet)
             case _:
