@@ -41,7 +41,7 @@ class Kept:
     """One connection that is there whenever it can be; `keep` is its task.
 
     `open_nth` opens the n-th connection, from 1. `begin` says on each what must be said before it counts as there.
-    `down` is told whenever one is over or could not be had.
+    `down` is told whenever one is over.
     """
 
     def __init__(
@@ -98,15 +98,17 @@ class Kept:
             self._leaving.set()
 
     def _lose(self, error: TransportError) -> None:
-        if self.client is not None or type(error) is not type(self._why):
-            _logger.warning("%s: %s", self.name, error)
+        was_there = self.client is not None
+        if was_there or type(error) is not type(self._why):
+            _logger.info("%s: %s", self.name, error)
         self.client, self._why = None, error if isinstance(error, ConnectFailed) else ConnectFailed(str(error))
         self._failures += 1
         if isinstance(error, BrokerRefused):
             self._news.set()  # whoever waits need not wait any longer
         else:
             self._news.clear()
-        self._down(error)
+        if was_there:
+            self._down(error)
 
     def _pause(self) -> Span:
         """0.1 s, 0.2 s, 0.4 s ... up to 10 s, each cut by up to half, so that stations do not come back in step."""

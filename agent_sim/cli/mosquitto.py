@@ -38,7 +38,7 @@ def installed() -> Path | None:
 
 @dataclass
 class Mosquitto:
-    """One broker; `more` are further lines of its configuration."""
+    """One broker; `more` are further lines of its configuration, `acl` another one than the usual."""
 
     program: Path
     folder: Path
@@ -46,6 +46,7 @@ class Mosquitto:
     agents: Sequence[Credentials]
     prefix: str = PREFIX
     more: tuple[str, ...] = ()
+    acl: str = ""
     port: int = 0
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
 
@@ -107,7 +108,11 @@ class Mosquitto:
         return lines[-1] if lines else "it said nothing"
 
     def _write(self) -> None:
-        files = {"passwords": self._passwords(), "acl": self._acl(), "mosquitto.conf": self._configuration()}
+        files = {
+            "passwords": self._passwords(),
+            "acl": self.acl or self._usual_acl(),
+            "mosquitto.conf": self._configuration(),
+        }
         for name, text in files.items():
             path = self.folder / name
             path.touch(mode=0o600)
@@ -133,7 +138,7 @@ class Mosquitto:
     def _passwords(self) -> str:
         return "".join(f"{login.username}:{hashed(login.password)}\n" for login in (self.server, *self.agents))
 
-    def _acl(self) -> str:
+    def _usual_acl(self) -> str:
         # %u: whoever signs in as a user may speak only as the account of that name.
         return f"pattern readwrite {self.prefix}/%u/#\n\nuser {self.server.username}\ntopic readwrite {self.prefix}/#\n"
 

@@ -64,7 +64,7 @@ class Ways:
             case BrokerRestart(down):
                 self._begin("broker", self._restart(down))
             case BrokerDisconnect(back_after, will=True):
-                self._begin(station.name, station.break_off(back_after))
+                station.break_off(back_after)
             case BrokerDisconnect(back_after):
                 station.leave(back_after)
             case SessionTakeover():

@@ -198,7 +198,7 @@ class _Line:
         self._how, self._number, self._take, self._work = how, number, take, work
         self._workers: list[asyncio.Task[None]] = []
         self.inbox: asyncio.Queue[tuple[Place | None, Packet]] = asyncio.Queue(_WAITING)
-        self.kept = Kept(f"bridge {number}", self._open_nth, self._begin, lambda error: self._dismiss())
+        self.kept = Kept(f"bridge {number}", self._open_nth, self._begin, self._down)
         self._keeping = asyncio.create_task(self.kept.keep(), name=self.kept.name)
 
     def put(self, item: tuple[Place | None, Packet], presence: Presence) -> bool:
@@ -238,6 +238,10 @@ class _Line:
     async def _worker(self, client: Client) -> None:
         with contextlib.suppress(TransportError):  # the connection is over, and so are its workers
             await self._work(self, client)
+
+    def _down(self, error: TransportError) -> None:
+        _logger.warning("%s: %s", self.kept.name, error)
+        self._dismiss()
 
     def _dismiss(self) -> None:
         for worker in self._workers:

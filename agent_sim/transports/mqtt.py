@@ -103,6 +103,13 @@ class Connection:
         if any((code.value if isinstance(code, ReasonCode) else code) >= 0x80 for code in codes):
             raise BrokerRefused(f"{self.url} refuses our subscriptions: its ACL must allow them")
 
+    def cut(self) -> None:
+        """Break the connection without a word, as a network or a crash does."""
+        wire = self.client._client.socket()  # the only way to it that aiomqtt leaves
+        if isinstance(wire, socket.socket):
+            with contextlib.suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+
     async def lost(self) -> None:
         """Return when the connection is over."""
         with contextlib.suppress(aiomqtt.MqttError):

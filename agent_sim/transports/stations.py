@@ -153,6 +153,7 @@ class _Station:
         self._kept = Kept(f"station {name}", self._open_nth, self._begin, self._down)
         self._keeping = asyncio.create_task(self._kept.keep(), name=f"station {name}")
         self._mending: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
 
     async def close(self) -> None:
         """Say goodbye, so that nobody waits for the will, and disconnect."""
@@ -183,7 +184,11 @@ class _Station:
         )
         setup = self._setup
         async with opened(setup.broker, setup.login, setup.tls, link, how.connect_timeout, self._take) as connection:
-            yield connection
+            self._connection = connection
+            try:
+                yield connection
+            finally:
+                self._connection = None
 
     async def _begin(self, client: Client, number: int) -> None:
         """Subscribe, say that we are here, and hear it: only then may we both write and read our topics."""
@@ -212,19 +217,16 @@ class _Station:
         """Say goodbye to the broker and come back after a while."""
         self._kept.stay_away(away, now=True)
 
-    async def break_off(self, away: Span) -> None:
-        """Lose the connection without a goodbye, so that the broker says our will, and come back after a while."""
-        # A clean start ends the session that the will belongs to: only then does a broker say it at once.
+    def break_off(self, away: Span) -> None:
+        """Lose the connection without a goodbye, so that the broker says our will; come back after a while."""
         self._kept.stay_away(away, now=False)
-        await self._take_over(clean_start=True)
+        if self._connection is not None:
+            self._connection.cut()
 
     async def be_taken_over(self) -> None:
         """Somebody else connects under our name, and goes: the broker throws us out, and what it had for us is gone."""
-        await self._take_over(clean_start=False)
-
-    async def _take_over(self, *, clean_start: bool) -> None:
         setup, how = self._setup, self._setup.how
-        link = Link(self.place.station, how.version, clean_start, how.session_expiry)
+        link = Link(self.name, how.version, session_expiry=how.session_expiry)
         with contextlib.suppress(TransportError):
             async with opened(setup.broker, setup.login, setup.tls, link, how.connect_timeout, lambda packet: None):
                 pass

@@ -164,7 +164,7 @@ async def test_a_gateway_that_crashes_takes_its_agents_offline_by_its_will():
         assert world.presence.state().online == 5
 
         [station] = pool.stations
-        await station.break_off(away=60 * SECOND)
+        station.break_off(away=60 * SECOND)
 
         await until(lambda: world.presence.state().online == 0)
 

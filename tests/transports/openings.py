@@ -7,6 +7,7 @@ for the others.
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -38,6 +39,7 @@ class Odd(Enum):
     UNREADABLE = "an answer that is no JSON"
     EMPTY = "an answer without a body"
     SILENCE = "no answer at all"
+    BREAK = "the connection ends instead"
 
 
 BrokerAt = Callable[[], contextlib.AbstractAsyncContextManager[tuple[Broker, Version]]]
@@ -63,7 +65,7 @@ class FarEnd:
 async def direct_agents(far: FarEnd, how: Connections = PATIENT) -> AsyncIterator[Callable[[int], AgentTransport]]:
     def handle(request: AgentRequest, now: int) -> AgentReply:
         match far.take(request):
-            case Odd.SILENCE:
+            case Odd.SILENCE | Odd.BREAK:
                 raise ReplyTimeout("the answer was dropped")  # how a shell without sockets says it
             case Odd():
                 return AgentReply(200, None)
@@ -105,6 +107,8 @@ async def _answer(wire: Wire, reply: AgentReply | Odd, request: bytes) -> None:
     match reply:
         case Odd.SILENCE:
             await asyncio.Event().wait()
+        case Odd.BREAK:
+            wire.reset()
         case Odd.UNREADABLE:
             await wire.say(response(b'{"Session": 7'))
         case Odd.EMPTY:
@@ -146,7 +150,7 @@ async def mqtt_agents(
 ) -> AsyncIterator[Callable[[int], AgentTransport]]:
     async with contextlib.AsyncExitStack() as stack:
         broker, version = await stack.enter_async_context(at())
-        await stack.enter_async_context(_answering(far, broker, version))
+        await stack.enter_async_context(answering_at(far, broker, version))
         stations = Stations(
             mode, version=version, connect_timeout=how.connect_timeout, request_timeout=how.request_timeout
         )
@@ -155,10 +159,13 @@ async def mqtt_agents(
 
 
 @contextlib.asynccontextmanager
-async def _answering(far: FarEnd, broker: Broker, version: Version) -> AsyncIterator[None]:
+async def answering_at(
+    far: FarEnd, broker: Broker, version: Version, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """The far end as a server at a broker."""
     topics, tasks, waiting = Topics(broker.prefix), set[asyncio.Task[None]](), asyncio.Queue[Packet]()
     link = Link("far-end", version)
-    async with opened(broker, SERVER, None, link, 10 * SECOND, waiting.put_nowait) as connection:
+    async with opened(broker, SERVER, tls, link, 10 * SECOND, waiting.put_nowait) as connection:
         await connection.subscribe((topics.requests(),))
 
         async def answer(packet: Packet) -> None:
@@ -168,6 +175,12 @@ async def _answering(far: FarEnd, broker: Broker, version: Version) -> AsyncIter
             match odd:
                 case Odd.SILENCE:
                     return
+                case Odd.BREAK:
+                    found = topics.read(packet.topic)
+                    assert found is not None
+                    link = Link(found[0].station, version)  # whoever takes a name throws out who has it
+                    async with opened(broker, SERVER, None, link, 10 * SECOND, lambda packet: None):
+                        return
                 case Odd.UNREADABLE:
                     reply = replace(contract.answer(packet.headers, AgentReply(200, None)), payload=b'{"Session": 7')
                 case Odd.EMPTY:

@@ -238,6 +238,41 @@ async def test_a_caller_that_gives_up_leaves_the_others_alone(opening):
         assert await agent(0).send(beat("token-1")) == answers["token-1"]
 
 
+@agents
+async def test_requests_of_one_agent_that_follow_each_other_arrive_in_order(opening):
+    far = FarEnd(lambda request: AgentReply(200, HeartbeatReply(1, True, OK)))
+
+    async with opening(far) as agent:
+        for number in range(40):
+            await agent(0).send(beat(f"token-{number}"))
+
+    assert [request.body.session_token for request in far.seen] == [f"token-{number}" for number in range(40)]
+
+
+@agents
+async def test_bodies_of_megabytes_travel_whole_both_ways(opening):
+    log = "line of a log, with ünïcode\n" * 80_000
+    complete = AgentRequest("/X/Complete", Complete(Result.SUCCESS, 7, "job-1", "", "token-1", log))
+    told = AgentReply(200, CompletionReply(OK, "j" * 1_000_000))
+    far = FarEnd(lambda request: told)
+
+    async with opening(far) as agent:
+        assert await agent(0).send(complete) == told
+
+    assert [request.body for request in far.seen] == [complete.body]
+
+
+@agents
+async def test_after_a_connection_is_lost_the_next_request_finds_its_way(opening):
+    answers = {"break": Odd.BREAK, "token-1": AgentReply(200, HeartbeatReply(1, True, OK))}
+
+    async with opening(FarEnd(lambda request: answers[request.body.session_token])) as agent:
+        for _ in range(2):
+            with pytest.raises(ReplyTimeout):
+                await agent(0).send(beat("break"))
+            assert await agent(0).send(beat("token-1")) == answers["token-1"]
+
+
 # --- the management API -----------------------------------------------------------------------
 
 AT = from_iso("2026-01-02T23:30:00.125Z") + 456_789  # finer than the wire's milliseconds
