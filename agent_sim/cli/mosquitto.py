@@ -58,7 +58,7 @@ class Mosquitto:
     async def start(self) -> None:
         """Start it, on the port that it had before if there was one. Raises UsageError in its own words."""
         self.port = self.port or free_port()
-        self._write()
+        self.write()
         with (self.folder / "mosquitto.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self.program, "-c", self.folder / "mosquitto.conf",
@@ -107,7 +107,8 @@ class Mosquitto:
         lines = (self.folder / "mosquitto.log").read_text("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Its files."""
         files = {
             "passwords": self._passwords(),
             "acl": self.acl or self._usual_acl(),

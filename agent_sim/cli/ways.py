@@ -136,9 +136,10 @@ def check(planned: Plan, limits: Connections) -> None:
 def described(planned: Plan, limits: Connections) -> str:
     """The connections in a few words, for the report."""
     wires = Counter(member.wire for member in planned.members)
-    mode = "one each" if limits.mode == "per_agent" else f"{planned.transport.mqtt.gateways} gateways"
-    said = [limits.mode] * bool(wires["http"]) + [f"MQTT, {mode}"] * bool(wires["mqtt"])
-    return " and ".join(said) if len(said) < 2 else f"HTTP {said[0]}, {said[1]}"
+    through = "one each" if limits.mode == "per_agent" else f"{planned.transport.mqtt.gateways} gateways"
+    if not wires["mqtt"]:
+        return limits.mode
+    return f"MQTT, {through}" if not wires["http"] else f"HTTP {limits.mode} and MQTT, {through}"
 
 
 @asynccontextmanager
