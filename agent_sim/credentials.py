@@ -21,7 +21,14 @@ AGENT_NAMES: Final = ("AGENT_SIM_AGENT_USERNAME", "AGENT_SIM_AGENT_PASSWORD")
 MQTT_NAMES: Final = ("AGENT_SIM_MQTT_USERNAME", "AGENT_SIM_MQTT_PASSWORD")
 """The variables that name a pair, in the environment and in a credential file alike."""
 
-_ALL_NAMES: Final = (*OPERATOR_NAMES, *AGENT_NAMES, *MQTT_NAMES)
+TOKEN_NAMES: Final = (
+    *("AGENT_SIM_TOKEN_URL", "AGENT_SIM_TOKEN_SCOPES", "AGENT_SIM_TOKEN_AUDIENCE"),
+    *("AGENT_SIM_CLIENT_ID", "AGENT_SIM_CLIENT_SECRET"),
+    *("AGENT_SIM_AGENT_CLIENT_ID", "AGENT_SIM_AGENT_CLIENT_SECRET"),
+)
+"""Those of OAuth: where tokens are fetched, and by which client for the operator and for agents (see `logins`)."""
+
+_ALL_NAMES: Final = (*OPERATOR_NAMES, *AGENT_NAMES, *MQTT_NAMES, *TOKEN_NAMES)
 _LONGEST_FILE: Final = 65536
 
 

@@ -17,6 +17,8 @@ import psutil
 
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, Credentials
 from agent_sim.errors import UsageError
+from agent_sim.logins import clear
+from agent_sim.scenario.models import Scenario
 from agent_sim.settings import ServerSettings
 
 _READY: Final = "ready at "
@@ -32,7 +34,7 @@ class Logins:
     agent: Credentials
 
     def environment(self) -> dict[str, str]:
-        """The same as environment variables, for the server and for Locust: never argv."""
+        """The same as environment variables, for the server and for others of ours: never argv."""
         return {
             name: value
             for names, login in ((OPERATOR_NAMES, self.operator), (AGENT_NAMES, self.agent))
@@ -89,7 +91,7 @@ async def embedded_server(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env={**os.environ, **logins.environment(), **(secret or {})},
+            env={**clear(os.environ), **logins.environment(), **(secret or {})},
             start_new_session=True,  # Ctrl-C is for us: the server outlives it until the report is written
         )
         try:
@@ -100,6 +102,11 @@ async def embedded_server(
             yield Embedded(address, process.pid)
         finally:
             await _stop(process)
+
+
+def options_for(scenario: Scenario) -> tuple[str, ...]:
+    """What else the server is started with, for the ways in which the scenario's agents sign in."""
+    return ("--oauth",) if any(fleet.auth.kind == "bearer" for fleet in scenario.fleets) else ()
 
 
 async def _address(process: asyncio.subprocess.Process) -> str | None:

@@ -16,9 +16,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from agent_sim.cli import ways
+from agent_sim.cli import identities, ways
 from agent_sim.cli.brokers import BrokerInUse, own_broker
-from agent_sim.cli.embedded import Embedded, Logins, cpu_seconds, embedded_server, made_logins
+from agent_sim.cli.embedded import Embedded, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
@@ -26,11 +26,14 @@ from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.preflight import check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
+from agent_sim.cli.sign_in import Parties, agents_login, signed
 from agent_sim.cli.storm_process import StormProcess
-from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, OPERATOR_NAMES, Credentials, need
+from agent_sim.cli.targets import drive
+from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, Credentials, need
 from agent_sim.errors import TargetError, TransportError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
+from agent_sim.logins import need_operator, variables
 from agent_sim.protocol.mqtt_commands import GetMqtt, MqttState
 from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, dump, load, overrides
@@ -59,6 +62,8 @@ class Options:
     ca: Path | None
     credentials: Path | None
     owned: str | None
+    certificate_id: int | None
+    state: Path | None
     foreign: tuple[str, ...]
     runs: Path
     db: str
@@ -81,6 +86,13 @@ def run(
     ] = None,
     i_own_this_target: Annotated[
         str | None, typer.Option(metavar="HOST", help="Needed for storms, approvals or more than 10 agents elsewhere.")
+    ] = None,
+    certificate_id: Annotated[
+        int | None, typer.Option(min=1, help="The target's certificate that Management adds; else it only removes.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="File that keeps the agents' ids between runs; unless given, one of the target in RUNS."),
     ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the scenario.")] = None,
     set_: Annotated[
@@ -115,8 +127,8 @@ def run(
     wire = [] if transport is None else [f"transport.kind={transport}"]
     given = overrides(profile, param or (), (*(set_ or ()), *wire), seed)
     options = Options(
-        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, tuple(foreign or ()),
-        runs, db, port, MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version),
+        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id, state,
+        tuple(foreign or ()), runs, db, port, MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version),
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -181,7 +193,7 @@ class _Reached:
     """A target that we can talk to; `server` only if it is our own."""
 
     target: Target
-    logins: Logins
+    logins: Parties
     server: Embedded | None = None
     broker: BrokerInUse | None = None
 
@@ -193,9 +205,12 @@ class _Reached:
 async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
     wants_broker = any(member.wire == "mqtt" for member in plan(scenario, 0).members)
     if options.target is not None:
-        logins = Logins(*(need(names, os.environ, options.credentials) for names in (OPERATOR_NAMES, AGENT_NAMES)))
+        members = plan(scenario, 0).members
+        parties = Parties(
+            need_operator(os.environ, options.credentials), agents_login(members, os.environ, options.credentials)
+        )
         target = Target.at(options.target, options.agents_url, options.api_url, options.ca)
-        yield _Reached(target, logins, broker=_named_broker(options, None) if wants_broker else None)
+        yield _Reached(target, parties, broker=_named_broker(options, None) if wants_broker else None)
         return
     logins, settings = made_logins(), plan(scenario, 0).server
     async with AsyncExitStack() as stack:
@@ -207,9 +222,10 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
             broker = await stack.enter_async_context(own_broker(logins.agent, folder.path))
         more = () if broker is None else (*broker.options, *options.mqtt.files())
         secret = {} if broker is None else broker.environment()
+        more = (*options_for(scenario), *more)
         starting = embedded_server(settings, logins, folder.path, options.port, options.db, more, secret)
         server = await stack.enter_async_context(starting)
-        yield _Reached(Target.at(server.address), logins, server, broker)
+        yield _Reached(Target.at(server.address), Parties(logins.operator, logins.agent), server, broker)
 
 
 def _named_broker(options: Options, server: Credentials | None) -> BrokerInUse:
@@ -236,10 +252,14 @@ async def _live(
     clock, target, logins = WallClock(), reached.target, reached.logins
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
-        api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
+        sign_in = await stack.enter_async_context(signed(logins.operator, target.ca))
+        api = HttpCommand(await stack.enter_async_context(HttpSession(target, sign_in, ours)), target)
         await check_target(api, target)
         planned = plan(scenario, clock() + _LEAD)
-        planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
+        duties = replace(planned.operator, may_approve=approve, certificate_id=options.certificate_id)
+        planned = replace(planned, operator=duties)
+        state = _state(options)
+        planned = planned if state is None else identities.known(planned, identities.read(state))
         through = await stack.enter_async_context(
             ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock())
         )
@@ -258,6 +278,8 @@ async def _live(
         )
         stack.enter_context(_interrupts(live.interrupt))
         await live.run()
+        if state is not None and not live.refused:
+            await _keep(state, target, planned, api)
         return live.refused, {**through.used(), **await _told_of_mqtt(api, reached)}
 
 
@@ -272,6 +294,22 @@ async def _told_of_mqtt(api: HttpCommand, reached: _Reached) -> Mapping[str, str
             counted = ", ".join(f"{getattr(said, name)} {name}" for name in names)
             return {"mqtt_broker": reached.broker.name, "mqtt_server": counted}
     return {}
+
+
+def _state(options: Options) -> Path | None:
+    """Where identities are kept; the embedded server forgets them itself, unless told to keep its own."""
+    if options.state is not None or options.target is None:
+        return options.state
+    return identities.file_for(options.target, options.runs)
+
+
+async def _keep(state: Path, target: Target, planned: Plan, api: HttpCommand) -> None:
+    try:
+        agents = await drive(identities.given(planned.operator.prefix), api)
+    except TargetError as error:
+        sys.stderr.write(f"remark: the agents' ids are not kept: {error}\n")
+        return
+    identities.write(state, target.sim_url, {agent.client_machine: agent.agent_id for agent in agents})
 
 
 def _progress(planned: Plan, clock: WallClock) -> Progress:
@@ -305,11 +343,11 @@ def _opening(
     )
 
 
-def _storm(storm: StormPlan, options: Options, target: Target, logins: Logins, folder: RunFolder) -> StormProcess:
+def _storm(storm: StormPlan, options: Options, target: Target, logins: Parties, folder: RunFolder) -> StormProcess:
     more: list[str] = [f"--foreign={host}" for host in options.foreign]
     if options.owned is not None:
         more += ["--i-own-this-target", options.owned]
-    return StormProcess(storm, target, folder.path, logins.environment(), tuple(more))
+    return StormProcess(storm, target, folder.path, variables(logins.operator), tuple(more))
 
 
 @contextmanager

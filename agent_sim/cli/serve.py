@@ -45,6 +45,7 @@ from agent_sim.server.oig_tasks import Succeeding
 from agent_sim.server.store import SqliteStore
 from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
+from agent_sim.server.web.browsers import Browsers
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
 DRAIN_SECONDS: Final = 3.0
@@ -115,6 +116,9 @@ def serve(
     mqtt_connections: Annotated[
         int, typer.Option(min=1, max=64, help="Connections that share the requests (version 5).")
     ] = 1,
+    sign_in_link: Annotated[
+        bool, typer.Option("--sign-in-link", help="Print a link that signs one browser in as the operator, once.")
+    ] = False,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
     ] = False,
@@ -141,6 +145,7 @@ def serve(
             listening(secured, store, chosen, RandomMint(), host, db, time.time_ns()) as context,
         ):
             at = _Address(host, port, context)
+            browsers = Browsers(time.time_ns)
             server = Server(store, chosen, RandomMint())
             bearers, token_endpoint = tokens
             aside = beside(broker, credentials, server)
@@ -152,10 +157,20 @@ def serve(
                 chosen,
                 bearers=bearers,
                 oauth=token_endpoint,
+                browsers=browsers,
                 oig=OigServer(store, chosen, Succeeding()),
                 beside=aside,
             )
-            asyncio.run(_serve(at, make, chosen, token_endpoint, exit_with_parent=exit_with_parent))
+            asyncio.run(
+                _serve(
+                    at,
+                    make,
+                    chosen,
+                    token_endpoint,
+                    partial(browsers.link, accounts.operator) if sign_in_link else None,
+                    exit_with_parent=exit_with_parent,
+                )
+            )
     except AgentSimError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -256,6 +271,7 @@ async def _serve(
     make: Callable[[], web.Application],
     settings: ServerSettings,
     oauth: OAuth | None,
+    sign_in_link: Callable[[], str] | None,
     *,
     exit_with_parent: bool,
 ) -> None:
@@ -267,6 +283,8 @@ async def _serve(
                 oauth.opened_at(settings.oauth_address or url)
             _warn_of_exposure(at)
             typer.echo(f"agent-sim server ready at {url}")
+            if sign_in_link is not None:
+                typer.echo(f"sign in once, within half an hour: {url}/ui/sign-in?link={sign_in_link()}")
             await stop.wait()
 
 

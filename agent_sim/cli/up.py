@@ -21,7 +21,7 @@ import typer
 
 from agent_sim.cli import ways
 from agent_sim.cli.brokers import BrokerInUse, own_broker
-from agent_sim.cli.embedded import Embedded, Logins, embedded_server, made_logins
+from agent_sim.cli.embedded import Embedded, Logins, embedded_server, made_logins, options_for
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
@@ -114,6 +114,7 @@ async def _up(options: Options) -> int:
             wants_broker = any(member.wire == "mqtt" for member in outline.members)
             broker = await stack.enter_async_context(own_broker(logins.agent, folder)) if wants_broker else None
             more, secret = (broker.options, broker.environment()) if broker is not None else ((), {})
+            more = (*options_for(scenario), *more)
             starting = embedded_server(outline.server, logins, folder, options.port, options.db, more, secret)
             server = await stack.enter_async_context(starting)
             fleet = await stack.enter_async_context(_fleet(scenario, server, logins, limits, broker))

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent_sim.cli.brokers import BrokerInUse
+from agent_sim.cli.sign_in import ways as http_ways
 from agent_sim.credentials import Credentials
 from agent_sim.errors import UsageError
 from agent_sim.faults.broker_restart import BrokerRestart as Restarted
 from agent_sim.faults.effects import BrokerDisconnect, BrokerEffect, BrokerRestart, SessionTakeover
 from agent_sim.instants import SECOND, Instant, Span
+from agent_sim.logins import Login
 from agent_sim.protocol.mqtt import life_at
 from agent_sim.scenario.plan import Member, Plan, TransportPlan
 from agent_sim.transports.base import AgentTransport, Connections, Stations, Target
-from agent_sim.transports.http import HttpPool
 from agent_sim.transports.limits import check_limits
 from agent_sim.transports.stations import MqttPool
 
@@ -33,7 +34,7 @@ class Ways:
     """A transport and a limit of requests at once for every agent."""
 
     members: tuple[Member, ...]
-    http: HttpPool
+    http: Callable[[int], AgentTransport]
     mqtt: MqttPool | None
     http_limit: asyncio.Semaphore
     mqtt_limit: asyncio.Semaphore
@@ -47,7 +48,7 @@ class Ways:
         member = self.members[number]
         if member.wire == "mqtt" and self.mqtt is not None:
             return self.mqtt.agent(number, member.identity.machine)
-        return self.http.agent(number)
+        return self.http(number)
 
     def limit(self, number: int) -> asyncio.Semaphore:
         """What it shares with all others that go the same way."""
@@ -146,7 +147,7 @@ def described(planned: Plan, limits: Connections) -> str:
 async def opened(
     planned: Plan,
     target: Target,
-    login: Credentials,
+    login: Login | None,
     limits: Connections,
     broker: BrokerInUse | None,
     tls: ssl.SSLContext | None,
@@ -158,10 +159,14 @@ async def opened(
     if restarts and (broker is None or broker.ours is None):
         raise UsageError("a fault restarts the broker, which only a Mosquitto that the run has started can suffer")
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(HttpPool(target, login, limits))
+        http = await stack.enter_async_context(http_ways(planned.members, target, login, limits))
         mqtt = None
         how = None if broker is None else stations(planned.transport, broker)
         if broker is not None and how is not None:
+            if not isinstance(login, Credentials):
+                raise UsageError(
+                    "agents sign in at a broker with a user name and password, as AGENT_SIM_AGENT_USERNAME"
+                )
             life = life_at(now)
             name = f"{planned.prefix}gateway-{life:x}"  # its own in every run: two runs do not throw each other out
             mqtt = await stack.enter_async_context(MqttPool(broker.at, login, how, life, name, tls))

@@ -48,6 +48,8 @@ class Member:
     online: Instant
     stores: int
     wire: Wire = "http"
+    auth: Literal["basic", "bearer", "none"] = "basic"
+    agent_id: str = ""  # that it was given in an earlier run
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
             online=start + arrival,
             stores=stores[index],
             wire=(fleet.transport or scenario.transport).kind,
+            auth=fleet.auth.kind,
         )
         for index, arrival in enumerate(arrivals(scenario, fleet))
     )
