@@ -62,6 +62,10 @@ class ServerSettings:
     strict_headers: bool = True  # command-api 1.2
     sim_api: bool = False  # our own /sim/ endpoints
 
+    # At a broker (our own contract)
+    mqtt_clean_start: bool = False  # whether a connection forgets what its predecessor missed
+    mqtt_session_expiry: Span = 5 * MINUTE  # how long the broker keeps that
+
     # Oracle Identity Governance's scheduler (command-api 8: all of these inferred)
     oig_unknown_job: Literal[404, 400] = 404  # the status for a job that does not exist; the product may use 400
     oig_run_disabled: Literal["refuse", "run"] = "refuse"  # what a request to run a disabled job does

@@ -148,7 +148,7 @@ def serve(
             browsers = Browsers(time.time_ns)
             server = Server(store, chosen, RandomMint())
             bearers, token_endpoint = tokens
-            aside = beside(broker, credentials, server)
+            aside = beside(broker, credentials, server, chosen)
             make = partial(
                 make_app,
                 server,

@@ -72,6 +72,7 @@ class AtBroker:
     tls: ssl.SSLContext | None = None
     version: Version = "5"
     connections: int = 1
+    clean_start: bool = False
     session_expiry: Span = 5 * MINUTE
     patience: Span = 10 * SECOND
 
@@ -221,7 +222,7 @@ class _Line:
     async def _open_nth(self, number: int) -> AsyncIterator[Connection]:
         how = self._how
         name = f"{how.broker.prefix.replace('/', '-')}-server-{self._number}"
-        link = Link(name, how.version, session_expiry=how.session_expiry)
+        link = Link(name, how.version, how.clean_start, how.session_expiry)
         take = partial(self._take, self)
         async with opened(how.broker, how.login, how.tls, link, how.patience, take) as connection:
             yield connection

@@ -218,6 +218,46 @@ def until_started(jobs: int, transport: str) -> list[float]:
     return sorted(line["t"] - posted[line["job"]] for line in lines if line["event"] == "job_configured")
 
 
+RESTARTS = """
+version: 1
+name: restarts
+seed: 1
+stop: {{after: 60s, drain: 60s}}
+server: {{retries: 1}}
+transport: {{kind: mqtt, timeouts: {{connect: 2s, request: 5s}}}}
+fleets:
+  - {{name: lab, count: {agents}, capabilities: [LOGS], heartbeat: {{every: 5s}}}}
+behaviours:
+  - name: default
+    jobs:
+      - type: LOGS
+        duration: 300ms
+        outcomes: [{{result: success, weight: 80%}}, {{result: failure, weight: 20%}}]
+schedules:
+  - {{name: fetch, type: LOGS, every: 5s, spread: 4s}}
+faults:
+  - {{name: restart, at: 5s, every: 8s, do: {{broker_restart: 2s}}}}
+checks:
+  invariants: {{no_lost_jobs: true, at_most_once: true}}
+"""
+
+
+def restarted(agents: int) -> tuple[int, int, str, list[str]]:
+    """Restarts, runs, the verdict, and what the two laws say."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "restarts.yaml"
+        path.write_text(RESTARTS.format(agents=agents))
+        words = ["run", str(path), "--runs", folder]
+        subprocess.run([sys.executable, "-m", "agent_sim.cli.main", *words], check=False, capture_output=True)
+        [journal] = Path(folder).glob("*/journal.jsonl")
+        lines = [json.loads(line) for line in journal.read_text().splitlines()]
+        [result] = Path(folder).glob("*/result.json")
+        said = json.loads(result.read_text())
+    events = [line["event"] for line in lines]
+    laws = [f"{law['answer']}  {law['name']} · {law['detail']}" for law in said["verdicts"]]
+    return events.count("fault_armed"), events.count("job_completed"), said["verdict"], laws
+
+
 async def main(given: argparse.Namespace) -> None:
     print(", ".join(f"{name} {value}" for name, value in environment().items()))
     cost = await messages(given.requests, given.rounds)
@@ -242,6 +282,10 @@ async def main(given: argparse.Namespace) -> None:
             f"  {transport}  median {median(spans):.3f} s, p95 {spans[int(len(spans) * 0.95)]:.3f} s,"
             f" longest {spans[-1]:.3f} s (n={len(spans)})"
         )
+    restarts, runs, verdict, laws = restarted(given.restart_agents)
+    print(f"\n{restarts} restarts of the broker in a minute, {runs} runs meanwhile: {verdict}")
+    for law in laws:
+        print(f"  {law}")
 
 
 if __name__ == "__main__":
@@ -250,5 +294,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--gateway-agents", type=int, default=20_000)
     parser.add_argument("--own-agents", type=int, default=1000)
+    parser.add_argument("--restart-agents", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=40)
     asyncio.run(main(parser.parse_args()))
