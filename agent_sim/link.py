@@ -58,7 +58,7 @@ class Kept:
         self._failures = 0
         self._why: TransportError = ConnectFailed("not connected yet")
         self._news = asyncio.Event()  # set once there is a connection, or the first refusal to have one
-        self._leaving = asyncio.Event()
+        self._leaving: asyncio.Future[None] | None = None
         self._away: Span = 0
 
     async def keep(self) -> None:
@@ -83,19 +83,19 @@ class Kept:
             await self._until_over(client)
 
     async def _until_over(self, client: Client) -> None:
-        self._leaving.clear()
-        ends = [asyncio.create_task(wait) for wait in (client.lost(), _set(self._leaving))]
+        self._leaving = asyncio.get_running_loop().create_future()
+        lost = asyncio.create_task(client.lost(), name=f"{self.name} lost")
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({lost, self._leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for end in ends:
-                end.cancel()
+            lost.cancel()
+            self._leaving = None
 
     def stay_away(self, span: Span, *, now: bool) -> None:
         """Once this connection is over, make no other for so long; `now`: end it, with a goodbye."""
         self._away = span
-        if now:
-            self._leaving.set()
+        if now and self._leaving is not None and not self._leaving.done():
+            self._leaving.set_result(None)
 
     def _lose(self, error: TransportError) -> None:
         was_there = self.client is not None
@@ -123,10 +123,6 @@ class Kept:
             if self.client is None:
                 raise type(self._why)(str(self._why))  # anew: each caller gets its own traceback
         return self.client
-
-
-async def _set(event: asyncio.Event) -> None:
-    await event.wait()
 
 
 def trust(ca: Path | None, certificate: Path | None, private_key: Path | None) -> ssl.SSLContext:

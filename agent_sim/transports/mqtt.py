@@ -11,7 +11,8 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
@@ -60,7 +61,7 @@ async def opened(
         max_concurrent_outgoing_calls=_AT_ONCE,
         tls_context=tls,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # else each message waits 40 ms for an ACK
-        queue_type=_inbox(take),
+        queue_type=cast(type[_Inbox], partial(_Inbox, take)),  # it is called, and nothing else
     )
     client.pending_calls_threshold = _AT_ONCE  # where it would begin to warn
     try:
@@ -114,20 +115,21 @@ class Connection:
         """Return when the connection is over."""
         with contextlib.suppress(aiomqtt.MqttError):
             async for _ in self.client.messages:
-                pass  # none comes this way: see _inbox
+                pass  # none comes this way: see _Inbox
 
 
-def _inbox(take: Callable[[Packet], None]) -> type["asyncio.Queue[aiomqtt.Message]"]:
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
     """A queue that keeps nothing and hands on at once: iterating over messages costs a task for each of them."""
 
-    class Inbox(asyncio.Queue[aiomqtt.Message]):
-        def put_nowait(self, item: aiomqtt.Message) -> None:
-            payload = item.payload if isinstance(item.payload, bytes) else b""
-            properties = {} if item.properties is None else vars(item.properties)
-            with contextlib.suppress(MalformedMessage):
-                take(contract.read_packet(item.topic.value, payload, properties, retain=item.retain))
+    def __init__(self, take: Callable[[Packet], None], maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self._hand_on = take
 
-    return Inbox
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        payload = item.payload if isinstance(item.payload, bytes) else b""
+        properties = {} if item.properties is None else vars(item.properties)
+        with contextlib.suppress(MalformedMessage):
+            self._hand_on(contract.read_packet(item.topic.value, payload, properties, retain=item.retain))
 
 
 def _will(link: Link) -> aiomqtt.Will | None:
