@@ -158,9 +158,10 @@ class _Station:
     async def close(self) -> None:
         """Say goodbye, so that nobody waits for the will, and disconnect."""
         if (client := self._kept.client) is not None:
-            gone = Status(self._here.life, self._here.connection, online=False)
-            with contextlib.suppress(TransportError):
-                await client.publish(contract.status(self._topics, self.place, gone))
+            self._here = Status(self._here.life, self._here.connection, online=False)
+            with contextlib.suppress(TransportError, TimeoutError):
+                async with asyncio.timeout(self._setup.how.connect_timeout / SECOND):  # it may be lost just now
+                    await client.publish(contract.status(self._topics, self.place, self._here))
         for task in filter(None, (self._mending, self._keeping)):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
