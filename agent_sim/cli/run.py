@@ -18,7 +18,7 @@ import typer
 
 from agent_sim.cli import identities, ways
 from agent_sim.cli.brokers import BrokerInUse, own_broker
-from agent_sim.cli.embedded import Embedded, cpu_seconds, embedded_server, made_logins, options_for
+from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
@@ -26,7 +26,7 @@ from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.preflight import check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
-from agent_sim.cli.sign_in import Parties, agents_login, signed
+from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, signed
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
 from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, Credentials, need
@@ -63,6 +63,7 @@ class Options:
     credentials: Path | None
     owned: str | None
     certificate_id: int | None
+    certificate: Certificate | None
     state: Path | None
     foreign: tuple[str, ...]
     runs: Path
@@ -90,6 +91,10 @@ def run(
     certificate_id: Annotated[
         int | None, typer.Option(min=1, help="The target's certificate that Management adds; else it only removes.")
     ] = None,
+    client_cert: Annotated[
+        Path | None, typer.Option(help="PEM file: the certificate of agents with auth client_cert; else they enrol.")
+    ] = None,
+    client_key: Annotated[Path | None, typer.Option(help="Its key (PEM), if that is not in the same file.")] = None,
     state: Annotated[
         Path | None,
         typer.Option(help="File that keeps the agents' ids between runs; unless given, one of the target in RUNS."),
@@ -126,9 +131,12 @@ def run(
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
     wire = [] if transport is None else [f"transport.kind={transport}"]
     given = overrides(profile, param or (), (*(set_ or ()), *wire), seed)
+    if client_key is not None and client_cert is None:
+        raise UsageError("--client-key needs --client-cert: say whose key it is")
+    certificate = None if client_cert is None else Certificate(client_cert, client_key)
     options = Options(
-        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id, state,
-        tuple(foreign or ()), runs, db, port, MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version),
+        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id, certificate,
+        state, tuple(foreign or ()), runs, db, port, MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version),
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -139,7 +147,8 @@ async def _run(options: Options) -> int:
     _refuse_what_no_target_takes(options)
     approve = _guard(options, scenario)
     outline = plan(scenario, 0)
-    limits = _connections(outline.transport, embedded=options.target is None)
+    shareable = options.target is None and not has_certificates(scenario)
+    limits = _connections(outline.transport, shareable=shareable)
     ways.check(outline, limits)
     tls = options.mqtt.tls()
     folder = RunFolder(options.runs, scenario.name)
@@ -222,10 +231,11 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
             broker = await stack.enter_async_context(own_broker(logins.agent, folder.path))
         more = () if broker is None else (*broker.options, *options.mqtt.files())
         secret = {} if broker is None else broker.environment()
-        more = (*options_for(scenario), *more)
+        more = (*options_for(scenario, folder.path), *more)
         starting = embedded_server(settings, logins, folder.path, options.port, options.db, more, secret)
         server = await stack.enter_async_context(starting)
-        yield _Reached(Target.at(server.address), Parties(logins.operator, logins.agent), server, broker)
+        target = Target.at(server.address, ca=ca_file(scenario, folder.path))
+        yield _Reached(target, Parties(logins.operator, logins.agent), server, broker)
 
 
 def _named_broker(options: Options, server: Credentials | None) -> BrokerInUse:
@@ -261,7 +271,7 @@ async def _live(
         state = _state(options)
         planned = planned if state is None else identities.known(planned, identities.read(state))
         through = await stack.enter_async_context(
-            ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock())
+            ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock(), options.certificate)
         )
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
         written.write(_opening(options, scenario, planned, target, limits))
@@ -318,11 +328,11 @@ def _progress(planned: Plan, clock: WallClock) -> Progress:
     return Progress(title, len(planned.members), seconds, lambda: (clock() - planned.start) / SECOND)
 
 
-def _connections(said: TransportPlan, *, embedded: bool) -> Connections:
+def _connections(said: TransportPlan, *, shareable: bool) -> Connections:
     mode = said.mode
     if mode == "auto":
         # The vendor's agent opens a connection per request; a pool would hide the handshakes from a real server.
-        mode = "shared" if embedded else "per_request"
+        mode = "shared" if shareable else "per_request"
     return Connections(mode, said.limit, said.connect_timeout, said.request_timeout)
 
 

@@ -26,6 +26,7 @@ from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.serve import told_to_stop
+from agent_sim.cli.sign_in import has_certificates
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, append_private, find
 from agent_sim.errors import TargetError, UsageError
@@ -103,6 +104,8 @@ async def _up(options: Options) -> int:
     if options.command and shutil.which(options.command[0]) is None:
         raise UsageError(f"cannot run {options.command[0]}: no such command")
     scenario = load(scenario_file(options.scenario), options.overrides, seed=secrets.randbelow(2**31))
+    if has_certificates(scenario):
+        raise UsageError(f"{options.scenario}: agents that sign in by certificate are for agent-sim run")
     limits = _connections(scenario)
     outline = plan(scenario, 0)
     ways.check(outline, limits)
@@ -114,7 +117,7 @@ async def _up(options: Options) -> int:
             wants_broker = any(member.wire == "mqtt" for member in outline.members)
             broker = await stack.enter_async_context(own_broker(logins.agent, folder)) if wants_broker else None
             more, secret = (broker.options, broker.environment()) if broker is not None else ((), {})
-            more = (*options_for(scenario), *more)
+            more = (*options_for(scenario, folder), *more)
             starting = embedded_server(outline.server, logins, folder, options.port, options.db, more, secret)
             server = await stack.enter_async_context(starting)
             fleet = await stack.enter_async_context(_fleet(scenario, server, logins, limits, broker))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent_sim.cli.brokers import BrokerInUse
+from agent_sim.cli.sign_in import Certificate
 from agent_sim.cli.sign_in import ways as http_ways
 from agent_sim.credentials import Credentials
 from agent_sim.errors import UsageError
@@ -152,6 +153,7 @@ async def opened(
     broker: BrokerInUse | None,
     tls: ssl.SSLContext | None,
     now: Instant,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[Ways]:
     """All ways that the plan's agents need, open inside the block. Raises UsageError."""
     wires = Counter(member.wire for member in planned.members)
@@ -159,7 +161,7 @@ async def opened(
     if restarts and (broker is None or broker.ours is None):
         raise UsageError("a fault restarts the broker, which only a Mosquitto that the run has started can suffer")
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(http_ways(planned.members, target, login, limits))
+        http = await stack.enter_async_context(http_ways(planned.members, target, login, limits, certificate))
         mqtt = None
         how = None if broker is None else stations(planned.transport, broker)
         if broker is not None and how is not None:

@@ -34,9 +34,10 @@ class Stores(Block):
 class Auth(Block):
     """How agents sign in. What they sign in with comes from the environment or a credentials file."""
 
-    kind: Literal["basic", "bearer", "none"] = key(
+    kind: Literal["basic", "bearer", "client_cert", "none"] = key(
         "basic",
-        "basic: user and password; bearer: a token that is fetched and renewed; none: no header at all.",
+        "basic: user and password; bearer: a token that is fetched and renewed; client_cert: a certificate of its own,"
+        " from --client-cert or enrolled as it registers; none: no header at all.",
         "bearer",
     )
 

@@ -48,7 +48,7 @@ class Member:
     online: Instant
     stores: int
     wire: Wire = "http"
-    auth: Literal["basic", "bearer", "none"] = "basic"
+    auth: Literal["basic", "bearer", "client_cert", "none"] = "basic"
     agent_id: str = ""  # that it was given in an earlier run
 
 

@@ -25,6 +25,7 @@ Finding = tuple[Way, str]
 def findings(scenario: Scenario) -> Iterator[Finding]:
     """Everything that makes no sense."""
     yield from _phases(scenario)
+    yield from _connections(scenario)
     for number, schedule in enumerate(scenario.schedules):
         for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule)):
             yield ("schedules", number, *way), message
@@ -35,6 +36,15 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
         before = scenario.storms[:number]
         for way, message in (*_storm_times(scenario, storm), *_overlap(scenario, storm, before), *_query(storm)):
             yield ("storms", number, *way), message
+
+
+def _connections(scenario: Scenario) -> Iterator[Finding]:
+    """A connection that many share says who one of them is, and no other."""
+    mode = scenario.transport.connections.mode
+    for number, fleet in enumerate(scenario.fleets):
+        if fleet.auth.kind == "client_cert" and mode == "shared":
+            expected = "expected transport.connections.mode per_agent or per_request: a certificate is one agent's"
+            yield ("fleets", number, "auth", "kind"), f"found client_cert with shared connections, {expected}"
 
 
 def remarks(scenario: Scenario) -> Iterator[str]:
