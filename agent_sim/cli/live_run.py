@@ -103,7 +103,7 @@ class LiveRun:
         await self._until(self.plan.stop, driving)
         cast.stop_posting()
         await self._storms_end(storms)
-        drained = await self._drain(driving)
+        drained = await self._drain(driving, cast)
         self.progress.doing("stopping the agents")
         cast.stop_agents()
         await self._last_requests(scheduler, driving)
@@ -251,13 +251,14 @@ class LiveRun:
         else:
             storms.result()
 
-    async def _drain(self, driving: "asyncio.Task[None]") -> bool:
+    async def _drain(self, driving: "asyncio.Task[None]", cast: Cast[int]) -> bool:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         self.progress.doing("draining: waiting for jobs in flight")
         deadline = self.clock() + self.drain
         while not self.interrupted.is_set() and not driving.done():
             try:
-                if await self._ask(readback.is_drained(self.plan.operator.prefix)):
+                offline = cast.offline(self.clock())
+                if await self._ask(readback.is_drained(self.plan.operator.prefix, offline, cast.left)):
                     return True
             except TransportError:
                 pass  # the stop rule sees agents fail as well; the deadline bounds this loop

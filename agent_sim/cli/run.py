@@ -266,7 +266,12 @@ async def _live(
         api = HttpCommand(await stack.enter_async_context(HttpSession(target, sign_in, ours)), target)
         await check_target(api, target)
         planned = plan(scenario, clock() + _LEAD)
-        duties = replace(planned.operator, may_approve=approve, certificate_id=options.certificate_id)
+        duties = replace(
+            planned.operator,
+            may_approve=approve,
+            certificate_id=options.certificate_id,
+            picks_certificate=reached.server is not None,
+        )
         planned = replace(planned, operator=duties)
         state = _state(options)
         planned = planned if state is None else identities.known(planned, identities.read(state))

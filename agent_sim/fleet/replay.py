@@ -85,7 +85,7 @@ class Replay:
         self._last_requests()
         self._troubles.finish(scheduler.now)
         self._write_traffic()
-        self._read_back(cast_.offline(scheduler.now), drained=drained)
+        self._read_back(drained=drained)
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report can be written."""
@@ -219,7 +219,8 @@ class Replay:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         deadline = self._scheduler.now + self._drain_for
         while self.reason == "finished":
-            if self._read(readback.is_drained(self.plan.operator.prefix)):
+            offline = self._cast.offline(self.now)
+            if self._read(readback.is_drained(self.plan.operator.prefix, offline, self._cast.left)):
                 return True
             if self._scheduler.now >= deadline:
                 return False
@@ -232,7 +233,7 @@ class Replay:
         while self._scheduler.in_flight and self._scheduler.now < deadline:
             self._scheduler.run(min(self._scheduler.now + ROUND_TRIP, deadline))
 
-    def _read_back(self, offline: tuple[str, ...], *, drained: bool) -> None:
+    def _read_back(self, *, drained: bool) -> None:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
             said = self._read(readback.everything(prefix, readback.Mark()))
@@ -241,7 +242,7 @@ class Replay:
         else:
             for line in lines.of_said(said, self.plan.start, t):
                 self._record(line)
-        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, offline))
+        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, self._cast.offline(self.now)))
 
     def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:
         """Drive a reading of `operator.readback`; it takes no time."""

@@ -17,6 +17,7 @@ from agent_sim.scenario.checks import Checks
 from agent_sim.scenario.faults import Fault
 from agent_sim.scenario.fields import AnyScalar, Duration, Lifetime, Name, Text, Whole
 from agent_sim.scenario.fleets import Fleet
+from agent_sim.scenario.job_types import JobType
 from agent_sim.scenario.schedules import Phase, Schedule
 from agent_sim.scenario.server import Server, Transport
 from agent_sim.scenario.storms import Storm
@@ -61,6 +62,9 @@ class Scenario(Block):
     server: Server = key({}, "The embedded server.", {"retries": 0})
     transport: Transport = key({}, "How agents reach the server.", {"kind": "http"})
     fleets: tuple[Fleet, ...] = needed("Who takes part.", [{"name": "lab", "count": 100}], min_length=1)
+    job_types: tuple[JobType, ...] = key(
+        (), "Custom job types that have fields.", [{"name": "Patch", "fields": [{"name": "Target"}]}]
+    )
     behaviours: tuple[Behaviour, ...] = key((), "How agents do their jobs.", [])
     phases: tuple[Phase, ...] = key((), "Stretches of the run.", [])
     schedules: tuple[Schedule, ...] = key((), "Work to hand out.", [])
