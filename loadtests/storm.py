@@ -25,9 +25,11 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner, WorkerRunner
 from storm_client import Target, narrowed, require_honest_client
 from storm_engine import Engine, Prepared
+from storm_faults import faults_of
 from storm_options import Asked, add_options, read
 
 from agent_sim.errors import QueryError, TargetError, UsageError
+from agent_sim.faults.arming import Faults
 from agent_sim.instants import SECOND
 from agent_sim.storms import guard
 from agent_sim.storms.health import Health
@@ -178,7 +180,10 @@ def _prepared(asked: Asked) -> Prepared:
     if asked.everything:
         _confirm(asked, target, found)
     report.announce(plan, operation, found, asked.users, query)
-    return Prepared(plan, operation, query, asked.users, target, found, mark(target), asked.timeout, asked.quiet)
+    faults = Faults(()) if asked.faults is None else faults_of(plan, *asked.faults)
+    return Prepared(
+        plan, operation, query, asked.users, target, found, mark(target), asked.timeout, asked.quiet, faults
+    )
 
 
 def _confirm(asked: Asked, target: Target, found: Harvest) -> None:

@@ -15,8 +15,11 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool as Senders
 from storm_client import Answer, Target
+from storm_faults import detour
 
 from agent_sim.errors import TargetError
+from agent_sim.faults.arming import Faults
+from agent_sim.faults.effects import Strike
 from agent_sim.instants import MILLISECOND, SECOND, Instant, Span
 from agent_sim.protocol.command import Operation
 from agent_sim.storms.arrivals import due_offsets
@@ -63,6 +66,7 @@ class Prepared:
     before: Mark
     timeout: int
     quiet: float
+    faults: Faults
 
 
 class Engine:
@@ -242,19 +246,27 @@ class Engine:
     def _send(self, due: Span, batch: Batch | None, entry: Entry) -> None:
         sent = self._now()
         self.meter.start(due, sent)
+        strikes = self.storm.faults.strikes(self.plan.name, self.plan.operation, self._wall(sent))
         try:
-            answer = self.storm.target.ask(self._request(batch))
+            answer = self._ask(self._request(batch), strikes)
         except gevent.GreenletExit:
             answer = _KILLED
         except Exception as error:  # noqa: BLE001  # the taxonomy has a row for bugs of ours; the storm goes on
             answer = Answer(ErrorKind.CLIENT_BUG, 0, b"", None, repr(error))
-        self._book(due, sent, batch, entry, answer)
+        self._book(due, sent, batch, entry, answer, tuple(dict.fromkeys(strike.fault for strike in strikes)))
+
+    def _ask(self, operation: Operation, strikes: tuple[Strike, ...]) -> Answer:
+        if not strikes:
+            return self.storm.target.ask(operation)
+        return detour(strikes, self.storm.target, operation, lambda: self._wall(self._now()), self.storm.timeout)
 
     def _request(self, batch: Batch | None) -> Operation:
         operation = self.storm.operation
         return operation.by_query(self.storm.query) if batch is None else operation.by_ids(batch.ids)
 
-    def _book(self, due: Span, sent: Span, batch: Batch | None, entry: Entry, answer: Answer) -> None:
+    def _book(
+        self, due: Span, sent: Span, batch: Batch | None, entry: Entry, answer: Answer, faults: tuple[str, ...]
+    ) -> None:
         now = self._now()
         is_first = self.meter.ids == 0
         if not self.ledger.settle(entry, outcome_of(answer.error), self._wall(now)):
@@ -264,7 +276,9 @@ class Engine:
         self.meter.finish(due, sent, now, answer.error, ids)
         if answer.error is not None:
             self.said.setdefault(answer.error, answer.said)
-        reason = self._rule.see(answer.error, now)
+        self.meter.faults.update(faults)
+        # What declared faults did says nothing about how the target fares.
+        reason = None if faults else self._rule.see(answer.error, now)
         if reason is not None:
             self.stop(reason)
         self._tell_request(
