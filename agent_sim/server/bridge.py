@@ -84,6 +84,7 @@ class Bridge:
         if how.version != "5" and how.connections > 1:
             raise UsageError("several connections share requests by MQTT 5 only: use version 5, or one connection")
         self._how, self._desk, self._news = how, desk, news
+        self._loop = asyncio.get_running_loop()
         self._topics = Topics(how.broker.prefix)
         self._presence = news.presence
         self._answered: OrderedDict[tuple[str, str, bytes], Packet | None] = OrderedDict()
@@ -176,9 +177,18 @@ class Bridge:
     # --- notifications ------------------------------------------------------------------------
 
     def push(self) -> None:
-        """Tell agents that are reached here of their work; called after each commit."""
+        """Tell agents that are reached here of their work; called after each commit, in any thread."""
+        try:
+            changed = self._news.notifications()
+        except Exception:  # the rim: what was committed stays so, and agents find out by themselves
+            _logger.exception("notifications failed")
+            return
+        if changed:
+            self._loop.call_soon_threadsafe(self._tell, changed)
+
+    def _tell(self, changed: Sequence[Notification]) -> None:
         told = 0
-        for news in self._news.notifications():
+        for news in changed:
             place = self._presence.place_of(news.username, news.client_machine)
             if place is not None:
                 line = self._lines[told % len(self._lines)]
