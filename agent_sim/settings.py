@@ -62,6 +62,7 @@ class ServerSettings:
     timestamp_key: Literal["both", "sdk", "seed"] = "both"  # command-api 2.3
     strict_headers: bool = True  # command-api 1.2
     sim_api: bool = False  # our own /sim/ endpoints
+    metrics_open: bool = False  # /metrics without an account; our choice
 
     # At a broker (our own contract)
     mqtt_clean_start: bool = False  # whether a connection forgets what its predecessor missed
