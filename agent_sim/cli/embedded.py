@@ -21,6 +21,7 @@ from agent_sim.logins import clear
 from agent_sim.scenario.models import Scenario
 from agent_sim.settings import ServerSettings
 
+SIGN_IN_LINK: Final = "--sign-in-link"
 _READY: Final = "ready at "
 _READY_SECONDS: Final = 30
 _STOP_SECONDS: Final = 15
@@ -53,6 +54,7 @@ class Embedded:
 
     address: str
     pid: int
+    sign_in_link: str = ""  # opens the page, once; only if the server was started with SIGN_IN_LINK
 
     def cpu_seconds(self) -> float:
         """What it has used so far."""
@@ -99,7 +101,8 @@ async def embedded_server(
             if address is None:
                 said = await asyncio.to_thread((folder / "server.log").read_text, "utf-8", "replace")
                 raise UsageError(f"the embedded server did not start: {_last_line(said)}")
-            yield Embedded(address, process.pid)
+            link = await _next_line(process) if SIGN_IN_LINK in more else ""
+            yield Embedded(address, process.pid, link.rpartition(": ")[2])
         finally:
             await _stop(process)
 
@@ -118,12 +121,17 @@ def options_for(scenario: Scenario, folder: Path) -> tuple[str, ...]:
 
 
 async def _address(process: asyncio.subprocess.Process) -> str | None:
+    line = await _next_line(process)
+    return line.split(_READY, 1)[1] if _READY in line else None
+
+
+async def _next_line(process: asyncio.subprocess.Process) -> str:
+    """What the server says next; nothing if it says nothing for long."""
     assert process.stdout is not None
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), _READY_SECONDS)).decode()
+        return (await asyncio.wait_for(process.stdout.readline(), _READY_SECONDS)).decode().strip()
     except TimeoutError:
-        return None
-    return line.split(_READY, 1)[1].strip() if _READY in line else None
+        return ""
 
 
 def _last_line(said: str) -> str:

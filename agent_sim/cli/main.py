@@ -11,6 +11,7 @@ import typer
 from agent_sim.cli.check import check
 from agent_sim.cli.cleanup import cleanup
 from agent_sim.cli.compare import compare_runs
+from agent_sim.cli.demo import demo
 from agent_sim.cli.doctor import doctor
 from agent_sim.cli.explain import explain
 from agent_sim.cli.fuzz import fuzz
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, replay, up, record, fuzz, serve, init, check, explain, schema, scenarios, doctor, cleanup):
+for verb in (run, replay, demo, up, record, fuzz, serve, init, check, explain, schema, scenarios, doctor, cleanup):
     app.command()(verb)
 app.command("compare")(compare_runs)
 app.add_typer(users, name="users")

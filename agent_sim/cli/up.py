@@ -21,7 +21,7 @@ import typer
 
 from agent_sim.cli import ways
 from agent_sim.cli.brokers import BrokerInUse, own_broker
-from agent_sim.cli.embedded import Embedded, Logins, embedded_server, made_logins, options_for
+from agent_sim.cli.embedded import SIGN_IN_LINK, Embedded, Logins, embedded_server, made_logins, options_for
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
@@ -62,6 +62,7 @@ class Options:
     json: bool
     exit_with_parent: bool
     command: tuple[str, ...]
+    sign_in_link: bool = False
 
 
 def up(
@@ -97,10 +98,11 @@ def up(
     """
     given = overrides(profile, param or (), set_ or (), seed)
     options = Options(scenario, given, credentials, port, db, json_, exit_with_parent, tuple(command or ()))
-    raise typer.Exit(asyncio.run(_up(options)))
+    raise typer.Exit(asyncio.run(brought_up(options)))
 
 
-async def _up(options: Options) -> int:
+async def brought_up(options: Options) -> int:
+    """Start everything, stay, stop everything; returns the exit code. Raises UsageError and TargetError."""
     if options.command and shutil.which(options.command[0]) is None:
         raise UsageError(f"cannot run {options.command[0]}: no such command")
     scenario = load(scenario_file(options.scenario), options.overrides, seed=secrets.randbelow(2**31))
@@ -117,7 +119,8 @@ async def _up(options: Options) -> int:
             wants_broker = any(member.wire == "mqtt" for member in outline.members)
             broker = await stack.enter_async_context(own_broker(logins.agent, folder)) if wants_broker else None
             more, secret = (broker.options, broker.environment()) if broker is not None else ((), {})
-            more = (*options_for(scenario, folder), *more)
+            link = (SIGN_IN_LINK,) if options.sign_in_link else ()
+            more = (*options_for(scenario, folder), *more, *link)
             starting = embedded_server(outline.server, logins, folder, options.port, options.db, more, secret)
             server = await stack.enter_async_context(starting)
             fleet = await stack.enter_async_context(_fleet(scenario, server, logins, limits, broker))
@@ -245,7 +248,7 @@ def _no_storm(storm: StormPlan) -> StormProcess:
 
 def _facts(scenario: Scenario, server: Embedded, file: Path) -> dict[str, str | int]:
     target = Target.at(server.address)
-    return {
+    facts: dict[str, str | int] = {
         "scenario": scenario.name,
         "seed": scenario.seed,
         "agents": sum(fleet.count for fleet in scenario.fleets),
@@ -253,6 +256,7 @@ def _facts(scenario: Scenario, server: Embedded, file: Path) -> dict[str, str | 
         "agents_url": target.agents_url,
         "credentials": str(file.resolve()),
     }
+    return facts | ({"sign_in_link": server.sign_in_link} if server.sign_in_link else {})
 
 
 async def _stay(options: Options, fleet: _Fleet, facts: Mapping[str, str | int], logins: Logins) -> int:
@@ -286,12 +290,13 @@ async def _work(options: Options, fleet: _Fleet, facts: Mapping[str, str | int],
 
 
 def _told(facts: Mapping[str, str | int]) -> str:
+    link = f"the page        {facts['sign_in_link']} (signs you in once)\n" if "sign_in_link" in facts else ""
     return (
         f"{facts['scenario']} is up: {facts['agents']:,} agents, seed {facts['seed']}\n"
         f"management API  {facts['api_url']}\n"
         f"agents' wire    {facts['agents_url']}\n"
         f"credentials     {facts['credentials']} (mode 0600)\n"
-        "Ctrl-C stops it"
+        f"{link}Ctrl-C stops it"
     )
 
 
