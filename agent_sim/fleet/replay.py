@@ -14,6 +14,7 @@ from agent_sim.agent import events as agent_events
 from agent_sim.errors import TargetError
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
+from agent_sim.fleet.oig_replay import OigBackend, OigReplay
 from agent_sim.fleet.replay_traffic import VirtualTraffic, period
 from agent_sim.fleet.virtual import ROUND_TRIP, Actor, Kind, VirtualScheduler
 from agent_sim.instants import MILLISECOND, MINUTE, SECOND, Instant, Span
@@ -45,6 +46,7 @@ class Backend:
     agents: Callable[[AgentRequest, Instant], AgentReply]
     command: Callable[[command.Operation, Instant], command.CommandReply]
     sweep: Callable[[Instant], Instant]
+    oig: OigBackend | None = None
 
 
 class Replay:
@@ -56,6 +58,7 @@ class Replay:
         self._scheduler = VirtualScheduler(plan.start)
         self._traffic = VirtualTraffic(ROUND_TRIP)
         self._period = period(plan.stop - plan.start)
+        self._scheduler_side = OigReplay(plan, backend.oig, self._scheduler, self._traffic.count, record)
         self._storms: dict[str, Actor] = {}
         self._storms_begun: set[str] = set()
         self._storms_over: set[str] = set()
@@ -70,10 +73,12 @@ class Replay:
         scheduler.at(plan.start + self._period, self._tick)
         cast_ = Cast[Actor](plan, self._record, self._elapsed)
         cast_.enter(scheduler, lambda number, member: self._agent_kind(), self._operator_kind())
+        self._scheduler_side.enter()
         for planned in plan.storms:
             self._enter_storm(planned)
         self._run_until(plan.stop)
         cast_.stop_posting()
+        self._scheduler_side.stop_asking()
         self._storms_end()
         drained = self._drain()
         cast_.stop_agents()
@@ -183,7 +188,7 @@ class Replay:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         deadline = self._scheduler.now + self._drain_for
         while self.reason == "finished":
-            if self._read(readback.is_drained(self.plan.operator.prefix)):
+            if self._read(readback.is_drained(self.plan.operator.prefix)) and self._scheduler_side.is_drained():
                 return True
             if self._scheduler.now >= deadline:
                 return False
@@ -207,6 +212,7 @@ class Replay:
                 self._record(lines.of_run(run, self.plan.start, t))
             for job in jobs:
                 self._record(lines.of_job(job, t))
+        self._scheduler_side.read_back(t)
         self._record(journal.RunEnded(self._elapsed(), self.reason, drained, offline))
 
     def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:

@@ -9,6 +9,7 @@ from typing import Final
 from agent_sim.results.checks import Checks, InvariantCheck
 from agent_sim.results.invariants.at_most_once import at_most_once
 from agent_sim.results.invariants.no_lost_jobs import no_lost_jobs
+from agent_sim.results.invariants.oig import oig_no_lost_runs, oig_no_run_twice, oig_retries_obeyed
 from agent_sim.results.invariants.reconciliation import judge_generator, judge_stop, judge_storm
 from agent_sim.results.summary import Summary
 from agent_sim.results.thresholds import judge_threshold
@@ -17,6 +18,9 @@ from agent_sim.results.verdict import Verdict
 INVARIANTS: Final[Mapping[str, Callable[[Summary, InvariantCheck], Verdict]]] = {
     "no_lost_jobs": no_lost_jobs,
     "at_most_once": at_most_once,
+    "oig_no_lost_runs": oig_no_lost_runs,
+    "oig_no_run_twice": oig_no_run_twice,
+    "oig_retries_obeyed": oig_retries_obeyed,
 }
 
 

@@ -16,7 +16,7 @@ from agent_sim.scenario.fields import BOUNDS, AnyScalar, Duration, Flag, Name, T
 from agent_sim.scenario.units import found
 from agent_sim.storms.operations import OPERATIONS
 
-AGENT_OPERATIONS: Final = ("register", "heartbeat", "configure", "upload", "complete", "operator")
+AGENT_OPERATIONS: Final = ("register", "heartbeat", "configure", "upload", "complete", "operator", "oig")
 """What requests of agents and operator are counted under."""
 
 OUTCOMES: Final = tuple(result.name.lower() for result in (Result.SUCCESS, Result.WARNING, Result.FAILURE))
@@ -110,6 +110,9 @@ class Invariants(Block):
         NoLostJobs | None, BeforeValidator(_on_or_off, json_schema_input_type=NoLostJobs | bool)
     ] = key(None, "Every accepted job ends, or is accounted for.", True, {"settle": "2m"})
     at_most_once: Flag = key(False, "No run completes twice, no job runs twice at once.", True)
+    oig_no_lost_runs: Flag = key(False, "Of the scheduler: every run that was granted is in its history.", True)
+    oig_no_run_twice: Flag = key(False, "Of the scheduler: no job runs twice unless it is concurrent.", True)
+    oig_retries_obeyed: Flag = key(False, "Of the scheduler: jobs fail until their retries are exhausted.", True)
 
 
 class Checks(Block):

@@ -22,6 +22,7 @@ from agent_sim.scenario.duties import FleetNeed, OperatorPlan
 from agent_sim.scenario.fields import BOUNDS
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.oig_plan import OigPlan, job_duties, task_behaviours
 from agent_sim.scenario.postings import postings
 from agent_sim.scenario.selection import agent_key
 from agent_sim.scenario.server import Transport
@@ -83,6 +84,7 @@ class Plan:
     storms: tuple[StormPlan, ...]
     checks: Checks
     server: ServerSettings
+    oig: OigPlan | None
     transport: TransportPlan
 
 
@@ -107,6 +109,7 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
         storms=tuple(_storm(scenario, storm, start) for storm in scenario.storms),
         checks=_checks(scenario),
         server=_server(scenario),
+        oig=_oig(scenario, start),
         transport=_transport(scenario.transport),
     )
 
@@ -191,6 +194,17 @@ def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
     )
 
 
+def _oig(scenario: Scenario, start: Instant) -> OigPlan | None:
+    if scenario.oig is None:
+        return None
+    jobs = [
+        duties
+        for job in scenario.oig.jobs
+        for duties in job_duties(job, prefix(scenario), start, lambda point: offset(scenario, point))
+    ]
+    return OigPlan(prefix(scenario), tuple(jobs), task_behaviours(scenario.oig.tasks, scenario.seed))
+
+
 # --- behaviours -------------------------------------------------------------------------------
 
 _RESULTS: Final = {"success": Result.SUCCESS, "warning": Result.WARNING, "failure": Result.FAILURE}
@@ -245,6 +259,8 @@ def _checks(scenario: Scenario) -> Checks:
         invariants.append(InvariantCheck("no_lost_jobs", wanted.invariants.no_lost_jobs.settle))
     if wanted.invariants.at_most_once:
         invariants.append(InvariantCheck("at_most_once"))
+    scheduler = ("oig_no_lost_runs", "oig_no_run_twice", "oig_retries_obeyed")
+    invariants += [InvariantCheck(name) for name in scheduler if getattr(wanted.invariants, name)]
     return Checks(tuple(_threshold(one) for one in wanted.thresholds), tuple(invariants))
 
 
@@ -292,6 +308,10 @@ def _server(scenario: Scenario) -> ServerSettings:
         null_style=said.null_style,
         timestamp_key=said.timestamp_key,
         strict_headers=said.strict_headers,
+        oig_unknown_job=said.oig_unknown_job,
+        oig_run_disabled=said.oig_run_disabled,
+        oig_retries=said.oig_retries,
+        oig_retry_delay=said.oig_retry_delay,
         durability=said.durability,
     )
 

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from typing import Final
 
-from agent_sim.errors import QueryError
+from agent_sim.errors import MalformedMessage, QueryError
 from agent_sim.instants import Span
+from agent_sim.protocol.oig_triggers import checked
 from agent_sim.query.fields import JOB_HISTORY
 from agent_sim.query.grammar import parse
 from agent_sim.query.sql import compile as compile_query
 from agent_sim.query.values import Context
 from agent_sim.scenario.fields import time_point_text
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.oig_plan import trigger
 from agent_sim.scenario.schedules import Schedule
 from agent_sim.scenario.selection import able, can_do, chosen
 from agent_sim.scenario.storms import Storm
@@ -25,6 +27,7 @@ Finding = tuple[Way, str]
 def findings(scenario: Scenario) -> Iterator[Finding]:
     """Everything that makes no sense."""
     yield from _phases(scenario)
+    yield from _scheduler(scenario)
     for number, schedule in enumerate(scenario.schedules):
         for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule)):
             yield ("schedules", number, *way), message
@@ -43,6 +46,8 @@ def remarks(scenario: Scenario) -> Iterator[str]:
     if scenario.server.retries and any(storm.op == "reschedule" for storm in scenario.storms):
         tries = f"a failed job is tried {scenario.server.retries} more times before it can be rescheduled"
         yield f"{tries}: server.retries is {scenario.server.retries}"
+    if scenario.oig is not None:
+        yield "oig.tasks hold for the embedded server; a real one runs the product's own tasks"
     yield "heartbeat.every and server hold for the embedded server; any other target has its own"
 
 
@@ -61,8 +66,28 @@ def _phases(scenario: Scenario) -> Iterator[Finding]:
                 ("phases", number, "online"),
                 f"{found}, expected as much or more: this version takes no agent offline",
             )
-    if not any(ever_online(scenario).values()):
+    if scenario.fleets and not any(ever_online(scenario).values()):
         yield ("phases",), "found no agent that ever comes online, expected some"
+
+
+# --- the second target's scheduler --------------------------------------------------------------
+
+
+def _scheduler(scenario: Scenario) -> Iterator[Finding]:
+    """Nothing after the end, and no trigger that a scheduler would refuse."""
+    for number, job in enumerate(scenario.oig.jobs if scenario.oig else ()):
+        way: Way = ("oig", "jobs", number)
+        for place, action in enumerate(job.do):
+            if offset(scenario, action.at) >= scenario.length:
+                yield (
+                    (*way, "do", place, "at"),
+                    _too_late(time_point_text(action.at), offset(scenario, action.at), scenario),
+                )
+        if job.trigger is not None:
+            try:
+                checked(trigger(job.trigger, 0, lambda point: offset(scenario, point)), 0)
+            except MalformedMessage as error:
+                yield (*way, "trigger"), str(error)
 
 
 # --- schedules --------------------------------------------------------------------------------
