@@ -65,9 +65,16 @@ def cpu_seconds(pid: int | None = None) -> float:
 
 @asynccontextmanager
 async def embedded_server(
-    settings: ServerSettings, logins: Logins, folder: Path, port: int = 0, db: str = ":memory:"
+    settings: ServerSettings,
+    logins: Logins,
+    folder: Path,
+    port: int = 0,
+    db: str = ":memory:",
+    tasks: Path | None = None,
 ) -> AsyncIterator[Embedded]:
     """Start a server on loopback and yield it when ready; it is stopped, or killed, at the end.
+
+    `tasks` is a scenario that says how the scheduler's tasks go.
 
     Raises UsageError with the server's own words if it does not become ready.
     """
@@ -75,6 +82,7 @@ async def embedded_server(
     written.write_text(json.dumps(dataclasses.asdict(settings)), encoding="utf-8")
     command = [sys.executable, "-m", "agent_sim.cli.main", "serve", "--port", str(port), "--db", db]
     command += ["--settings", str(written), "--sim-api", "--exit-with-parent"]
+    command += [] if tasks is None else ["--tasks", str(tasks)]
     with (folder / "server.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -8,17 +8,21 @@ read back and the journal closed, so that there is always a report.
 import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 from agent_sim.agent import events as agent_events
+from agent_sim.cli.oig_live import OigLive
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
 from agent_sim.errors import TargetError, TransportError
+from agent_sim.faults.effects import AgentEffect, BrokerEffect, Crash
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
 from agent_sim.fleet.live import Kind, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic, error_of
-from agent_sim.instants import MILLISECOND, SECOND, Instant, Span
+from agent_sim.fleet.troubles import Troubles, crashed
+from agent_sim.instants import HOUR, MILLISECOND, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import readback
 from agent_sim.protocol import command
@@ -27,7 +31,7 @@ from agent_sim.results import journal
 from agent_sim.scenario.plan import Member, Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
-from agent_sim.transports.base import AgentTransport, CommandTransport
+from agent_sim.transports.base import AgentTransport, CommandTransport, OigTransport
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
 _LAST_REQUESTS: Final[Span] = 5 * SECOND
@@ -52,23 +56,32 @@ class LiveRun:
     clock: WallClock
     connections: int
     drain: Span
+    oig_api: OigTransport | None = None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = "finished"
     refused: bool = False  # the target refused somebody's credentials
     storm_ends: dict[str, StormEnd] = field(default_factory=dict)
-    _since: int = 0  # audit ids up to this belong to earlier runs
+    _jobs: OigLive = field(init=False)
+    _before: readback.Mark = readback.Mark()  # what belongs to earlier runs
     _stop_rule: StopRule = field(default_factory=StopRule)
     _traffic: Traffic = field(default_factory=Traffic)
     _processes: list[StormProcess] = field(default_factory=list)
 
     async def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""
-        self._since = await self._ask(readback.newest_run(self.plan.operator.prefix))
+        if self.plan.members:
+            self._before = await self._ask(readback.mark(self.plan.operator.prefix))
+        jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
         scheduler = Scheduler(self.clock)
         cast = Cast[int](self.plan, self._write, self._elapsed)
+        troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
         limit = asyncio.Semaphore(self.connections)
-        cast.enter(scheduler, lambda number, member: self._agent_kind(number, member, limit), self._operator_kind())
-        helpers = [asyncio.create_task(self._tick()), asyncio.create_task(self._announce_phases())]
+        cast.enter(
+            scheduler, lambda number, member: self._agent_kind(number, member, limit, troubles), self._operator_kind()
+        )
+        jobs.enter(scheduler, self._ended)
+        announcing = (self._tick(), self._announce_phases(), self._watch_faults(troubles))
+        helpers = [asyncio.create_task(each) for each in announcing]
         storms = asyncio.create_task(self._storms(), name="storms")
         driving = asyncio.create_task(scheduler.run(), name="scheduler")
         try:
@@ -79,6 +92,7 @@ class LiveRun:
                 task.cancel()
             await asyncio.wait({*helpers, storms, driving})
         driving.result()
+        troubles.finish(self.clock())
         self._write_traffic()
         await self._read_back(drained, cast)
 
@@ -94,6 +108,7 @@ class LiveRun:
         self.progress.doing("running")
         await self._until(self.plan.stop, driving)
         cast.stop_posting()
+        self._jobs.stop_asking()
         await self._storms_end(storms)
         drained = await self._drain(driving)
         self.progress.doing("stopping the agents")
@@ -103,10 +118,17 @@ class LiveRun:
 
     # --- how requests travel and what is seen of them -------------------------------------------
 
-    def _agent_kind(self, number: int, member: Member, limit: asyncio.Semaphore) -> AgentKind:
-        def ended(request: AgentRequest, outcome: AgentReply | TransportError, wire: Span, waited: Span) -> None:
+    def _agent_kind(self, number: int, member: Member, limit: asyncio.Semaphore, troubles: Troubles) -> AgentKind:
+        def ended(
+            request: AgentRequest,
+            outcome: AgentReply | TransportError,
+            wire: Span,
+            waited: Span,
+            faults: tuple[str, ...],
+        ) -> None:
             operation = lines.operation_of(request)
-            self._ended(operation, outcome if isinstance(outcome, TransportError) else outcome.status, wire, waited)
+            end = outcome if isinstance(outcome, TransportError) else outcome.status
+            self._ended(operation, end, wire, waited, faults)
             if isinstance(outcome, TransportError):
                 who = member.identity
                 self._write(journal.SendFailed(self._elapsed(), who.fleet, who.machine, operation, str(outcome)))
@@ -118,16 +140,27 @@ class LiveRun:
             failed=agent_events.SendFailed,
             ended=ended,
             limit=limit,
+            journey=partial(troubles.journey, member) if self.plan.faults else lambda request, now: None,
+            crashed=crashed,
         )
+
+    def _suffer(self, cast: Cast[int], machine: str, effect: AgentEffect | BrokerEffect) -> None:
+        if isinstance(effect, Crash):
+            cast.tell(machine, crashed(effect, self.clock()))
 
     def _operator_kind(self) -> OperatorKind:
         async def send(order: operator_events.Order) -> command.CommandReply:
             return await self.api.call(order.operation)
 
         def ended(
-            order: operator_events.Order, outcome: command.CommandReply | TransportError, wire: Span, waited: Span
+            order: operator_events.Order,
+            outcome: command.CommandReply | TransportError,
+            wire: Span,
+            waited: Span,
+            faults: tuple[str, ...],
         ) -> None:
-            self._ended("operator", outcome if isinstance(outcome, TransportError) else outcome.status, wire, waited)
+            end = outcome if isinstance(outcome, TransportError) else outcome.status
+            self._ended("operator", end, wire, waited, faults)
 
         return Kind(
             send=send,
@@ -138,9 +171,12 @@ class LiveRun:
             limit=asyncio.Semaphore(_OPERATOR_CONNECTIONS),
         )
 
-    def _ended(self, operation: str, outcome: int | TransportError, wire: Span, waited: Span) -> None:
-        self._traffic.ended(operation, outcome, wire, waited)
-        why = self._stop_rule.see(error_of(outcome), self.clock())
+    def _ended(
+        self, operation: str, outcome: int | TransportError, wire: Span, waited: Span, faults: tuple[str, ...]
+    ) -> None:
+        self._traffic.ended(operation, outcome, wire, waited, faults)
+        # What our own faults did says nothing about how the target fares.
+        why = None if faults else self._stop_rule.see(error_of(outcome), self.clock())
         if why is not None and not self.interrupted.is_set():
             self.refused = why == REFUSED
             self.reason = f"aborted: {why}"
@@ -167,6 +203,11 @@ class LiveRun:
         for phase in self.plan.phases:
             await self._sleep_until(phase.start)
             self._write(journal.PhaseStarted(self._elapsed(), phase.name, (phase.end - phase.start) / SECOND))
+
+    async def _watch_faults(self, troubles: Troubles) -> None:
+        while troubles.next_change != NEVER:
+            await self._sleep_until(min(troubles.next_change, self.clock() + HOUR))
+            troubles.look(self.clock())
 
     # --- the order of things --------------------------------------------------------------------
 
@@ -221,7 +262,7 @@ class LiveRun:
         deadline = self.clock() + self.drain
         while not self.interrupted.is_set() and not driving.done():
             try:
-                if await self._ask(readback.is_drained(self.plan.operator.prefix)):
+                if await self._is_drained():
                     return True
             except TransportError:
                 pass  # the stop rule sees agents fail as well; the deadline bounds this loop
@@ -229,6 +270,10 @@ class LiveRun:
                 return False
             await self._until(min(self.clock() + _CHECK_DRAIN, deadline), driving)
         return False
+
+    async def _is_drained(self) -> bool:
+        agents_are = not self.plan.members or await self._ask(readback.is_drained(self.plan.operator.prefix))
+        return agents_are and await self._jobs.is_drained()
 
     async def _last_requests(self, scheduler: Scheduler, driving: "asyncio.Task[None]") -> None:
         """Let requests on their way be answered, for a few seconds."""
@@ -240,15 +285,13 @@ class LiveRun:
         self.progress.doing("reading back what the server says")
         t = self._elapsed()
         try:
-            runs = await self._ask(readback.runs(self.plan.operator.prefix, self._since))
-            jobs = await self._ask(readback.waiting(self.plan.operator.prefix))
+            if self.plan.members:
+                said = await self._ask(readback.everything(self.plan.operator.prefix, self._before))
+                for line in lines.of_said(said, self.plan.start, t):
+                    self._write(line)
+            await self._jobs.read_back(t)
         except (TransportError, TargetError) as error:
             self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
-        else:
-            for run in runs:
-                self._write(lines.of_run(run, self.plan.start, t))
-            for job in jobs:
-                self._write(lines.of_job(job, t))
         self._write(journal.RunEnded(self._elapsed(), self.reason, drained, cast.offline(self.clock())))
 
     async def _ask(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:

@@ -9,11 +9,14 @@ import sys
 import typer
 
 from agent_sim.cli.check import check
+from agent_sim.cli.compare import compare_runs
+from agent_sim.cli.record import record
 from agent_sim.cli.replay import replay
 from agent_sim.cli.run import run
 from agent_sim.cli.scenarios import scenarios
 from agent_sim.cli.schema import schema
 from agent_sim.cli.serve import serve
+from agent_sim.cli.up import up
 from agent_sim.cli.users import users
 from agent_sim.errors import AgentSimError, TargetError, UsageError
 
@@ -24,8 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, replay, serve, check, schema, scenarios):
+for verb in (run, replay, up, record, serve, check, schema, scenarios):
     app.command()(verb)
+app.command("compare")(compare_runs)
 app.add_typer(users, name="users")
 
 EXIT_CODES = {UsageError: 2, TargetError: 4}

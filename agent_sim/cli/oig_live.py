@@ -26,7 +26,7 @@ OPERATION: Final = "oig"
 _CONNECTIONS: Final = 16
 
 T = TypeVar("T")
-Ended = Callable[[str, int | TransportError, Span, Span], None]
+Ended = Callable[[str, int | TransportError, Span, Span, tuple[str, ...]], None]
 
 
 @dataclass(slots=True)
@@ -73,8 +73,15 @@ class OigLive:
         async def send(order: operator.Order) -> oig.Reply:
             return await api.call(order.operation)
 
-        def told(order: operator.Order, outcome: oig.Reply | TransportError, wire: Span, waited: Span) -> None:
-            ended(OPERATION, outcome if isinstance(outcome, TransportError) else outcome.status, wire, waited)
+        def told(
+            order: operator.Order,
+            outcome: oig.Reply | TransportError,
+            wire: Span,
+            waited: Span,
+            faults: tuple[str, ...],
+        ) -> None:
+            end = outcome if isinstance(outcome, TransportError) else outcome.status
+            ended(OPERATION, end, wire, waited, faults)
 
         return Kind(
             send=send,

@@ -19,7 +19,7 @@ from agent_sim.cli.embedded import Embedded, Logins, cpu_seconds, embedded_serve
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
-from agent_sim.cli.preflight import check_target
+from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
 from agent_sim.cli.storm_process import StormProcess
@@ -34,7 +34,7 @@ from agent_sim.scenario.plan import Plan, TransportPlan, plan
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
+from agent_sim.transports.http import HttpCommand, HttpOig, HttpPool, HttpSession
 from agent_sim.transports.limits import check_limits
 
 _OPERATOR_CONNECTIONS = 32
@@ -143,7 +143,8 @@ def _guard(options: Options, scenario: Scenario) -> bool:
         if url is None:
             continue
         host = guard.host_of(url)
-        intent = guard.Intent(storms=bool(scenario.storms), agents=agents)
+        jobs = sum(job.count for job in scenario.oig.jobs) if scenario.oig else 0
+        intent = guard.Intent(storms=bool(scenario.storms), agents=agents, jobs=jobs)
         if (why := guard.refuse(host, options.owned, intent, options.foreign)) is not None:
             raise UsageError(why)
         refused = guard.refuse(host, options.owned, guard.Intent(approvals=True), options.foreign)
@@ -167,10 +168,13 @@ class _Reached:
 async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
     if options.target is not None:
         logins = Logins(*(need(names, os.environ, options.credentials) for names in (OPERATOR_NAMES, AGENT_NAMES)))
-        yield _Reached(Target.at(options.target, options.agents_url, options.api_url, options.ca), logins)
+        scheduler = None if scenario.fleets else options.api_url  # without agents there is no other API to name
+        at = Target.at(options.target, options.agents_url, options.api_url, options.ca, scheduler)
+        yield _Reached(at, logins)
         return
     logins, settings = made_logins(), plan(scenario, 0).server
-    async with embedded_server(settings, logins, folder.path, options.port, options.db) as server:
+    tasks = folder.path / "scenario.resolved.yaml" if scenario.oig else None
+    async with embedded_server(settings, logins, folder.path, options.port, options.db, tasks) as server:
         yield _Reached(Target.at(server.address), logins, server)
 
 
@@ -184,8 +188,12 @@ async def _live(
     clock, target, logins = WallClock(), reached.target, reached.logins
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
-        api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
-        await check_target(api, target)
+        session = await stack.enter_async_context(HttpSession(target, logins.operator, ours))
+        api, scheduler = HttpCommand(session, target), HttpOig(session, target)
+        if scenario.fleets:
+            await check_target(api, target)
+        if scenario.oig is not None:
+            await check_scheduler(scheduler, target)
         planned = plan(scenario, clock() + _LEAD)
         planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
         pool = await stack.enter_async_context(HttpPool(target, logins.agent, limits))
@@ -202,6 +210,7 @@ async def _live(
             clock=clock,
             connections=len(planned.members) if limits.mode == "per_agent" else limits.limit,
             drain=scenario.stop.drain,
+            oig_api=scheduler,
         )
         stack.enter_context(_interrupts(live.interrupt))
         await live.run()

@@ -29,8 +29,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from agent_sim.cli.oig_tasks import ScenarioTasks
 from agent_sim.cli.tls_options import TlsOptions, listening
 from agent_sim.errors import AgentSimError, UsageError
+from agent_sim.scenario.load import load
+from agent_sim.scenario.plan import plan
 from agent_sim.server.auth import Accounts, find_pairs
 from agent_sim.server.bearer import Judge
 from agent_sim.server.core import Server
@@ -39,7 +42,7 @@ from agent_sim.server.http.bearers import Bearers
 from agent_sim.server.http.oauth import OAuth
 from agent_sim.server.issuers import named_issuer
 from agent_sim.server.oig import OigServer
-from agent_sim.server.oig_tasks import Succeeding
+from agent_sim.server.oig_tasks import Succeeding, TaskRunner
 from agent_sim.server.store import SqliteStore
 from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
@@ -96,6 +99,9 @@ def serve(
             help="Where to write the certificate of the server's own authority; default: beside the database."
         ),
     ] = None,
+    tasks: Annotated[
+        Path | None, typer.Option(help="Scenario whose oig block says how the tasks of Oracle's scheduler go.")
+    ] = None,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
     ] = False,
@@ -114,6 +120,7 @@ def serve(
         chosen = _settings(settings, sim_api=sim_api, no_auto_approve=no_auto_approve)
         accounts = _accounts(credentials, users)
         tokens = _tokens(chosen, accounts, oauth=oauth)
+        runner = _runner(tasks)
         secured = TlsOptions(tls_cert, tls_key, tls == "self", client_ca, client_auth == "required", ca_file)
         secured.check()
         with (
@@ -121,7 +128,7 @@ def serve(
             listening(secured, store, chosen, RandomMint(), host, db, time.time_ns()) as context,
         ):
             at = _Address(host, port, context)
-            asyncio.run(_serve(at, store, accounts, chosen, tokens, exit_with_parent=exit_with_parent))
+            asyncio.run(_serve(at, store, accounts, chosen, tokens, runner, exit_with_parent=exit_with_parent))
     except AgentSimError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -185,6 +192,16 @@ def _tokens(settings: ServerSettings, accounts: Accounts, *, oauth: bool) -> tup
     return bearers, OAuth(maker, judge, accounts.users.roles)
 
 
+def _runner(scenario: Path | None) -> TaskRunner:
+    """Tasks go as a scenario says; without one they succeed. Raises UsageError."""
+    if scenario is None:
+        return Succeeding()
+    planned = plan(load(scenario), 0).oig
+    if planned is None:
+        raise UsageError(f"--tasks {scenario}: the scenario has no oig block")
+    return ScenarioTasks(planned.tasks)
+
+
 def _warn_of_exposure(at: "_Address") -> None:
     host = at.host
     if at.context is None and not _is_loopback(host):
@@ -223,14 +240,15 @@ async def _serve(
     accounts: Accounts,
     settings: ServerSettings,
     tokens: tuple[Bearers, OAuth | None],
+    runner: TaskRunner,
     *,
     exit_with_parent: bool,
 ) -> None:
     bearers, oauth = tokens
-    core, scheduler = Server(store, settings, RandomMint()), OigServer(store, settings, Succeeding())
+    core, scheduler = Server(store, settings, RandomMint()), OigServer(store, settings, runner)
     app = make_app(core, store, accounts, settings, bearers=bearers, oauth=oauth, oig=scheduler)
     async with _running(app, at) as url:
-        with _told_to_stop(exit_with_parent=exit_with_parent) as stop:
+        with told_to_stop(exit_with_parent=exit_with_parent) as stop:
             gc.collect()
             gc.freeze()  # what is there now stays: let no collection look at it again
             if oauth is not None:
@@ -270,7 +288,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 
 
 @contextlib.contextmanager
-def _told_to_stop(*, exit_with_parent: bool) -> Iterator[asyncio.Event]:
+def told_to_stop(*, exit_with_parent: bool) -> Iterator[asyncio.Event]:
     """An event that SIGTERM, Ctrl-C and, if asked for, the end of standard input set."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGTERM, signal.SIGINT)

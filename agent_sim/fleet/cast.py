@@ -35,21 +35,31 @@ class Cast(Generic[Handle]):
         self._plan, self._write, self._elapsed = plan, write, elapsed
         self._catalogue: dict[str, JobType] = dict(BY_GUID)
         self._agents: dict[str, Handle] = {}
+        self._operator: Handle | None = None
         self._away: dict[str, Instant] = {}  # machines that are down or cut off, until when
 
     def enter(self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], operator_kind: object) -> None:
         """Put everybody on the stage."""
         self._stage = stage
+        for fleet in self._plan.operator.fleets:
+            self._write(lines.of_fleet(fleet))
         for number, member in enumerate(self._plan.members):
             agent = Agent(member.identity, member.behaviour, self._catalogue, member.online)
             kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
             self._agents[member.identity.machine] = stage.add(agent, kind, settle)
+        if not self._plan.members:
+            return  # nothing that an operator of agents could do
         operator = Operator(self._plan.operator, self._plan.start)
         self._operator = stage.add(operator, operator_kind, lambda: self._settle_operator(operator))
 
+    def tell(self, machine: str, event: agent_events.Event) -> None:
+        """Give one agent an event from outside."""
+        self._stage.tell(self._agents[machine], event)
+
     def stop_posting(self) -> None:
         """The operator posts nothing more; the agents go on."""
-        self._stage.tell(self._operator, operator_events.StopRequested())
+        if self._operator is not None:
+            self._stage.tell(self._operator, operator_events.StopRequested())
 
     def stop_agents(self) -> None:
         """The agents finish what they have and start nothing new."""

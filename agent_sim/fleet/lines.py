@@ -3,7 +3,7 @@
 Shared by the live fleet and by replays, so that both leave the same journal.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, assert_never
 
 from agent_sim.agent import events as agent
@@ -12,11 +12,13 @@ from agent_sim.instants import SECOND, Instant
 from agent_sim.operator import events as operator
 from agent_sim.operator.oig import Asked
 from agent_sim.operator.oig_readback import Found
+from agent_sim.operator.readback import Said
 from agent_sim.protocol import oig
 from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Heartbeat, Register
-from agent_sim.protocol.command import JobHistoryRecord, ScheduledJobRecord
+from agent_sim.protocol.command import AgentRecord, JobHistoryRecord, ScheduledJobRecord, Transition
 from agent_sim.protocol.schedule import to_wire
 from agent_sim.results import journal
+from agent_sim.scenario.duties import FleetNeed
 
 _OPERATIONS = {Register: "register", Heartbeat: "heartbeat", Configure: "configure", Complete: "complete"}
 
@@ -76,6 +78,23 @@ def of_operator(fact: operator.Fact, t: float) -> Iterator[journal.Line]:
             yield journal.PostFailed(t, "setup", what, "", status, message)
         case _:
             assert_never(fact)
+
+
+def of_fleet(fleet: FleetNeed) -> journal.FleetDeclared:
+    """The line for a fleet that takes part."""
+    return journal.FleetDeclared(0.0, fleet.name, len(fleet.machines), fleet.capabilities)
+
+
+def of_said(said: Said, started: Instant, t: float) -> Iterator[journal.Line]:
+    """The lines for all that the server says, `t` seconds into the run that began at `started`."""
+    for run in said.runs:
+        yield of_run(run, started, t)
+    for job in said.waiting:
+        yield of_job(job, t)
+    yield from of_transitions(said.transitions or (), started, t)
+    for listed in said.agents:
+        yield of_server_agent(listed, started, t)
+    yield journal.ServerCensus(t, said.counted, said.transitions is not None)
 
 
 def of_run(record: JobHistoryRecord, started: Instant, t: float) -> journal.ServerRun:
@@ -140,6 +159,21 @@ def of_oig_run(run: oig.History, started: Instant, t: float) -> journal.OigRun:
     return journal.OigRun(
         t, run.id, run.job_name, run.status.value, start, _since(run.end, started), run.error_message or ""
     )
+
+
+def of_transitions(transitions: Iterable[Transition], started: Instant, t: float) -> Iterator[journal.ServerStory]:
+    """A line for each job that something happened to."""
+    stories: dict[str, list[journal.Step]] = {}
+    for each in transitions:
+        step = each.kind, (each.at - started) / SECOND, each.audit_id
+        stories.setdefault(each.job_id, []).append(step)
+    for job, steps in stories.items():
+        yield journal.ServerStory(t, job, tuple(steps))
+
+
+def of_server_agent(agent: AgentRecord, started: Instant, t: float) -> journal.ServerAgent:
+    """The line for an orchestrator as the server lists it."""
+    return journal.ServerAgent(t, agent.agent_id, agent.client_machine, agent.status, _since(agent.last_seen, started))
 
 
 def _since(instant: Instant | None, started: Instant) -> float | None:

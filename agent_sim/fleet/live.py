@@ -7,13 +7,16 @@ request is on its way. Nothing here knows what a job is: every decision is the c
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 from agent_sim.errors import TransportError
+from agent_sim.faults.course import Ask, AskLater, Hold, Wait
+from agent_sim.faults.effects import Crash
 from agent_sim.fleet.cores import Core
+from agent_sim.fleet.journeys import Journey
 from agent_sim.instants import NEVER, SECOND, Instant, Span
 
 Request = TypeVar("Request")
@@ -28,15 +31,18 @@ class Kind(Generic[Request, Reply, Event]):
     """What all cores of one kind share: how to send, and what their events are called.
 
     `ended` is told of every exchange: the request, the reply or error, nanoseconds on the wire, nanoseconds waited
-    for a free connection before it.
+    for a free connection before it, and the names of the faults that it met. `journey` says what faults do to a
+    request that is sent now, None if nothing; `crashed` is the event of a core that a fault kills at a request.
     """
 
     send: Callable[[Request], Awaitable[Reply]]
     woken: Event
     answered: Callable[[Request, Reply], Event]
     failed: Callable[[Request, TransportError], Event]
-    ended: Callable[[Request, Reply | TransportError, Span, Span], None]
+    ended: Callable[[Request, Reply | TransportError, Span, Span, tuple[str, ...]], None]
     limit: asyncio.Semaphore
+    journey: Callable[[Request, Instant], Journey[Reply] | None] = lambda request, now: None
+    crashed: Callable[[Crash, Instant], Event] | None = None
 
 
 class WallClock:
@@ -52,13 +58,23 @@ class WallClock:
 class _Actor:
     """A core with its place in the scheduler."""
 
-    __slots__ = ("core", "kind", "number", "planned", "settle")
+    __slots__ = ("core", "held", "kind", "number", "planned", "settle")
 
     def __init__(
         self, number: int, core: Core[object, object], kind: Kind[object, object, object], settle: Callable[[], None]
     ) -> None:
         self.number, self.core, self.kind, self.settle = number, core, kind, settle
         self.planned: Instant = NEVER
+        self.held: asyncio.Event | None = None  # a request waits to be overtaken
+
+    async def hold(self, longest: Span) -> None:
+        """Wait until a later request has been answered; with one waiting already, this is the later one."""
+        if self.held is not None:
+            return
+        self.held = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.held.wait(), longest / SECOND)
+        self.held = None
 
 
 class Scheduler:
@@ -144,24 +160,78 @@ class Scheduler:
 
     def _launch(self, actor: _Actor, request: object) -> None:
         if self._tasks is not None and not self._stopped:
-            self._in_flight += 1
-            self._tasks.create_task(self._carry(actor, request), name=f"{type(request).__name__}-{actor.number}")
+            journey = actor.kind.journey(request, self._clock())
+            carried = self._carry(actor, request) if journey is None else self._detour(actor, request, journey)
+            self._begin(carried, f"{type(request).__name__}-{actor.number}")
+
+    def _begin(self, carried: Coroutine[object, object, None], name: str) -> None:
+        assert self._tasks is not None
+        self._in_flight += 1
+        task = self._tasks.create_task(carried, name=name)
+        task.add_done_callback(self._landed)
+
+    def _landed(self, task: "asyncio.Task[None]") -> None:
+        self._in_flight -= 1
 
     async def _carry(self, actor: _Actor, request: object) -> None:
-        kind, queued = actor.kind, time.monotonic_ns()
-        try:
-            async with kind.limit:
-                sent = time.monotonic_ns()
-                try:
-                    reply = await kind.send(request)
-                    event = kind.answered(request, reply)
-                    kind.ended(request, reply, time.monotonic_ns() - sent, sent - queued)
-                except TransportError as error:
-                    event = kind.failed(request, error)
-                    kind.ended(request, error, time.monotonic_ns() - sent, sent - queued)
-        finally:
-            self._in_flight -= 1
+        outcome, sent, waited = await self._ask(actor, request)
+        self._arrive(actor, request, outcome, time.monotonic_ns() - sent, waited, ())
+
+    async def _ask(self, actor: _Actor, request: object) -> tuple[object, int, Span]:
+        """The reply or error; when the request left, and how long it had waited for a connection."""
+        queued = time.monotonic_ns()
+        async with actor.kind.limit:
+            sent = time.monotonic_ns()
+            try:
+                outcome = await actor.kind.send(request)
+            except TransportError as error:
+                outcome = error
+        if actor.held is not None:
+            actor.held.set()
+        return outcome, sent, sent - queued
+
+    def _arrive(
+        self, actor: _Actor, request: object, outcome: object, wire: Span, waited: Span, faults: tuple[str, ...]
+    ) -> None:
+        kind = actor.kind
+        event = (
+            kind.failed(request, outcome) if isinstance(outcome, TransportError) else kind.answered(request, outcome)
+        )
+        kind.ended(request, outcome, wire, waited, faults)
         self._handle(actor, event)
+
+    # --- a request that faults meet -------------------------------------------------------------
+
+    async def _detour(self, actor: _Actor, request: object, journey: Journey[object]) -> None:
+        """Take the steps that the faults' effects come to; no connection is held while nothing is on the wire."""
+        began, waited = time.monotonic_ns(), 0
+        answer: object = None
+        while True:
+            try:
+                step = journey.steps.send(answer)
+            except StopIteration as end:
+                outcome = end.value
+                break
+            answer = None
+            match step:
+                case Wait(span):
+                    await asyncio.sleep(span / SECOND)
+                case Hold(longest):
+                    await actor.hold(longest)
+                case AskLater(span):
+                    self._begin(self._ask_later(actor, request, span), f"{type(request).__name__}-{actor.number}-later")
+                case Ask():
+                    answer, _, queued = await self._ask(actor, request)
+                    waited += queued
+        if isinstance(outcome, Crash):
+            assert actor.kind.crashed is not None
+            self._handle(actor, actor.kind.crashed(outcome, self._clock()))
+        else:
+            self._arrive(actor, request, outcome, time.monotonic_ns() - began - waited, waited, journey.faults)
+
+    async def _ask_later(self, actor: _Actor, request: object, span: Span) -> None:
+        await asyncio.sleep(span / SECOND)
+        await self._ask(actor, request)
 
 
 class _Stopped(Exception):  # not an error: how a task group is left early

@@ -54,7 +54,7 @@ class OigReplay:
         if self._plan.oig is None:
             return
         core = operator.OigOperator(self._plan.oig)
-        kind: Kind[operator.Order, operator.Event] = Kind(
+        kind: Kind[operator.Order, oig.Reply, operator.Event] = Kind(
             lambda order, now: operator.Answered(order, self.ask(order.operation, now)), operator_events.Woken()
         )
         self._operator = self._scheduler.add(core, kind, lambda: self._settle(core))

@@ -11,13 +11,15 @@ from functools import partial
 from typing import Final, TypeVar, cast
 
 from agent_sim.agent import events as agent_events
-from agent_sim.errors import TargetError
+from agent_sim.errors import TargetError, TransportError
+from agent_sim.faults.effects import AgentEffect, BrokerEffect, Crash
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
 from agent_sim.fleet.oig_replay import OigBackend, OigReplay
 from agent_sim.fleet.replay_traffic import VirtualTraffic, period
-from agent_sim.fleet.virtual import ROUND_TRIP, Actor, Kind, VirtualScheduler
-from agent_sim.instants import MILLISECOND, MINUTE, SECOND, Instant, Span
+from agent_sim.fleet.troubles import Troubles, crashed
+from agent_sim.fleet.virtual import ROUND_TRIP, Actor, Detours, Kind, VirtualScheduler
+from agent_sim.instants import MILLISECOND, MINUTE, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import readback, storm
 from agent_sim.operator.storm import Storm
@@ -25,7 +27,7 @@ from agent_sim.protocol import command
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
 from agent_sim.results.plain import JsonObject
-from agent_sim.scenario.plan import PhaseWindow, Plan
+from agent_sim.scenario.plan import Member, PhaseWindow, Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.direct import as_agent_reads, as_caller_reads
 
@@ -58,6 +60,8 @@ class Replay:
         self._scheduler = VirtualScheduler(plan.start)
         self._traffic = VirtualTraffic(ROUND_TRIP)
         self._period = period(plan.stop - plan.start)
+        self._cast = Cast[Actor](plan, record, self._elapsed)
+        self._troubles = Troubles(plan, record, lambda: self._scheduler.now, self._suffer)
         self._scheduler_side = OigReplay(plan, backend.oig, self._scheduler, self._traffic.count, record)
         self._storms: dict[str, Actor] = {}
         self._storms_begun: set[str] = set()
@@ -71,8 +75,9 @@ class Replay:
             scheduler.at(phase.end, lambda _: self._write_traffic())  # what came by then belongs to this phase
         scheduler.at(plan.start, self._sweep)
         scheduler.at(plan.start + self._period, self._tick)
-        cast_ = Cast[Actor](plan, self._record, self._elapsed)
-        cast_.enter(scheduler, lambda number, member: self._agent_kind(), self._operator_kind())
+        self._watch_faults(plan.start)
+        cast_ = self._cast
+        cast_.enter(scheduler, lambda number, member: self._agent_kind(member), self._operator_kind())
         self._scheduler_side.enter()
         for planned in plan.storms:
             self._enter_storm(planned)
@@ -83,6 +88,7 @@ class Replay:
         drained = self._drain()
         cast_.stop_agents()
         self._last_requests()
+        self._troubles.finish(scheduler.now)
         self._write_traffic()
         self._read_back(cast_.offline(scheduler.now), drained=drained)
 
@@ -99,7 +105,7 @@ class Replay:
 
     # --- how requests travel and what is seen of them -------------------------------------------
 
-    def _agent_kind(self) -> Kind[AgentRequest, agent_events.Event]:
+    def _agent_kind(self, member: Member) -> Kind[AgentRequest, AgentReply, agent_events.Event]:
         ask, count = self._backend.agents, self._traffic.count
         last: agent_events.Answered | None = None
 
@@ -111,9 +117,34 @@ class Replay:
                 last = agent_events.Answered(request, as_agent_reads(request, reply))
             return last  # nearly always the same heartbeat with the same answer
 
-        return Kind(send, agent_events.Woken())
+        return Kind(send, agent_events.Woken(), self._agent_detours(member) if self.plan.faults else None)
 
-    def _operator_kind(self) -> Kind[operator_events.Order, operator_events.Event]:
+    def _agent_detours(self, member: Member) -> Detours[AgentRequest, AgentReply, agent_events.Event]:
+        def arrived(
+            request: AgentRequest, outcome: AgentReply | TransportError | Crash, faults: tuple[str, ...], took: Span
+        ) -> agent_events.Event:
+            if isinstance(outcome, Crash):
+                return crashed(outcome, self._scheduler.now)
+            operation = lines.operation_of(request)
+            if isinstance(outcome, TransportError):
+                self._traffic.ended(operation, outcome, took, faults)
+                who = member.identity
+                self._record(journal.SendFailed(self._elapsed(), who.fleet, who.machine, operation, str(outcome)))
+                return agent_events.SendFailed(request, outcome)
+            self._traffic.ended(operation, outcome.status, took, faults)
+            return agent_events.Answered(request, outcome)
+
+        def ask(request: AgentRequest, now: Instant) -> AgentReply:
+            return as_agent_reads(request, self._backend.agents(request, now))
+
+        return Detours(lambda request, now: self._troubles.journey(member, request, now), ask, arrived)
+
+    def _suffer(self, machine: str, effect: AgentEffect | BrokerEffect) -> None:
+        """Nobody has a broker in virtual time."""
+        if isinstance(effect, Crash):
+            self._cast.tell(machine, crashed(effect, self._scheduler.now))
+
+    def _operator_kind(self) -> Kind[operator_events.Order, command.CommandReply, operator_events.Event]:
         def send(order: operator_events.Order, now: Instant) -> operator_events.Event:
             reply = self._ask_command(order.operation, now)
             self._traffic.count("operator", reply.status)
@@ -133,6 +164,11 @@ class Replay:
         self._write_traffic()
         self._record(journal.PhaseStarted(self._elapsed(), phase.name, (phase.end - phase.start) / SECOND))
 
+    def _watch_faults(self, now: Instant) -> None:
+        self._troubles.look(now)
+        if self._troubles.next_change != NEVER:
+            self._scheduler.at(self._troubles.next_change, self._watch_faults)
+
     def _tick(self, now: Instant) -> None:
         self._write_traffic()
         self._scheduler.at(now + self._period, self._tick)
@@ -148,7 +184,7 @@ class Replay:
 
     def _enter_storm(self, plan: StormPlan) -> None:
         core = Storm(plan)
-        kind: Kind[storm.Shot, storm.Event] = Kind(
+        kind: Kind[storm.Shot, command.CommandReply, storm.Event] = Kind(
             lambda shot, now: storm.Answered(shot, self._ask_command(shot.operation, now)), operator_events.Woken()
         )
         self._storms[plan.name] = self._scheduler.add(core, kind, lambda: self._settle_storm(core))
@@ -204,15 +240,13 @@ class Replay:
     def _read_back(self, offline: tuple[str, ...], *, drained: bool) -> None:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
-            runs, jobs = self._read(readback.runs(prefix)), self._read(readback.waiting(prefix))
+            if self.plan.members:
+                said = self._read(readback.everything(prefix, readback.Mark()))
+                for line in lines.of_said(said, self.plan.start, t):
+                    self._record(line)
+            self._scheduler_side.read_back(t)
         except TargetError as error:
             self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
-        else:
-            for run in runs:
-                self._record(lines.of_run(run, self.plan.start, t))
-            for job in jobs:
-                self._record(lines.of_job(job, t))
-        self._scheduler_side.read_back(t)
         self._record(journal.RunEnded(self._elapsed(), self.reason, drained, offline))
 
     def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:

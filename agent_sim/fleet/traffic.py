@@ -22,11 +22,22 @@ class Traffic:
     """Counts until `take` empties it."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, _Count] = {}
+        self._counts: dict[tuple[str, tuple[str, ...]], _Count] = {}
 
-    def ended(self, operation: str, outcome: int | TransportError, wire: Span, waited: Span) -> None:
-        """One exchange ended in a status or an error after `wire` nanoseconds, having waited `waited` before."""
-        count = self._of(operation)
+    def ended(
+        self,
+        operation: str,
+        outcome: int | TransportError,
+        wire: Span,
+        waited: Span | None,
+        faults: tuple[str, ...] = (),
+    ) -> None:
+        """One exchange ended in a status or an error after `wire` nanoseconds, having waited `waited` before.
+
+        None where nothing ever waits for a connection.
+        Those that met the same `faults` are counted together, apart from all others.
+        """
+        count = self._of(operation, faults)
         count.latency.record(wire // 1000)
         error = error_of(outcome)
         if error is None:
@@ -34,22 +45,23 @@ class Traffic:
         else:
             count.failed += 1
             count.errors[error.value] = count.errors.get(error.value, 0) + 1
-        waiting = self._of(POOL_WAIT)
-        waiting.ok += 1
-        waiting.latency.record(waited // 1000)
+        if waited is not None:
+            waiting = self._of(POOL_WAIT)
+            waiting.ok += 1
+            waiting.latency.record(waited // 1000)
 
     def take(self, t: float) -> list[TrafficLine]:
-        """A line for each operation seen since the last call, in order of names."""
+        """A line for each operation (and the faults met) seen since the last call, in order of names."""
         counts, self._counts = self._counts, {}
         return [
-            TrafficLine(t, name, count.ok, count.failed, count.errors, count.latency.to_json())
-            for name, count in sorted(counts.items())
+            TrafficLine(t, name, count.ok, count.failed, count.errors, count.latency.to_json(), faults)
+            for (name, faults), count in sorted(counts.items())
         ]
 
-    def _of(self, operation: str) -> _Count:
-        found = self._counts.get(operation)
+    def _of(self, operation: str, faults: tuple[str, ...] = ()) -> _Count:
+        found = self._counts.get((operation, faults))
         if found is None:
-            found = self._counts[operation] = _Count()
+            found = self._counts[operation, faults] = _Count()
         return found
 
 

@@ -30,7 +30,7 @@ from agent_sim.operator.work import Store, work
 from agent_sim.protocol import command
 from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus, custom
 from agent_sim.query.scope import quote
-from agent_sim.scenario.duties import FleetNeed, OperatorPlan
+from agent_sim.scenario.duties import FleetNeed, OperatorPlan, store_path
 
 _IN_FLIGHT: Final = 16
 _PAGE: Final = 1000
@@ -307,11 +307,7 @@ def _machines(fleet: FleetNeed) -> list[_Machine]:
     return [
         _Machine(
             name,
-            tuple(
-                (capability, f"/opt/{capability.lower()}/store-{n + 1}.{capability.lower()}")
-                for capability in capabilities
-                for n in range(stores)
-            ),
+            tuple((capability, store_path(capability, n)) for capability in capabilities for n in range(stores)),
         )
         for name, stores in zip(fleet.machines, fleet.stores, strict=True)
     ]

@@ -1,10 +1,11 @@
-"""What the server says in the end: runs and waiting jobs in scope, read page by page.
+"""What the server says in the end: runs, waiting jobs, orchestrators and transitions in scope, read page by page.
 
 Written as generators that yield an operation and are sent its reply, so that the same reading serves a live run and a
 replay. Only orchestrators whose name begins with the prefix are read.
 """
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from agent_sim.errors import TargetError
@@ -15,10 +16,63 @@ from agent_sim.query.scope import quote
 
 _PAGE: Final = 1000
 
-R = TypeVar("R", command.JobHistoryRecord, command.ScheduledJobRecord)
+R = TypeVar("R", command.JobHistoryRecord, command.ScheduledJobRecord, command.AgentRecord)
+T = TypeVar("T")
 
-Reading = Generator[command.Operation, command.CommandReply, list[R]]
-Check = Generator[command.Operation, command.CommandReply, bool]
+Asking = Generator[command.Operation, command.CommandReply, T]
+Reading = Asking[list[R]]
+Check = Asking[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What was there before the run: audit ids and transitions up to these numbers are not its own."""
+
+    run: int = 0
+    transition: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """All of it. `counted` is how many orchestrators the server says there are; `transitions` is None if it
+    shows none."""
+
+    runs: list[command.JobHistoryRecord]
+    waiting: list[command.ScheduledJobRecord]
+    agents: list[command.AgentRecord]
+    counted: int | None
+    transitions: list[command.Transition] | None
+
+
+def mark(prefix: str) -> Asking[Mark]:
+    """Take the mark, before the first agent registers."""
+    newest = yield from newest_run(prefix)
+    reply = yield command.ListTransitions(limit=1)
+    return Mark(newest, reply.body.last_seq if isinstance(reply.body, command.Transitions) else 0)
+
+
+def everything(prefix: str, since: Mark) -> Asking[Said]:
+    """Read all that there is to hold a run against."""
+    found = yield from runs(prefix, since.run)
+    jobs = yield from waiting(prefix)
+    query = f"ClientMachine -startswith {quote(prefix)}"
+    agents, counted = yield from _counted(command.ListAgents, command.AgentRecord, query)
+    moves = yield from transitions(since.transition)
+    return Said(found, jobs, agents, counted, moves)
+
+
+def transitions(after: int) -> Asking[list[command.Transition] | None]:
+    """Every transition with a higher number; None if the target shows none (the feed is ours)."""
+    found: list[command.Transition] = []
+    while True:
+        reply = yield command.ListTransitions(after=after)
+        page = reply.body
+        if not isinstance(page, command.Transitions):
+            return None
+        found += page.transitions
+        if not page.transitions or page.transitions[-1].seq >= page.last_seq:
+            return found
+        after = page.transitions[-1].seq
 
 
 def runs(prefix: str, since: int = 0) -> "Reading[command.JobHistoryRecord]":
@@ -33,6 +87,14 @@ def waiting(prefix: str) -> "Reading[command.ScheduledJobRecord]":
 
 
 def _every(listing: Callable[[command.Page], command.Operation], kind: type[R], query: str) -> "Reading[R]":
+    found, _ = yield from _counted(listing, kind, query)
+    return found
+
+
+def _counted(
+    listing: Callable[[command.Page], command.Operation], kind: type[R], query: str
+) -> "Asking[tuple[list[R], int | None]]":
+    """Every record, and how many the server says there are."""
     found: list[R] = []
     number = 1
     while True:
@@ -41,7 +103,7 @@ def _every(listing: Callable[[command.Page], command.Operation], kind: type[R], 
         found += page
         # A server may give shorter pages than were asked for: only its total, or an empty page, is the end.
         if not page or (reply.total is not None and len(found) >= reply.total):
-            return found
+            return found, reply.total
         number += 1
 
 
@@ -55,7 +117,7 @@ def is_drained(prefix: str) -> Check:
     return all(job.schedule is not None and recurs(job.schedule) for job in jobs)
 
 
-def newest_run(prefix: str) -> Generator[command.Operation, command.CommandReply, int]:
+def newest_run(prefix: str) -> Asking[int]:
     """The highest audit id in scope so far; 0 if there is none."""
     query = f"Agent -startswith {quote(prefix)}"
     page = command.Page(query=query, limit=1, sort_field="JobHistoryId", descending=True)

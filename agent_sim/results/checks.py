@@ -31,10 +31,16 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class InvariantCheck:
-    """A law of jobs, by name; what happened less than `settle` before the end of the run may still be open."""
+    """A law, by name.
+
+    What happened less than `settle` before the end of the run may still be open; for `grace` after it was unscheduled
+    a job may still be handed out. What breaks it once a fault of `allow_after` has begun is undecidable.
+    """
 
     name: str
     settle: Span = 0
+    grace: Span = 0
+    allow_after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

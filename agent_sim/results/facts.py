@@ -11,6 +11,9 @@ from typing import Final
 from agent_sim.instants import Instant, from_iso
 from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JOB_WORDS
 from agent_sim.results.journal import (
+    AgentRefused,
+    AgentRegistered,
+    FleetDeclared,
     JobCancelled,
     JobCompleted,
     JobConfigured,
@@ -19,8 +22,13 @@ from agent_sim.results.journal import (
     PostFailed,
     RunEnded,
     RunStarted,
+    SendFailed,
+    ServerAgent,
+    ServerCensus,
     ServerJob,
     ServerRun,
+    ServerStory,
+    Steps,
 )
 
 
@@ -29,7 +37,9 @@ class Facts:
     """Job ids are in lower case; audit ids are those of JobHistory.
 
     `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions`
-    the reports of each run that were accepted, `runs` and `waiting` what was read back after the drain.
+    the reports of each run that were accepted. `fleet_of` has the agents that were heard of, `let_in` those that
+    had a session, `doors` when each that was ever turned away was so or was let in, `faults` when each began. From
+    `runs` to `census` it is what was read back after the drain.
     """
 
     posted: Mapping[str, JobPosted]
@@ -38,8 +48,16 @@ class Facts:
     cancelled: frozenset[str]
     handed: Mapping[int, tuple[JobConfigured, ...]]
     completions: Mapping[int, tuple[JobCompleted, ...]]
+    fleets: Mapping[str, FleetDeclared]
+    fleet_of: Mapping[str, str]
+    doors: Mapping[str, tuple[tuple[float, bool], ...]]
+    let_in: frozenset[str]
     runs: Mapping[str, tuple[ServerRun, ...]]
     waiting: Mapping[str, ServerJob]
+    stories: Mapping[str, Steps]
+    agents: tuple[ServerAgent, ...]
+    census: ServerCensus | None
+    faults: Mapping[str, float]
     ended: RunEnded | None
     started_at: Instant | None
 
@@ -50,8 +68,13 @@ class Facts:
 
     @property
     def was_read_back(self) -> bool:
-        """True if the server told of at least one run."""
-        return bool(self.runs)
+        """True if the server told of its history."""
+        return bool(self.runs) or self.census is not None
+
+    @property
+    def shows_transitions(self) -> bool:
+        """True if the server told what it did when, and not only what came of it."""
+        return self.census is not None and self.census.shows_transitions
 
     @property
     def is_idle(self) -> bool:
@@ -79,8 +102,15 @@ class FactsFold:
         self._cancelled: set[str] = set()
         self._handed: dict[int, dict[str, JobConfigured]] = {}
         self._completions: dict[int, list[JobCompleted]] = {}
+        self._fleets: dict[str, FleetDeclared] = {}
+        self._fleet_of: dict[str, str] = {}
+        self._doors: dict[str, list[tuple[float, bool]]] = {}
+        self._let_in: set[str] = set()
         self._runs: dict[str, dict[int, ServerRun]] = {}
         self._waiting: dict[str, ServerJob] = {}
+        self._stories: dict[str, Steps] = {}
+        self._agents: list[ServerAgent] = []
+        self._census: ServerCensus | None = None
         self._ended: RunEnded | None = None
         self._started_at: Instant | None = None
 
@@ -109,6 +139,30 @@ class FactsFold:
                 self._runs.setdefault(line.job.lower(), {})[line.audit] = line
             case ServerJob():
                 self._waiting[line.job.lower()] = line
+            case ServerStory():
+                self._stories[line.job.lower()] = line.steps
+            case _:
+                self._add_agent(line)
+
+    def _add_agent(self, line: Line) -> None:
+        match line:
+            case FleetDeclared():
+                self._fleets[line.fleet] = line
+            case AgentRegistered():
+                self._fleet_of[line.agent] = line.fleet
+                self._let_in.add(line.agent)
+                if line.agent in self._doors:  # only who was ever turned away has a story worth keeping
+                    self._doors[line.agent].append((line.t, True))
+            case AgentRefused():
+                self._fleet_of[line.agent] = line.fleet
+                if line.code:
+                    self._doors.setdefault(line.agent, []).append((line.t, False))
+            case SendFailed():
+                self._fleet_of[line.agent] = line.fleet
+            case ServerAgent():
+                self._agents.append(line)
+            case ServerCensus():
+                self._census = line
             case _:
                 pass
 
@@ -121,8 +175,16 @@ class FactsFold:
             cancelled=frozenset(self._cancelled),
             handed={audit: tuple(agents.values()) for audit, agents in self._handed.items()},
             completions={audit: tuple(lines) for audit, lines in self._completions.items()},
+            fleets=self._fleets,
+            fleet_of=self._fleet_of,
+            doors={agent: tuple(doors) for agent, doors in self._doors.items()},
+            let_in=frozenset(self._let_in),
             runs={job: tuple(sorted(runs.values(), key=_in_time)) for job, runs in self._runs.items()},
             waiting=self._waiting,
+            stories=self._stories,
+            agents=tuple(self._agents),
+            census=self._census,
+            faults={},
             ended=self._ended,
             started_at=self._started_at,
         )

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, TypeVar, cast
 
 from agent_sim.errors import UsageError
 from agent_sim.histogram import HistogramJson
-from agent_sim.protocol.enums import Result, Status
+from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.results import plain
 from agent_sim.results.plain import Counts, Json, JsonObject
 
@@ -34,6 +34,16 @@ class RunStarted:
     started_at: str
     version: str
     connections: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetDeclared:
+    """A fleet that takes part: how many agents, and what they can do in the scenario's words."""
+
+    t: float
+    fleet: str
+    agents: int
+    capabilities: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +251,50 @@ class JobCompleted:
     seconds: float
 
 
+# --- faults -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FaultArmed:
+    """A window of a fault begins; `until` is when it ends, None for no end of its own.
+
+    `agents` is how many it may meet, None if it is about storms' requests.
+    """
+
+    t: float
+    fault: str
+    window: int
+    until: float | None
+    agents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultStruck:
+    """A fault did more than slow down a request about `job`, which the agent made."""
+
+    t: float
+    fault: str
+    fleet: str
+    agent: str
+    operation: str
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultOver:
+    """A window that began at `began` is over: it met so many of the agents' `requests`, or agents, which are named.
+
+    What it does to storms' requests, the storms tell in their results.
+    """
+
+    t: float
+    fault: str
+    window: int
+    began: float
+    requests: int
+    agents: tuple[str, ...]
+
+
 # --- measurements -----------------------------------------------------------------------------
 
 POOL_WAIT: Final = "pool_wait"
@@ -251,7 +305,7 @@ POOL_WAIT: Final = "pool_wait"
 class Traffic:
     """The requests of one operation that ended since the line before (a second ago in a live run).
 
-    `errors` counts `failed` by kind.
+    `errors` counts `failed` by kind. `faults` are the declared faults that met all of these requests, none of others.
     """
 
     t: float
@@ -260,6 +314,7 @@ class Traffic:
     failed: int
     errors: Counts
     latency: HistogramJson
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +365,41 @@ class ServerJob:
     schedule: str | None
 
 
+Step: TypeAlias = tuple[str, float, int | None]
+"""One transition: its kind, seconds since the run started, and the run concerned (command, `Transition`)."""
+
+Steps: TypeAlias = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStory:
+    """What became of a job, in order, as the server's feed of transitions tells it; of an orchestrator, by its id."""
+
+    t: float
+    job: str
+    steps: Steps
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAgent:
+    """An orchestrator as the server lists it; `seen` is when the server last heard of it, possibly negative."""
+
+    t: float
+    id: str
+    machine: str
+    status: AgentStatus
+    seen: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCensus:
+    """How many orchestrators the server says it has listed, None if it does not, and whether it has a feed."""
+
+    t: float
+    agents: int | None
+    shows_transitions: bool
+
+
 # --- the second target's scheduler --------------------------------------------------------------
 
 
@@ -357,6 +447,7 @@ class OigRun:
 
 Line: TypeAlias = (
     RunStarted
+    | FleetDeclared
     | PhaseStarted
     | RunEnded
     | AgentRegistered
@@ -374,6 +465,9 @@ Line: TypeAlias = (
     | JobRefused
     | JobLeft
     | JobCompleted
+    | FaultArmed
+    | FaultStruck
+    | FaultOver
     | Traffic
     | StormStarted
     | StormEnded
@@ -382,10 +476,14 @@ Line: TypeAlias = (
     | OigAsked
     | OigJob
     | OigRun
+    | ServerStory
+    | ServerAgent
+    | ServerCensus
 )
 
 EVENTS: Final[Mapping[str, type[Line]]] = {
     "run_started": RunStarted,
+    "fleet_declared": FleetDeclared,
     "phase_started": PhaseStarted,
     "agent_registered": AgentRegistered,
     "agent_refused": AgentRefused,
@@ -402,6 +500,9 @@ EVENTS: Final[Mapping[str, type[Line]]] = {
     "job_left": JobLeft,
     "job_completed": JobCompleted,
     "send_failed": SendFailed,
+    "fault_armed": FaultArmed,
+    "fault_struck": FaultStruck,
+    "fault_over": FaultOver,
     "traffic": Traffic,
     "storm_started": StormStarted,
     "storm_ended": StormEnded,
@@ -410,6 +511,9 @@ EVENTS: Final[Mapping[str, type[Line]]] = {
     "oig_asked": OigAsked,
     "oig_job": OigJob,
     "oig_run": OigRun,
+    "server_story": ServerStory,
+    "server_agent": ServerAgent,
+    "server_census": ServerCensus,
     "run_ended": RunEnded,
 }
 
@@ -529,6 +633,19 @@ def _word(names: type[E]) -> _Kind:
     return _Kind(read_word, lambda value: cast(IntEnum, value).name.lower())
 
 
+def _step(value: Json) -> Step:
+    kind, at, audit = plain.sequence(value)
+    return plain.text(kind), plain.number(at), plain.maybe(plain.whole)(audit)
+
+
+def _read_steps(value: Json) -> Steps:
+    return tuple(map(_step, plain.sequence(value)))
+
+
+def _write_steps(value: object) -> Json:
+    return [[kind, _rounded(at), audit] for kind, at, audit in cast(Steps, value)]
+
+
 def _write_number(value: object) -> Json:
     return None if value is None else _rounded(cast(float, value))
 
@@ -537,6 +654,7 @@ _KINDS: Final[Mapping[object, _Kind]] = {
     str: _Kind(plain.text),
     str | None: _Kind(plain.maybe(plain.text)),
     int: _Kind(plain.whole),
+    int | None: _Kind(plain.maybe(plain.whole)),
     float: _Kind(plain.number, _write_number),
     float | None: _Kind(plain.maybe(plain.number), _write_number),
     bool: _Kind(plain.truth),
@@ -546,6 +664,8 @@ _KINDS: Final[Mapping[object, _Kind]] = {
     JsonObject: _Kind(plain.mapping),
     Result: _word(Result),
     Status: _word(Status),
+    AgentStatus: _word(AgentStatus),
+    Steps: _Kind(_read_steps, _write_steps),
 }
 
 _NAMES: Final[Mapping[type[Line], str]] = {kind: name for name, kind in EVENTS.items()}

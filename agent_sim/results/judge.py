@@ -7,10 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from agent_sim.results.checks import Checks, InvariantCheck
+from agent_sim.results.invariants.acknowledged_stays_acknowledged import acknowledged_stays_acknowledged
 from agent_sim.results.invariants.at_most_once import at_most_once
+from agent_sim.results.invariants.capability_respected import capability_respected
+from agent_sim.results.invariants.fleet_count import fleet_count
+from agent_sim.results.invariants.no_job_after_unschedule import no_job_after_unschedule
 from agent_sim.results.invariants.no_lost_jobs import no_lost_jobs
+from agent_sim.results.invariants.no_result_from_unapproved import no_result_from_unapproved
 from agent_sim.results.invariants.oig import oig_no_lost_runs, oig_no_run_twice, oig_retries_obeyed
 from agent_sim.results.invariants.reconciliation import judge_generator, judge_stop, judge_storm
+from agent_sim.results.invariants.rescheduled_once import rescheduled_once
+from agent_sim.results.invariants.single_terminal_state import single_terminal_state
+from agent_sim.results.invariants.status_agrees import status_agrees
 from agent_sim.results.summary import Summary
 from agent_sim.results.thresholds import judge_threshold
 from agent_sim.results.verdict import Verdict
@@ -21,6 +29,14 @@ INVARIANTS: Final[Mapping[str, Callable[[Summary, InvariantCheck], Verdict]]] = 
     "oig_no_lost_runs": oig_no_lost_runs,
     "oig_no_run_twice": oig_no_run_twice,
     "oig_retries_obeyed": oig_retries_obeyed,
+    "single_terminal_state": single_terminal_state,
+    "status_agrees": status_agrees,
+    "capability_respected": capability_respected,
+    "no_result_from_unapproved": no_result_from_unapproved,
+    "no_job_after_unschedule": no_job_after_unschedule,
+    "acknowledged_stays_acknowledged": acknowledged_stays_acknowledged,
+    "rescheduled_once": rescheduled_once,
+    "fleet_count": fleet_count,
 }
 
 

@@ -117,7 +117,7 @@ class _Fold:
             case journal.StormEnded():
                 self._storm(line)
             case _:
-                pass
+                pass  # of facts alone
 
     def _traffic(self, line: journal.Traffic) -> None:
         at = max(line.t - _TRAFFIC_LAG, 0.0)

@@ -1,7 +1,8 @@
 """What became of one check, what that makes of the run, and the exit code.
 
 A check is kept (a threshold: held), broken, or open: unknown, or not measured. One broken check fails the run; else
-one open check leaves it inconclusive. Checks that only warn are shown and count for neither.
+one open check leaves it inconclusive. Checks that only warn, and what the scenario itself declares to be undecidable,
+are shown and count for neither.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,12 @@ class Verdict:
     detail: str
     offenders: tuple[str, ...] = ()
     warn_only: bool = False
+    is_declared: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """True if the exit code depends on it."""
+        return not (self.warn_only or self.is_declared)
 
 
 _WEIGHT: Final[Mapping[Answer, Overall]] = {
@@ -42,7 +49,7 @@ EXIT_CODES: Final[Mapping[Overall, int]] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE"
 
 def overall(verdicts: Iterable[Verdict]) -> Overall:
     """What the run comes to: the worst answer of those that count."""
-    weights = {_WEIGHT[verdict.answer] for verdict in verdicts if not verdict.warn_only}
+    weights = {_WEIGHT[verdict.answer] for verdict in verdicts if verdict.counts}
     if "FAIL" in weights:
         return "FAIL"
     return "INCONCLUSIVE" if "INCONCLUSIVE" in weights else "PASS"

@@ -93,14 +93,29 @@ class Threshold(Block):
         return self
 
 
-class NoLostJobs(Block):
+class Law(Block):
+    """A law that is asked for."""
+
+    allow_after: tuple[Name, ...] = key((), "Faults after which it may be undecidable.", ["lost-ack"])
+
+
+class NoLostJobs(Law):
     """Every accepted job ends, is unscheduled, or still waits for an agent that is offline."""
 
     settle: Duration = key("0s", "Jobs this young at the end may still be open.", "2m")
 
 
+class NoJobAfterUnschedule(Law):
+    """What was taken off the schedule is not handed out."""
+
+    grace: Duration = key("0s", "For this long it still may be.", "5s")
+
+
 def _on_or_off(value: object) -> object:
     return {True: {}, False: None}.get(value, value) if isinstance(value, bool) else value
+
+
+_Asked = Annotated[Law | None, BeforeValidator(_on_or_off, json_schema_input_type=Law | bool)]
 
 
 class Invariants(Block):
@@ -109,10 +124,20 @@ class Invariants(Block):
     no_lost_jobs: Annotated[
         NoLostJobs | None, BeforeValidator(_on_or_off, json_schema_input_type=NoLostJobs | bool)
     ] = key(None, "Every accepted job ends, or is accounted for.", True, {"settle": "2m"})
-    at_most_once: Flag = key(False, "No run completes twice, no job runs twice at once.", True)
-    oig_no_lost_runs: Flag = key(False, "Of the scheduler: every run that was granted is in its history.", True)
-    oig_no_run_twice: Flag = key(False, "Of the scheduler: no job runs twice unless it is concurrent.", True)
-    oig_retries_obeyed: Flag = key(False, "Of the scheduler: jobs fail until their retries are exhausted.", True)
+    at_most_once: _Asked = key(None, "No run completes twice, no job runs twice.", True, {"allow_after": ["lost-ack"]})
+    single_terminal_state: _Asked = key(None, "A run ends once.", True)
+    status_agrees: _Asked = key(None, "The server's result of a run is what its agent reported.", True)
+    capability_respected: _Asked = key(None, "Nobody is handed a job that his fleet cannot do.", True)
+    no_result_from_unapproved: _Asked = key(None, "Nothing is taken from an agent that is not approved.", True)
+    no_job_after_unschedule: Annotated[
+        NoJobAfterUnschedule | None, BeforeValidator(_on_or_off, json_schema_input_type=NoJobAfterUnschedule | bool)
+    ] = key(None, "What was unscheduled is not handed out.", True, {"grace": "5s"})
+    acknowledged_stays_acknowledged: _Asked = key(None, "What was acknowledged is so in the end.", True)
+    rescheduled_once: _Asked = key(None, "An accepted reschedule leads to one new run.", True)
+    fleet_count: _Asked = key(None, "The server lists each agent once, and nobody else.", True)
+    oig_no_lost_runs: _Asked = key(None, "Of the scheduler: every run that was granted is in its history.", True)
+    oig_no_run_twice: _Asked = key(None, "Of the scheduler: no job runs twice unless it is concurrent.", True)
+    oig_retries_obeyed: _Asked = key(None, "Of the scheduler: jobs fail until their retries are exhausted.", True)
 
 
 class Checks(Block):

@@ -55,3 +55,9 @@ class OperatorPlan:
     postings: tuple[Posting, ...]
     certificate_id: int | None = None
     may_approve: bool = True
+
+
+def store_path(capability: str, number: int) -> str:
+    """Where the store `number` (from 0) of an agent is, for a capability that has stores."""
+    kind = capability.lower()
+    return f"/opt/{kind}/store-{number + 1}.{kind}"

@@ -67,13 +67,22 @@ def profiles(path: Path) -> tuple[str, ...]:
 
 def dump(scenario: Scenario) -> str:
     """The scenario as YAML that loads as an equal one; profiles and parents are already in it."""
-    whole = scenario.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"extends", "profiles"})
+    return written(as_tree(scenario))
+
+
+def as_tree(scenario: Scenario) -> dict[str, object]:
+    """The scenario as plain values, as a file holds them."""
+    return scenario.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"extends", "profiles"})
+
+
+def written(whole: Mapping[str, object]) -> str:
+    """Such values as YAML."""
     yaml = YAML()
     yaml.width = _WIDTH
     yaml.default_flow_style = False
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = StringIO()
-    yaml.dump(_escaped(whole), out)
+    yaml.dump(_escaped(dict(whole)), out)
     return out.getvalue()
 
 

@@ -1,8 +1,9 @@
 """A scenario file as a whole: its blocks in the order in which they are read aloud.
 
-Who (fleets), what they do (behaviours), when (phases, schedules), what is thrown at the server (storms), what must
-hold (checks). Each key has its description, default and an example, which `agent-sim schema` gives to editors. Only
-what this version carries out is here; rules between blocks are `references` and `sense`.
+Who (fleets), what they do (behaviours), when (phases, schedules), what goes wrong (faults), what is thrown at the
+server (storms), what must hold (checks). Each key has its description, default and an example, which
+`agent-sim schema` gives to editors. Only what this version carries out is here; rules between blocks are `references`
+and `sense`.
 """
 
 from typing import Annotated, Literal
@@ -14,6 +15,7 @@ from agent_sim.instants import MINUTE, Span
 from agent_sim.scenario.behaviours import Behaviour
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.checks import Checks
+from agent_sim.scenario.faults import Fault
 from agent_sim.scenario.fields import AnyScalar, Duration, Lifetime, Name, Text, Whole
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.oig import Oig
@@ -42,7 +44,7 @@ class Stop(Block):
 
 
 class Scenario(Block):
-    """A scenario: who does what, when, what is thrown at the server, and what must hold."""
+    """A scenario: who does what, when, what goes wrong, what is thrown at the server, and what must hold."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -72,6 +74,7 @@ class Scenario(Block):
     behaviours: tuple[Behaviour, ...] = key((), "How agents do their jobs.", [])
     phases: tuple[Phase, ...] = key((), "Stretches of the run.", [])
     schedules: tuple[Schedule, ...] = key((), "Work to hand out.", [])
+    faults: tuple[Fault, ...] = key((), "What goes wrong.", [])
     storms: tuple[Storm, ...] = key((), "What is thrown at the server.", [])
     checks: Checks = key({}, "What must hold.", {"invariants": {"no_lost_jobs": True}})
     profiles: dict[Name, dict[str, object]] = key(

@@ -12,6 +12,7 @@ from agent_sim.agent.behaviour import Behaviour, Ending, JobBehaviour
 from agent_sim.agent.core import Identity
 from agent_sim.distributions import Discrete
 from agent_sim.draws import unit
+from agent_sim.faults.plan import FaultPlan
 from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
 from agent_sim.protocol.enums import STORE_TYPE_IDS, Result, jobs_of
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
@@ -19,6 +20,7 @@ from agent_sim.scenario import checks
 from agent_sim.scenario.apportion import largest_remainder
 from agent_sim.scenario.behaviours import Job
 from agent_sim.scenario.duties import FleetNeed, OperatorPlan
+from agent_sim.scenario.fault_plans import fault_plans
 from agent_sim.scenario.fields import BOUNDS
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.models import Scenario
@@ -81,6 +83,7 @@ class Plan:
     members: tuple[Member, ...]
     phases: tuple[PhaseWindow, ...]
     operator: OperatorPlan
+    faults: tuple[FaultPlan, ...]
     storms: tuple[StormPlan, ...]
     checks: Checks
     server: ServerSettings
@@ -106,6 +109,7 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
             fleets=tuple(_need(fleet, fleets[fleet.name]) for fleet in scenario.fleets),
             postings=postings(scenario, start, stop, machine),
         ),
+        faults=fault_plans(scenario, start, {name: _machines(members) for name, members in fleets.items()}),
         storms=tuple(_storm(scenario, storm, start) for storm in scenario.storms),
         checks=_checks(scenario),
         server=_server(scenario),
@@ -188,7 +192,7 @@ def _exactly(shares: Discrete, order: list[float]) -> list[float]:
 def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
     return FleetNeed(
         name=fleet.name,
-        machines=tuple(member.identity.machine for member in members),
+        machines=_machines(members),
         capabilities=fleet.capabilities,
         stores=tuple(member.stores for member in members),
     )
@@ -203,6 +207,10 @@ def _oig(scenario: Scenario, start: Instant) -> OigPlan | None:
         for duties in job_duties(job, prefix(scenario), start, lambda point: offset(scenario, point))
     ]
     return OigPlan(prefix(scenario), tuple(jobs), task_behaviours(scenario.oig.tasks, scenario.seed))
+
+
+def _machines(members: tuple[Member, ...]) -> tuple[str, ...]:
+    return tuple(member.identity.machine for member in members)
 
 
 # --- behaviours -------------------------------------------------------------------------------
@@ -254,14 +262,18 @@ def _stages(storm: Storm) -> tuple[Stage, ...]:
 
 def _checks(scenario: Scenario) -> Checks:
     wanted = scenario.checks
-    invariants = []
-    if wanted.invariants.no_lost_jobs is not None:
-        invariants.append(InvariantCheck("no_lost_jobs", wanted.invariants.no_lost_jobs.settle))
-    if wanted.invariants.at_most_once:
-        invariants.append(InvariantCheck("at_most_once"))
-    scheduler = ("oig_no_lost_runs", "oig_no_run_twice", "oig_retries_obeyed")
-    invariants += [InvariantCheck(name) for name in scheduler if getattr(wanted.invariants, name)]
+    laws = {name: getattr(wanted.invariants, name) for name in checks.Invariants.model_fields}
+    invariants = (_invariant(name, law) for name, law in laws.items() if law is not None)
     return Checks(tuple(_threshold(one) for one in wanted.thresholds), tuple(invariants))
+
+
+def _invariant(name: str, law: checks.Law) -> InvariantCheck:
+    return InvariantCheck(
+        name,
+        settle=law.settle if isinstance(law, checks.NoLostJobs) else 0,
+        grace=law.grace if isinstance(law, checks.NoJobAfterUnschedule) else 0,
+        allow_after=law.allow_after,
+    )
 
 
 def _threshold(wanted: checks.Threshold) -> Threshold:

@@ -14,7 +14,7 @@ from agent_sim.scenario.tree import Fields, Items, Leaf, Node
 from agent_sim.scenario.units import found
 from agent_sim.scenario.wording import Way, problem
 
-_NAMED: Final = ("fleets", "behaviours", "phases", "schedules", "storms")
+_NAMED: Final = ("fleets", "behaviours", "phases", "schedules", "faults", "storms")
 _POINTS: Final = ("at", "from", "until")
 
 Word = tuple[Way, Leaf]
@@ -45,19 +45,23 @@ def _behaviours_used(tree: Fields) -> Iterator[Word]:
 
 
 def _fleets_used(tree: Fields) -> Iterator[Word]:
-    for n, _ in _blocks(tree, "schedules"):
-        yield from _words(tree, ("schedules", n, "select", "fleets"))
+    for block in ("schedules", "faults"):
+        for n, _ in _blocks(tree, block):
+            yield from _words(tree, (block, n, "select", "fleets"))
 
 
 def _during(tree: Fields) -> Iterator[Word]:
     for way, _ in _list(tree, ("checks", "thresholds")):
         yield from _words(tree, (*way, "during"))
+    for n, _ in _blocks(tree, "faults"):
+        yield from _words(tree, ("faults", n, "during"))
 
 
 def _unknown_points(tree: Fields) -> Iterator[Problem]:
     phases = _names(tree, "phases")
     points = [
         *(word for name in _POINTS for word in _each(tree, "schedules", name)),
+        *_each(tree, "faults", "at"),
         *_each(tree, "storms", "at"),
         *(word for n, _ in _blocks(tree, "schedules") for word in _recurring(tree, ("schedules", n, "schedule"))),
         *_of_the_scheduler(tree),

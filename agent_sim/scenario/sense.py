@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from agent_sim.errors import MalformedMessage, QueryError
-from agent_sim.instants import Span
 from agent_sim.protocol.oig_triggers import checked
 from agent_sim.query.fields import JOB_HISTORY
 from agent_sim.query.grammar import parse
 from agent_sim.query.sql import compile as compile_query
 from agent_sim.query.values import Context
+from agent_sim.scenario.fault_sense import of_fault, too_late
 from agent_sim.scenario.fields import time_point_text
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.oig_plan import trigger
@@ -31,6 +31,9 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     for number, schedule in enumerate(scenario.schedules):
         for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule)):
             yield ("schedules", number, *way), message
+    for number, fault in enumerate(scenario.faults):
+        for way, message in of_fault(scenario, fault):
+            yield ("faults", number, *way), message
     for number, storm in enumerate(scenario.storms):
         before = scenario.storms[:number]
         for way, message in (*_storm_times(scenario, storm), *_overlap(scenario, storm, before), *_query(storm)):
@@ -81,7 +84,7 @@ def _scheduler(scenario: Scenario) -> Iterator[Finding]:
             if offset(scenario, action.at) >= scenario.length:
                 yield (
                     (*way, "do", place, "at"),
-                    _too_late(time_point_text(action.at), offset(scenario, action.at), scenario),
+                    too_late(time_point_text(action.at), offset(scenario, action.at), scenario),
                 )
         if job.trigger is not None:
             try:
@@ -99,15 +102,10 @@ def _times(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
     for attribute, key in _SCHEDULE_POINTS:
         point = getattr(schedule, attribute)
         if point is not None and offset(scenario, point) >= scenario.length + (key == "until"):
-            yield (key,), _too_late(time_point_text(point), offset(scenario, point), scenario)
+            yield (key,), too_late(time_point_text(point), offset(scenario, point), scenario)
     if schedule.until is not None and offset(scenario, schedule.until) <= offset(scenario, schedule.from_):
         found = f"found {time_point_text(schedule.until)}"
         yield ("until",), f"{found}, expected a time after it begins, at {time_point_text(schedule.from_)}"
-
-
-def _too_late(text: str, when: Span, scenario: Scenario) -> str:
-    at = "" if text == duration_text(when) else f", which is {duration_text(when)}"
-    return f"found {text}{at}, expected a time before the run ends, at {duration_text(scenario.length)}"
 
 
 def _selection(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
@@ -136,7 +134,7 @@ def _share(schedule: Schedule) -> str:
 def _storm_times(scenario: Scenario, storm: Storm) -> Iterator[Finding]:
     begin = offset(scenario, storm.at)
     if begin >= scenario.length:
-        yield ("at",), _too_late(time_point_text(storm.at), begin, scenario)
+        yield ("at",), too_late(time_point_text(storm.at), begin, scenario)
     elif begin + storm.span > scenario.length:
         end, last = duration_text(begin + storm.span), duration_text(scenario.length)
         yield ("for" if storm.for_ else "load",), f"ends at {end}, expected an end before that of the run, at {last}"

@@ -19,7 +19,7 @@ Way = tuple[str | int, ...]
 
 LATER: Final = frozenset(
     {
-        *("faults", "rules", "sequence", "churn", "auth", "history", "align", "sticky", "ids"),
+        *("rules", "sequence", "churn", "auth", "history", "align", "sticky", "ids"),
         *("exclude_faults", "abort_on_fail", "allow_after"),
         *("reject", "never_start", "hang", "late", "complete_twice", "stale_session", "lost_ack", "crash"),
         *("oversize", "malformed"),

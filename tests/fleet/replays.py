@@ -6,11 +6,14 @@ from agent_sim.cli.replay import backend, opening
 from agent_sim.fleet.replay import Replay
 from agent_sim.instants import from_iso
 from agent_sim.results import journal
-from agent_sim.results.judge import judge
+from agent_sim.results.judge import INVARIANTS, judge
 from agent_sim.results.summary import summarise
 from agent_sim.scenario.load import Overrides, load
 from agent_sim.scenario.plan import plan
 from agent_sim.server.store import SqliteStore
+
+EVERY_LAW = f"{{{', '.join(f'{name}: true' for name in INVARIANTS)}}}"
+"""What stands for the word EVERY_LAW in a scenario: all of them asked for."""
 
 START = from_iso("2026-01-01T00:00:00Z")
 
@@ -32,6 +35,11 @@ class Played:
         return self.summary.outcome_digest
 
     @property
+    def kept(self):
+        """True if nothing is broken, unknown or not measured."""
+        return {verdict.answer for verdict in self.verdicts} <= {"kept", "held"}
+
+    @property
     def answers(self):
         return {verdict.name: verdict.answer for verdict in self.verdicts}
 
@@ -42,7 +50,7 @@ class Played:
 def play(folder, text, *, seed=None, settings=(), change=lambda planned: planned, at=lambda run, line: None):
     """Replay a scenario; `change` may alter its plan, `at` is told of each line and the run it comes from."""
     file = folder / "scenario.yaml"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(text.replace("EVERY_LAW", EVERY_LAW), encoding="utf-8")
     scenario = load(file, Overrides(settings=tuple(settings), seed=seed), seed=1)
     planned = change(plan(scenario, START))
     lines = [opening(planned)]

@@ -85,7 +85,7 @@ async def test_no_more_requests_are_on_the_wire_than_there_are_connections_and_t
 
     clock = WallClock()
     scheduler = Scheduler(clock)
-    shared = kind(send, limit=2, ended=lambda _request, _reply, wire, waited: waits.append((wire, waited)))
+    shared = kind(send, limit=2, ended=lambda _request, _reply, wire, waited, _faults: waits.append((wire, waited)))
     for _ in range(6):
         scheduler.add(Beater(clock()), shared, settle=lambda: None)
 

@@ -5,7 +5,7 @@ import pytest
 from agent_sim.errors import TargetError
 from agent_sim.operator import readback
 from agent_sim.protocol import command
-from agent_sim.protocol.enums import Result, Status
+from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.protocol.schedule import Immediate, Interval
 
 
@@ -82,3 +82,47 @@ def test_a_target_that_will_not_be_read_says_why():
 
     with pytest.raises(TargetError, match=r"status 403\): not you"):
         reading.send(command.CommandReply(403, command.ApiError("0xA0140002", "not you")))
+
+
+# --- all of it --------------------------------------------------------------------------------
+
+
+def agent(name):
+    return command.AgentRecord(f"id-of-{name}", name, "agent", 5, "25.4", AgentStatus.APPROVED)
+
+
+def moved(seq):
+    return command.Transition(seq, 0, "queued", f"job-{seq}")
+
+
+def shown(last, *transitions):
+    return command.CommandReply(200, command.Transitions(last, transitions))
+
+
+MISSING = command.CommandReply(404, command.ApiError("0xA0110004", "no such path"))
+
+
+def test_everything_is_read_from_the_mark_on_and_the_feed_page_by_page():
+    asked, said = drive(
+        readback.everything("agentsim-x-", readback.Mark(run=41, transition=7)),
+        ok(run(42)),
+        ok(job(None)),
+        command.CommandReply(200, (agent("a"),), 3),  # it counts more than it lists
+        command.CommandReply(200, (), 3),
+        shown(9, moved(8)),
+        shown(9, moved(9)),
+    )
+
+    assert said == readback.Said([run(42)], [job(None)], [agent("a")], 3, [moved(8), moved(9)])
+    assert [operation.after for operation in asked[-2:]] == [7, 8]
+
+
+def test_a_target_that_is_not_ours_shows_no_transitions():
+    _, said = drive(readback.everything("agentsim-x-", readback.Mark()), ok(), ok(), ok(), MISSING)
+
+    assert said.transitions is None
+
+
+@pytest.mark.parametrize(("feed", "transition"), [(shown(9), 9), (MISSING, 0)])
+def test_the_mark_is_the_newest_run_and_the_newest_transition(feed, transition):
+    assert drive(readback.mark("agentsim-x-"), ok(run(7)), feed)[1] == readback.Mark(7, transition)

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent_sim.histogram import Histogram
-from agent_sim.protocol.enums import Result, Status
+from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.results.journal import (
     AgentRegistered,
+    FleetDeclared,
     JobCompleted,
     JobConfigured,
     JobPosted,
@@ -14,8 +15,11 @@ from agent_sim.results.journal import (
     PhaseStarted,
     RunEnded,
     RunStarted,
+    ServerAgent,
+    ServerCensus,
     ServerJob,
     ServerRun,
+    ServerStory,
     StormEnded,
     StormStarted,
     Traffic,
@@ -80,8 +84,9 @@ def run(
     status: Status = Status.COMPLETED,
     machine: str = "agent-1",
     kind: str = "FetchLogs",
+    schedule: str | None = None,
 ) -> ServerRun:
-    return ServerRun(60.0, audit, job, kind, machine, result, status, start, end, None)
+    return ServerRun(60.0, audit, job, kind, machine, result, status, start, end, schedule)
 
 
 def in_process(job: str = "job-1", audit: int = 1, start: float = 2.0, machine: str = "agent-1") -> ServerRun:
@@ -90,6 +95,29 @@ def in_process(job: str = "job-1", audit: int = 1, start: float = 2.0, machine: 
 
 def waiting(job: str = "job-1", schedule: str | None = None, machine: str = "agent-1") -> ServerJob:
     return ServerJob(60.0, job, "FetchLogs", machine, schedule)
+
+
+def story(
+    *steps: str | tuple[str, int] | tuple[str, int, float], job: str = "job-1", begin: float = 1.0
+) -> ServerStory:
+    """A job's transitions, a second apart from `begin` on unless a step names its time."""
+    told = [(step, None, None) if isinstance(step, str) else (*step, None)[:3] for step in steps]
+    made = [(kind, begin + place if at is None else at, audit) for place, (kind, audit, at) in enumerate(told)]
+    return ServerStory(60.0, job, tuple(made))
+
+
+def fleet(name: str = "lab", capabilities: Sequence[str] = ("LOGS",), agents: int = 2) -> FleetDeclared:
+    return FleetDeclared(0.0, name, agents, tuple(capabilities))
+
+
+def server_agent(
+    machine: str = "agent-1", status: AgentStatus = AgentStatus.APPROVED, seen: float | None = 50.0
+) -> ServerAgent:
+    return ServerAgent(60.0, f"id-of-{machine}", machine, status, seen)
+
+
+def census(agents: int | None = 1, shows_transitions: bool = True) -> ServerCensus:
+    return ServerCensus(60.0, agents, shows_transitions)
 
 
 def latencies(*milliseconds: float, times: int = 1) -> Histogram:

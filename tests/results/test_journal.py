@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from agent_sim.errors import UsageError
 from agent_sim.histogram import HistogramJson
-from agent_sim.protocol.enums import Result, Status
-from agent_sim.results.journal import EVENTS, Line, RunEnded, ServerRun, StormEnded, decode, encode, read
+from agent_sim.protocol.enums import AgentStatus, Result, Status
+from agent_sim.results.journal import EVENTS, Line, RunEnded, ServerRun, Steps, StormEnded, decode, encode, read
 from agent_sim.results.plain import Counts, Json, JsonObject
 from tests.results.journals import completed, done_job, ended, in_process, posted, started, storm, traffic
 
@@ -32,6 +32,7 @@ BY_TYPE = {
     str: st.text(),
     str | None: st.none() | st.text(),
     int: st.integers(),
+    int | None: st.none() | st.integers(),
     float: moments,
     float | None: st.none() | moments,
     bool: st.booleans(),
@@ -41,6 +42,8 @@ BY_TYPE = {
     JsonObject: st.dictionaries(st.text(), plain, max_size=3),
     Result: st.sampled_from(Result),
     Status: st.sampled_from(Status),
+    AgentStatus: st.sampled_from(AgentStatus),
+    Steps: st.lists(st.tuples(st.text(), moments, st.none() | st.integers()), max_size=3).map(tuple),
 }
 
 

@@ -4,7 +4,17 @@ from agent_sim.results.checks import Checks, InvariantCheck, Threshold
 from agent_sim.results.judge import INVARIANTS, judge
 from agent_sim.results.summary import summarise
 from agent_sim.results.verdict import overall
-from tests.results.journals import done_job, ended, started, storm, traffic
+from tests.results.journals import (
+    census,
+    done_job,
+    ended,
+    fleet,
+    registered,
+    server_agent,
+    started,
+    storm,
+    traffic,
+)
 
 ALL = Checks(
     thresholds=(Threshold("error_rate", maximum=0.0, text="error_rate <= 0"),),
@@ -12,17 +22,20 @@ ALL = Checks(
 )
 
 
+WHOLE = [fleet(), registered(), *done_job(), server_agent(), census()]
+"""One job of one agent, with all that a server tells in the end."""
+
+
 def judged(*lines, checks: Checks = ALL):
     return judge(summarise([started(), *lines]), checks)
 
 
 def test_a_good_run_passes_every_check():
-    verdicts = judged(*done_job(), traffic(), *storm(), ended())
+    verdicts = judged(*WHOLE, traffic(), *storm(), ended())
 
     assert [(verdict.kind, verdict.answer) for verdict in verdicts] == [
         ("threshold", "held"),
-        ("invariant", "kept"),
-        ("invariant", "kept"),
+        *[("invariant", "kept")] * len(INVARIANTS),
         ("storm", "kept"),
     ]
     assert overall(verdicts) == "PASS"
@@ -37,7 +50,7 @@ def test_a_storms_ledger_is_judged_even_if_nobody_asked():
 def test_a_saturated_generator_warns_without_failing_a_run_that_asked_nothing_of_it():
     saturated = {"cpu_percent_max": 99.0, "late_p99_ms": 90.0, "saturated": True}
 
-    verdicts = judged(*done_job(), traffic(), *storm(generator=saturated), ended())
+    verdicts = judged(*WHOLE, traffic(), *storm(generator=saturated), ended())
 
     assert verdicts[-1].kind == "generator"
     assert overall(verdicts) == "PASS"

@@ -62,7 +62,7 @@ def test_a_file_that_extends_another_need_not_be_whole():
         ("version: 1\nname: s\n", "$"),
         (LAB.replace("version: 1", "version: 2"), "$.version"),
         (LAB + "flets: []\n", "$"),
-        (LAB + "faults: []\n", "$"),
+        (LAB + "faults: {}\n", "$.faults"),
         (LAB + "stop: {after: 30}\n", "$.stop.after"),
         (LAB + "stop: {after: 30 s}\n", "$.stop.after"),
         (LAB + "server: {enum_style: names}\n", "$.server.enum_style"),

@@ -11,6 +11,7 @@ from agent_sim.cli.schema import MODELINE
 from agent_sim.instants import SECOND
 from agent_sim.protocol.enums import STORE_JOBS, Category, Result
 from agent_sim.protocol.schedule import Weekly
+from agent_sim.results.judge import INVARIANTS
 from agent_sim.scenario.load import Overrides, dump, load
 from agent_sim.scenario.plan import Plan, plan
 from tests.scenario.files import written
@@ -59,7 +60,7 @@ def test_the_demo_has_two_storms_of_at_most_twenty_requests_a_second():
     assert all(stage.rate <= 20 for storm in found.storms for stage in storm.stages)
     assert found.server.retries == 0
     assert not [threshold for threshold in found.checks.thresholds if threshold.metric == "latency"]
-    assert [check.name for check in found.checks.invariants] == ["no_lost_jobs", "at_most_once"]
+    assert [check.name for check in found.checks.invariants] == list(INVARIANTS)
 
 
 def test_enough_management_jobs_of_the_demo_fail_before_the_first_storm():

@@ -24,7 +24,6 @@ BROKEN = [
     (LAB + "seed: 42.5\n", ["5:7: seed: found 42.5, expected a whole number"]),
     # unknown keys
     (LAB + "flets: []\n", ["5:1: flets: unknown key, did you mean fleets?"]),
-    (LAB + "faults: []\n", ["5:1: faults: unknown key, this version does not know it yet"]),
     (
         LAB + "stop: {colour: red}\n",
         ["5:8: stop.colour: unknown key, this version does not know it; expected one of after, drain"],

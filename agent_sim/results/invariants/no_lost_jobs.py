@@ -1,9 +1,9 @@
 """No job lost: every accepted job ends in a terminal run, or is unscheduled, or waits for an agent that the
 scenario took offline (architecture, "Two tables, not one").
 
-Accepted is what the operator posted and what a storm had rescheduled; and a completion that an agent was told is
-accepted must be in the server's history, with the same result. Each job has one `Fate`; the table says what it makes
-of the invariant. What only an interrupted run, or one younger than `settle`, left open is unknown, not broken.
+Accepted is what the operator posted and what a storm had rescheduled; and a run whose completion an agent was told is
+accepted must have ended in the server's history, and not by a timeout. Each job has one `Fate`; the table says what it
+makes of the invariant. What only an interrupted run, or one younger than `settle`, left open is unknown, not broken.
 """
 
 from collections import Counter
@@ -13,11 +13,14 @@ from enum import Enum
 from typing import Final
 
 from agent_sim.instants import SECOND
-from agent_sim.protocol.enums import Status
+from agent_sim.protocol.enums import AgentStatus, Status
 from agent_sim.protocol.schedule import ExactlyOnce, from_wire, recurs
 from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.facts import Facts, word_of
-from agent_sim.results.journal import JobCompleted, ServerJob, ServerRun
+from agent_sim.results.invariants.findings import allowance
+from agent_sim.results.invariants.reconciliation import violations
+from agent_sim.results.invariants.stories import CAUSES, ends_of
+from agent_sim.results.journal import ServerJob
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import OFFENDERS, Answer, Verdict
 from agent_sim.results.wording import counted
@@ -31,6 +34,7 @@ class Fate(Enum):
     RECURS = "waiting for the next occurrence"
     LATER = "not due yet"
     OFFLINE = "waiting for an agent that was taken offline"
+    SHUT_OUT = "waiting for an agent that is not approved"
     UNSCHEDULED = "unscheduled"
     LEFT_BEHIND = "in process on an agent that was taken offline"
     TOO_YOUNG = "open, but younger than the time to settle"
@@ -49,6 +53,7 @@ _ANSWERS: Final[Mapping[Fate, Answer]] = {
     Fate.RECURS: "kept",
     Fate.LATER: "kept",
     Fate.OFFLINE: "kept",
+    Fate.SHUT_OUT: "kept",
     Fate.UNSCHEDULED: "kept",
     Fate.LEFT_BEHIND: "unknown",
     Fate.TOO_YOUNG: "unknown",
@@ -81,9 +86,8 @@ def no_lost_jobs(summary: Summary, check: InvariantCheck) -> Verdict:
     if not accepted and not facts.unnamed:
         return _verdict(check, "unknown", f"no job was accepted ({counted(facts.refused_posts, 'post')} failed)")
     named = _named(summary, accepted, check.settle / SECOND)
-    return _judge(
-        check, _said(facts, accepted), [*named, *_unnamed(facts), *_unrecorded(facts), *_not_rescheduled(summary)]
-    )
+    found = [*named, *_unnamed(facts), *_unrecorded(facts), *_not_rescheduled(summary)]
+    return _judge(facts, check, _said(facts, accepted), found)
 
 
 def _said(facts: Facts, accepted: Mapping[str, float]) -> str:
@@ -105,11 +109,15 @@ def _accepted(facts: Facts) -> dict[str, float]:
 
 def _named(summary: Summary, accepted: Mapping[str, float], settle: float) -> Iterator[_Found]:
     young = summary.whole.end - settle if settle else float("inf")
-    # The journal has an unschedule storm's ids only as a count; its reconciliation looks at each.
-    unscheduled = sum(
-        storm.result.ledger.accepted
-        for storm in summary.storms
-        if storm.result is not None and storm.operation == "unschedule"
+    # Without a feed an unschedule storm's ids are known only as a count; its reconciliation looks at each.
+    unscheduled = (
+        0
+        if summary.facts.shows_transitions
+        else sum(
+            storm.result.ledger.accepted
+            for storm in summary.storms
+            if storm.result is not None and storm.operation == "unschedule"
+        )
     )
     for job, since in sorted(accepted.items()):
         fate = _softened(summary.facts, _fate(summary.facts, job), is_young=since > young)
@@ -131,9 +139,14 @@ def _fate(facts: Facts, job: str) -> Fate:
         return _waiting_fate(facts, facts.waiting[job])
     if runs and runs[-1].status in _TERMINAL:
         return Fate.ENDED
-    if job in facts.cancelled:
+    if job in facts.cancelled or _is_unscheduled(facts, job):
         return Fate.UNSCHEDULED
     return Fate.NOT_RETRIED if runs else Fate.GONE
+
+
+def _is_unscheduled(facts: Facts, job: str) -> bool:
+    wishes = [kind for kind, _, _ in facts.stories.get(job, ()) if kind in CAUSES or kind == "unscheduled"]
+    return wishes[-1:] == ["unscheduled"]
 
 
 def _waiting_fate(facts: Facts, waiting: ServerJob) -> Fate:
@@ -142,6 +155,8 @@ def _waiting_fate(facts: Facts, waiting: ServerJob) -> Fate:
         return Fate.RECURS
     if _is_offline(facts, waiting.machine):
         return Fate.OFFLINE
+    if any(agent.machine == waiting.machine and agent.status is not AgentStatus.APPROVED for agent in facts.agents):
+        return Fate.SHUT_OUT
     if isinstance(schedule, ExactlyOnce) and schedule.time > _end(facts):
         return Fate.LATER
     return Fate.WAITING
@@ -186,39 +201,32 @@ def _traceless(facts: Facts, machine: str) -> Fate:
 
 def _unrecorded(facts: Facts) -> Iterator[_Found]:
     recorded = {run.audit: run for runs in facts.runs.values() for run in runs}
+    given_up = {
+        audit: at for story in facts.stories.values() for kind, at, audit in ends_of(story) if kind == "timed_out"
+    }
     for audit, completions in facts.completions.items():
-        if not _is_recorded(recorded.get(audit), completions):
+        run, told = recorded.get(audit), completions[0].t
+        # A report that was accepted after the timeout is another law's business: `single_terminal_state`.
+        if run is None or run.status is Status.IN_PROCESS or told < given_up.get(audit, told):
             yield _Found(completions[0].job.lower(), Fate.UNRECORDED)
 
 
-def _is_recorded(run: ServerRun | None, completions: tuple[JobCompleted, ...]) -> bool:
-    return (
-        run is not None
-        and run.status is not Status.IN_PROCESS
-        and all(run.result is completion.outcome for completion in completions)
-    )
-
-
 def _not_rescheduled(summary: Summary) -> Iterator[_Found]:
-    for storm in summary.storms:
-        if storm.operation != "reschedule" or storm.result is None:
-            continue
-        lost = storm.result.reconciliation.violations.get("lost_update", 0)
-        named = [each.id for each in storm.result.reconciliation.examples if each.rule == "lost_update"]
-        for place in range(lost):
-            which = f"audit id {named[place]}" if place < len(named) else f"one more of storm {storm.name}"
-            yield _Found(which, Fate.NOT_RESCHEDULED)
+    for each in violations(summary, "reschedule", "lost_update"):
+        yield _Found(each.id, Fate.NOT_RESCHEDULED)
 
 
 # --- all of them ------------------------------------------------------------------------------
 
 
-def _judge(check: InvariantCheck, said: str, found: list[_Found]) -> Verdict:
+def _judge(facts: Facts, check: InvariantCheck, said: str, found: list[_Found]) -> Verdict:
     worst = _worst({_ANSWERS[each.fate] for each in found})
     counts = Counter(each.fate for each in found if _ANSWERS[each.fate] == worst)
     fates = ", ".join(f"{counts[fate]:,} {fate.value}" for fate in Fate if counts[fate])
-    offenders = [each.job for each in found if worst != "kept" and _ANSWERS[each.fate] == worst]
-    return _verdict(check, worst, f"{said}: {fates}", tuple(dict.fromkeys(offenders)))
+    offenders = tuple(dict.fromkeys(each.job for each in found if worst != "kept" and _ANSWERS[each.fate] == worst))
+    if worst == "broken" and (allowed := allowance(facts, check)):
+        return _verdict(check, "unknown", f"{said}: {fates}, {allowed}", offenders, is_declared=True)
+    return _verdict(check, worst, f"{said}: {fates}", offenders)
 
 
 def _worst(answers: set[Answer]) -> Answer:
@@ -228,5 +236,7 @@ def _worst(answers: set[Answer]) -> Answer:
 _FROM_WORST: Final[tuple[Answer, ...]] = ("broken", "unknown", "kept")
 
 
-def _verdict(check: InvariantCheck, answer: Answer, detail: str, offenders: tuple[str, ...] = ()) -> Verdict:
-    return Verdict("invariant", check.name, answer, detail, offenders[:OFFENDERS])
+def _verdict(
+    check: InvariantCheck, answer: Answer, detail: str, offenders: tuple[str, ...] = (), *, is_declared: bool = False
+) -> Verdict:
+    return Verdict("invariant", check.name, answer, detail, offenders[:OFFENDERS], is_declared=is_declared)

@@ -4,15 +4,37 @@ Judged for every storm, asked for or not. Ids whose request got no answer may ha
 counted, and a storm that has nothing else proved nothing.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from agent_sim.results.figures import Storm
+from agent_sim.results.invariants.findings import Finding
 from agent_sim.results.storm import StormResult
+from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import OFFENDERS, Answer, Verdict
 from agent_sim.results.wording import counted
 
 INTERRUPTED: Final = "interrupted"
 """What a storm's result says of a storm that a person ended."""
+
+
+_SAID: Final = {
+    "lost_update": "accepted and not done",
+    "double_transition": "done twice",
+    "phantom_transition": "done that was not accepted",
+}
+
+
+def violations(summary: Summary, operation: str, rule: str) -> Iterator[Finding]:
+    """What the storms of an operation found to break a rule: ids as far as they are named, then the rest."""
+    for storm in summary.storms:
+        if storm.operation != operation or storm.result is None:
+            continue
+        found = storm.result.reconciliation
+        named = [f"audit id {each.id}" for each in found.examples if each.rule == rule]
+        count = found.violations.get(rule, 0)
+        for which in [*named, *[f"one more of storm {storm.name}"] * (count - len(named))][:count]:
+            yield Finding(which, f"id|of storm {storm.name} {_SAID[rule]}", storm.at)
 
 
 def judge_storm(storm: Storm) -> Verdict:

@@ -65,11 +65,11 @@ class AgentOperations:
 
     def approve(self, wanted: command.ApproveAgents, caller: Caller, now: Instant) -> CommandReply:
         """Let orchestrators work; who is approved already stays so."""
-        return self._decide(wanted.agent_ids, AgentStatus.APPROVED)
+        return self._decide(wanted.agent_ids, AgentStatus.APPROVED, now)
 
     def disapprove(self, wanted: command.DisapproveAgents, caller: Caller, now: Instant) -> CommandReply:
         """Stop orchestrators from working: their sessions end, and what they still say is not accepted."""
-        return self._decide(wanted.agent_ids, AgentStatus.DISAPPROVED)
+        return self._decide(wanted.agent_ids, AgentStatus.DISAPPROVED, now)
 
     def _named(self, texts: tuple[str, ...]) -> dict[str, AgentStatus] | CommandReply:
         """Where those of these ids stand, each once; a refusal if one does not exist."""
@@ -84,12 +84,13 @@ class AgentOperations:
             return refuse(Problem.UNKNOWN_ID, f"Nothing was changed: {reasons[0]}", reasons)
         return known
 
-    def _decide(self, texts: tuple[str, ...], status: AgentStatus) -> CommandReply:
+    def _decide(self, texts: tuple[str, ...], status: AgentStatus, now: Instant) -> CommandReply:
         known = self._named(texts)
         if isinstance(known, CommandReply):
             return known
         for agent_id in [agent_id for agent_id, before in known.items() if before is not status]:
             self._agents.set_status(agent_id, status)
+            self._work.transitions.add(now, status.name.lower(), agent_id)
             self._work.changed(agent_id)
             if status is AgentStatus.DISAPPROVED:
                 self._sessions.close(agent_id)

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from agent_sim.instants import SECOND
-from agent_sim.protocol.enums import Result, Status
+from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.invariants.no_lost_jobs import no_lost_jobs
 from agent_sim.results.journal import JobCancelled, PostFailed
@@ -18,8 +18,10 @@ from tests.results.journals import (
     posted,
     registered,
     run,
+    server_agent,
     started,
     storm,
+    story,
     waiting,
 )
 
@@ -39,6 +41,9 @@ KEPT = {
     "it waits for its next occurrence": [posted(), run(), waiting(schedule="D_02:00")],
     "it recurs and never ran yet": [posted(), waiting(schedule="I_30"), *done_job(2)],
     "it is due after the end of the run": [posted(), waiting(schedule="O_2026-01-02T05:00"), *done_job(2)],
+    "the server says that it was unscheduled": [posted(), story("queued", "unscheduled"), *done_job(2)],
+    "its agent is not approved": [posted(), waiting(), server_agent(status=AgentStatus.DISAPPROVED), *done_job(2)],
+    "its result is another one, which is for another law to say": [posted(), completed(outcome=Result.WARNING), run()],
     "an agent was told that it is cancelled": [posted(), JobCancelled(2.0, "lab", "a", "JOB-1"), *done_job(2)],
     "its agent reported what the server has": [posted(), configured(), completed(), run()],
     "a store's inventory left a trace": [posted(None, kind="Inventory"), run(kind="PEMInventory")],
@@ -71,8 +76,11 @@ BROKEN = {
         [posted(), completed(audit=7), run(audit=1)],
         "1 completed by their agent but not so in the server's history",
     ),
-    "its completion is there with another result": (
-        [posted(), completed(outcome=Result.WARNING), run(result=Result.SUCCESS)],
+    "its completion was taken, and then the server timed it out": (
+        [
+            *(posted(), completed(t=4.0), run(result=Result.FAILURE)),
+            story("queued", ("configured", 1), ("timed_out", 1), begin=10.0),
+        ],
         "1 completed by their agent but not so",
     ),
 }

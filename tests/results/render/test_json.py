@@ -34,6 +34,7 @@ def test_the_document_says_what_it_is_and_how_the_run_ended():
             "detail": "1 accepted job: 1 ended",
             "offenders": [],
             "warn_only": False,
+            "is_declared": False,
         }
     ]
 

@@ -54,6 +54,21 @@ def test_the_seeds_query_finds_approved_orchestrators_that_can_fetch_logs():
     assert ([agent.client_machine for agent in found.body], found.total) == (["with"], 1)
 
 
+def test_who_is_approved_and_disapproved_and_when_is_in_the_feed():
+    bench = Bench()
+    bench.register("m")
+    agent = bench.agent_id("m")
+
+    bench.ask(command.DisapproveAgents((agent,)))
+    bench.ask(command.DisapproveAgents((agent,)))  # nothing changes
+    bench.ask(command.ApproveAgents((agent,)))
+
+    assert [(row.kind, row.job_id, row.audit_id) for row in bench.transitions()] == [
+        ("disapproved", agent, None),
+        ("approved", agent, None),
+    ]
+
+
 def test_orchestrators_are_listed_by_id():
     bench = Bench()
     for machine in "cab":

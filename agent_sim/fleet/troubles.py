@@ -1,0 +1,129 @@
+"""The faults of a run between its cast and its shell: what becomes of requests, who suffers, what the journal is told.
+
+Shared by the live fleet and by replays. Which faults there are and what they do is `agent_sim.faults`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from agent_sim.agent import events as agent_events
+from agent_sim.faults.arming import Began, Faults, Turn
+from agent_sim.faults.course import Patience, Trip, course
+from agent_sim.faults.effects import (
+    ONLY_SLOWER,
+    AgentEffect,
+    BrokerEffect,
+    Crash,
+    DuplicateDelivery,
+    Strike,
+)
+from agent_sim.fleet import lines
+from agent_sim.fleet.journeys import Journey
+from agent_sim.instants import NEVER, SECOND, Instant
+from agent_sim.protocol import codec
+from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.results import journal
+from agent_sim.scenario.plan import Member, Plan
+
+NOTIFICATION: Final = "notification"
+
+
+def crashed(crash: Crash, now: Instant) -> agent_events.Crashed:
+    """What an agent is told of its end."""
+    return agent_events.Crashed(now + crash.restart_after, crash.keeps_identity)
+
+
+class AgentWire:
+    """What agents' requests and replies are as bytes (`faults.course.Wire`)."""
+
+    def request_size(self, request: AgentRequest) -> int:
+        return len(codec.agent_body(request.body))
+
+    def reply_size(self, reply: AgentReply) -> int:
+        return 0 if reply.body is None else len(codec.agent_body(reply.body))
+
+    def answer(self, request: AgentRequest, status: int, headers: Mapping[str, str], body: bytes) -> AgentReply:
+        """Headers reach no agent: the vendor's reads none (agent-protocol 1)."""
+        return AgentReply(status, codec.read_agent_reply(request, body) if status < 300 else None)
+
+    def reread(self, request: AgentRequest, reply: AgentReply, spoil: Callable[[bytes], bytes]) -> AgentReply:
+        body = b"" if reply.body is None else codec.agent_body(reply.body)
+        return AgentReply(reply.status, codec.read_agent_reply(request, spoil(body)) if reply.status < 300 else None)
+
+
+class Troubles:
+    """All faults of one run. `suffer` carries out what an agent, or its way to a broker, suffers by itself."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        record: Callable[[journal.Line], None],
+        clock: Callable[[], Instant],
+        suffer: Callable[[str, AgentEffect | BrokerEffect], None],
+    ) -> None:
+        self._faults = Faults(plan.faults)
+        self._start, self._record, self._clock, self._suffer = plan.start, record, clock, suffer
+        self._patience = Patience(plan.transport.connect_timeout, plan.transport.request_timeout)
+        self._wire = AgentWire()
+
+    @property
+    def next_change(self) -> Instant:
+        """When `look` must be called next; NEVER if no fault begins or ends any more."""
+        return self._faults.next_change
+
+    def look(self, now: Instant) -> None:
+        """Let windows begin and end."""
+        for turn in self._faults.turns(now):
+            self._turn(turn)
+
+    def finish(self, now: Instant) -> None:
+        """The run is over, and with it every fault."""
+        for turn in self._faults.finish(now):
+            self._turn(turn)
+
+    def journey(self, member: Member, request: AgentRequest, now: Instant) -> Journey[AgentReply] | None:
+        """What happens to a request that the agent sends now; None if no fault meets it."""
+        operation = lines.operation_of(request)
+        strikes = self._faults.strikes(member.identity.machine, operation, now)
+        if not strikes:
+            return None
+        self._tell_struck(member, operation, request, strikes)
+        trip = Trip(request, self._wire, self._clock, now, self._patience)
+        return Journey(_names(strikes), course(trip, strikes))
+
+    def deliveries(self, machine: str, now: Instant) -> int:
+        """How often the broker delivers a message that it has for the agent now."""
+        strikes = self._faults.strikes(machine, NOTIFICATION, now)
+        return 1 + sum(isinstance(strike.effect, DuplicateDelivery) for strike in strikes)
+
+    # --- the journal ----------------------------------------------------------------------------
+
+    def _tell_struck(self, member: Member, operation: str, request: AgentRequest, strikes: tuple[Strike, ...]) -> None:
+        job = getattr(request.body, "job_id", None)
+        if job is None:
+            return
+        harmful = tuple(strike for strike in strikes if type(strike.effect) not in ONLY_SLOWER)
+        who = member.identity
+        for fault in _names(harmful):
+            t = self._seconds(self._clock())
+            self._record(journal.FaultStruck(t, fault, who.fleet, who.machine, operation, job))
+
+    def _turn(self, turn: Turn) -> None:
+        window = turn.window
+        begin = self._seconds(window.begin)
+        if isinstance(turn, Began):
+            until = None if window.end == NEVER else self._seconds(window.end)
+            self._record(journal.FaultArmed(begin, turn.fault, window.number, until, turn.selected))
+        for suffered in turn.suffered:
+            for effect in suffered.effects:
+                self._suffer(suffered.agent, effect)
+        if not isinstance(turn, Began):
+            t = self._seconds(min(window.end, self._clock()))
+            self._record(journal.FaultOver(t, turn.fault, window.number, begin, turn.requests, turn.met))
+
+    def _seconds(self, instant: Instant) -> float:
+        return (instant - self._start) / SECOND
+
+
+def _names(strikes: tuple[Strike, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(strike.fault for strike in strikes))

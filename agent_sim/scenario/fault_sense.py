@@ -1,0 +1,76 @@
+"""Whether a fault makes sense: armed within the run, about somebody who is there, about requests that are made."""
+
+from collections.abc import Iterator
+
+from agent_sim.instants import NEVER, Span
+from agent_sim.scenario.apportion import portion
+from agent_sim.scenario.fault_plans import fault_plan, selected_fleets
+from agent_sim.scenario.faults import OF_AGENTS, OF_STORMS, Fault
+from agent_sim.scenario.fields import time_point_text
+from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.timeline import ever_online, offset
+from agent_sim.scenario.units import duration_text, share_text
+from agent_sim.scenario.wording import Way
+
+Finding = tuple[Way, str]
+"""What is wrong, and where."""
+
+
+def of_fault(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
+    """Everything about the fault that makes no sense."""
+    yield from _times(scenario, fault)
+    yield from _requests(scenario, fault)
+    if not fault.is_of_storms:
+        yield from _selection(scenario, fault)
+
+
+def too_late(text: str, when: Span, scenario: Scenario) -> str:
+    """That a moment is not within the run."""
+    at = "" if text == duration_text(when) else f", which is {duration_text(when)}"
+    return f"found {text}{at}, expected a time before the run ends, at {duration_text(scenario.length)}"
+
+
+def _times(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
+    begin = 0 if fault.at is None else offset(scenario, fault.at)
+    if fault.at is not None and begin >= scenario.length:
+        yield ("at",), too_late(time_point_text(fault.at), begin, scenario)
+    elif fault.for_ is not None and fault.every is None and begin + fault.for_ > scenario.length:
+        end, last = duration_text(begin + fault.for_), duration_text(scenario.length)
+        yield ("for",), f"ends at {end}, expected an end before that of the run, at {last}"
+    elif scenario.length != NEVER and next(fault_plan(scenario, fault, 0, {}).windows(), None) is None:
+        yield ("every",), "never happens: even the first time would be after the end"
+
+
+def _requests(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
+    crash = fault.do.crash
+    if crash is not None and crash.operation and fault.on not in ((), (crash.operation,)):
+        found = f"found {' and '.join(fault.on)} beside a crash at {crash.point}"
+        yield ("on",), f"{found}, expected {crash.operation}, or nothing"
+    if not fault.is_of_storms:
+        return
+    made = {storm.op for storm in scenario.storms}
+    for number, word in enumerate(fault.on):
+        if word in OF_AGENTS:
+            other = next(one for one in fault.on if one in OF_STORMS)
+            yield ("on", number), f"found {word} beside {other}, expected requests of agents or of storms, not both"
+        elif word not in made:
+            yield ("on", number), f"found {word}, but no storm asks for that"
+    if fault.select.model_fields_set:
+        yield ("select",), "found beside a storm's requests, which come from no agent; expected none"
+    if crash is not None or fault.do.reorder is not None:
+        name = "crash" if crash is not None else "reorder"
+        yield ("do", name), "found for a storm's requests, expected something that can happen to a request of a storm"
+
+
+def _selection(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
+    online = ever_online(scenario)
+    fleets = selected_fleets(scenario, fault)
+    agents = sum(online[fleet.name] for fleet in fleets)
+    count, percent = fault.select.count, fault.select.percent
+    if not agents:
+        yield ("select",), "matches nobody: no agent that it asks for ever comes online"
+    elif count is not None and count > agents:
+        yield ("select", "count"), f"found {count}, expected at most the {agents} agents that are there"
+    elif percent is not None and not any(portion(percent, online[fleet.name]) for fleet in fleets):
+        sizes = " and ".join(str(online[fleet.name]) for fleet in fleets)
+        yield ("select",), f"matches nobody: {share_text(percent)} of {sizes} agents is less than half a one"

@@ -1,0 +1,151 @@
+"""Each fault over real HTTP, as the server sees it: one run, one small fleet for each fault, and one without."""
+
+import pytest
+
+from agent_sim.results import journal
+from tests.fleet.live_runs import run_live
+
+pytestmark = pytest.mark.slow
+
+BEGIN, END = 2.0, 4.0
+
+FAULTS = {
+    "slow": "latency: 300ms",
+    "shaky": "jitter: 200ms",
+    "thin": "bandwidth: 3KB/s",
+    "unheard": "drop: response",
+    "lost": "drop: request",
+    "cut": "reset: request",
+    "torn": "reset: response",
+    "closed": "refuse: true",
+    "busy": "status: {code: 503, retry_after: 2s}",
+    "short": "truncate: 50%",
+    "noisy": "garbage: 300B",
+    "deaf": "partition: in",
+    "mute": "partition: out",
+    "island": "partition: both",
+    "nameless": "dns: not_found",
+    "expired": "tls: expired",
+    "twice": "duplicate: 50ms",
+    "swapped": "reorder: 150ms",
+}
+NEVER_SENT = ("lost", "cut", "closed", "busy", "mute", "island", "nameless", "expired")
+UNHEARD = ("unheard", "torn", "deaf")
+UNREADABLE = ("short", "noisy")
+FAILING = (*(name for name in NEVER_SENT if name != "busy"), *UNHEARD)
+
+_ONE = "  - {{name: f-{0}, at: 2s, for: 2s, select: {{fleets: [{0}]}}, do: {{{1}}}}}\n"
+SCENARIO = f"""
+version: 1
+name: faults
+seed: 3
+stop: {{after: 7s, drain: 20s}}
+server: {{retries: 0}}
+transport: {{connections: {{limit: 20}}, timeouts: {{connect: 400ms, request: 700ms}}}}
+fleets:
+  - {{name: calm, count: 3, capabilities: [LOGS], heartbeat: {{every: 150ms}}}}
+{"".join(f"  - {{name: {n}, count: 2, capabilities: [LOGS], heartbeat: {{every: 150ms}}}}" + chr(10) for n in FAULTS)}
+behaviours: [{{name: default, jobs: [{{type: LOGS, duration: 100ms, outcomes: [{{result: success, weight: 100%}}]}}]}}]
+schedules: [{{name: logs, type: LOGS, every: 1s, from: 500ms, until: 5s}}]
+faults:
+{"".join(_ONE.format(name, do) for name, do in FAULTS.items())}
+checks: {{invariants: {{no_lost_jobs: true, at_most_once: true}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return run_live(tmp_path_factory.mktemp("faults"), SCENARIO)
+
+
+def arrived(run, fleet, since, until):
+    """What the server saw of a fleet in a stretch of the run."""
+    return [asked for asked in run.seen if f"-{fleet}-" in asked.machine and since <= asked.t < until]
+
+
+def failures(run, fleet):
+    return [line for line in run.of(journal.SendFailed) if line.fleet == fleet]
+
+
+def test_every_fault_is_armed_in_time_and_over_in_time_and_met_its_own_agents_only(run):
+    armed = {line.fault: line for line in run.of(journal.FaultArmed)}
+    over = {line.fault: line for line in run.of(journal.FaultOver)}
+
+    assert set(armed) == set(over) == {f"f-{name}" for name in FAULTS}
+    for name in FAULTS:
+        assert (armed[f"f-{name}"].t, over[f"f-{name}"].t) == (BEGIN, END)
+        assert over[f"f-{name}"].agents != ()
+        assert all(f"-{name}-" in agent for agent in over[f"f-{name}"].agents)
+
+
+def test_the_requests_that_a_fault_met_are_counted_apart(run):
+    over = {line.fault: line.requests for line in run.of(journal.FaultOver)}
+    counted = dict.fromkeys(over, 0)
+    for line in run.of(journal.Traffic):
+        for fault in line.faults:
+            counted[fault] += line.ok + line.failed
+
+    assert counted == over
+
+
+def test_those_who_are_not_selected_go_on_as_if_nothing_were(run):
+    assert failures(run, "calm") == []
+    assert len(arrived(run, "calm", BEGIN, END)) >= 6
+
+
+@pytest.mark.parametrize("name", NEVER_SENT)
+def test_the_server_sees_nothing_while_nothing_gets_out(run, name):
+    assert arrived(run, name, BEGIN + 0.5, END) == []  # what left before may be under way for a moment
+    assert len(arrived(run, name, END, END + 3)) >= 2
+
+
+@pytest.mark.parametrize("name", UNHEARD)
+def test_the_server_acts_and_nobody_hears_it(run, name):
+    assert len(arrived(run, name, BEGIN, END)) >= 2
+    assert len(failures(run, name)) >= 2
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_every_failure_belongs_to_the_window_and_names_its_fault(run, name):
+    assert len(failures(run, name)) >= 2
+    assert all(BEGIN <= line.t < END + 1 and f"(fault f-{name})" in line.error for line in failures(run, name))
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if name not in FAILING])
+def test_the_others_end_in_an_answer(run, name):
+    assert failures(run, name) == []
+
+
+def test_an_answer_from_the_way_is_counted_as_the_error_that_it_is(run):
+    busy = [line for line in run.of(journal.Traffic) if line.faults == ("f-busy",)]
+
+    assert {error for line in busy for error in line.errors} == {"http_5xx"}
+
+
+@pytest.mark.parametrize(("name", "least"), [("slow", 300_000), ("thin", 60_000)])
+def test_slow_requests_take_as_long_as_declared(run, name, least):
+    met = [line for line in run.of(journal.Traffic) if line.faults == (f"f-{name}",) and line.operation == "heartbeat"]
+
+    assert sum(line.ok for line in met) >= 2
+    # What the window's end lets go of is quicker.
+    assert max(line.latency["max_us"] for line in met) >= least
+
+
+def test_a_copy_arrives_as_well(run):
+    beats = [asked for asked in arrived(run, "twice", BEGIN, END) if asked.operation == "Heartbeat"]
+    [over] = [line for line in run.of(journal.FaultOver) if line.fault == "f-twice"]
+
+    assert len(arrived(run, "twice", BEGIN, END + 0.5)) > over.requests * 1.5
+    assert len(beats) >= 4
+
+
+def test_no_job_is_lost_and_none_runs_twice(run):
+    assert run.answers == {"no_lost_jobs": "kept", "at_most_once": "kept"}
+    assert run.lines[-1].reason == "finished"
+
+
+def test_the_traces_of_jobs_are_there_for_those_faults_that_can_lose_them(run):
+    faults = {line.fault for line in run.of(journal.FaultStruck)}
+
+    assert {"f-slow", "f-shaky", "f-thin"} & faults == set()
+    assert {"f-unheard", "f-torn", "f-deaf"} & faults != set()

@@ -1,0 +1,20 @@
+"""One way to put a small journal before one law."""
+
+from agent_sim.instants import SECOND
+from agent_sim.results.checks import InvariantCheck
+from agent_sim.results.journal import Line
+from agent_sim.results.judge import INVARIANTS
+from agent_sim.results.summary import summarise
+from agent_sim.results.verdict import Verdict
+from tests.results.journals import ended, started
+
+
+def judged(law: str, *lines: Line, grace: float = 0.0, allow_after: tuple[str, ...] = ()) -> Verdict:
+    """The verdict of that law on these lines, with a beginning and an end put around them."""
+    check = InvariantCheck(law, grace=round(grace * SECOND), allow_after=allow_after)
+    return INVARIANTS[law](summarise([started(), *lines, ended()]), check)
+
+
+def said(verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
+    """What matters of it."""
+    return verdict.answer, verdict.detail, verdict.offenders
