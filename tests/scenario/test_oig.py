@@ -93,7 +93,10 @@ def test_a_run_goes_the_same_way_whenever_it_is_asked_about(tmp_path):
         ("  jobs: [{name: A, task: T, do: [{at: later, do: run}]}]\n", "there are no phases"),
         ("  jobs: [{name: A, task: T, do: [{at: 1s, do: sing}]}]\n", "oig.jobs[0].do[0].do"),
         ("  jobs: [{name: A, task: T, trigger: {type: Cron, interval: HOURS}}]\n", "intervalType of a Cron trigger"),
-        ("  tasks: [{task: T, outcomes: [{result: failure, weight: 90%}]}]\n", "found weights that total 90%, expected 100%"),
+        (
+            "  tasks: [{task: T, outcomes: [{result: failure, weight: 90%}]}]\n",
+            "found weights that total 90%, expected 100%",
+        ),
         ("  job: []\n", "oig.job"),
     ],
 )
