@@ -15,6 +15,7 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool as Senders
 from storm_client import Answer, Target
+from storm_oig import OigTarget
 
 from agent_sim.errors import TargetError
 from agent_sim.instants import MILLISECOND, SECOND, Instant, Span
@@ -23,7 +24,8 @@ from agent_sim.storms.arrivals import due_offsets
 from agent_sim.storms.health import health
 from agent_sim.storms.ledger import Entry, Ledger
 from agent_sim.storms.meter import Meter, SeriesEntry
-from agent_sim.storms.observe import Mark, observe
+from agent_sim.storms.observe import Mark, Observed, observe
+from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Batch, Harvest, Pool
@@ -55,7 +57,7 @@ class Prepared:
     """A storm that is ready to begin. `query` is what is sent by query; `users` None means open."""
 
     plan: StormPlan
-    operation: StormOperation
+    operation: StormOperation | OigStorm
     query: str
     users: int | None
     target: Target
@@ -219,11 +221,18 @@ class Engine:
             return unread("interrupted twice") if self._hurry.is_set() else NOTHING
         storm, tokens = self.storm, self.pool.tokens
         try:
-            observed = observe(storm.operation, tokens, self.ledger, storm.before, storm.target)
+            observed = self._observed()
         except TargetError as error:
             self.could_read = False
             return unread(str(error))
         return reconcile(tokens, self.ledger, observed, again=storm.operation.again)
+
+    def _observed(self) -> Observed:
+        storm, tokens = self.storm, self.pool.tokens
+        if isinstance(storm.operation, OigStorm):
+            assert isinstance(storm.target, OigTarget)
+            return storm.target.drive(storm.operation.observe(storm.plan, tokens, storm.before))
+        return observe(storm.operation, tokens, self.ledger, storm.before, storm.target)
 
     # --- one request --------------------------------------------------------------------------
 
@@ -243,15 +252,22 @@ class Engine:
         sent = self._now()
         self.meter.start(due, sent)
         try:
-            answer = self.storm.target.ask(self._request(batch))
+            answer = self._ask(batch)
         except gevent.GreenletExit:
             answer = _KILLED
         except Exception as error:  # noqa: BLE001  # the taxonomy has a row for bugs of ours; the storm goes on
             answer = Answer(ErrorKind.CLIENT_BUG, 0, b"", None, repr(error))
         self._book(due, sent, batch, entry, answer)
 
-    def _request(self, batch: Batch | None) -> Operation:
-        operation = self.storm.operation
+    def _ask(self, batch: Batch | None) -> Answer:
+        storm = self.storm
+        if isinstance(storm.operation, OigStorm):
+            assert batch is not None  # its plans are by ids
+            assert isinstance(storm.target, OigTarget)
+            return storm.target.ask_of_job(storm.operation.request(self.pool.tokens, batch))
+        return storm.target.ask(self._request(storm.operation, batch))
+
+    def _request(self, operation: StormOperation, batch: Batch | None) -> Operation:
         return operation.by_query(self.storm.query) if batch is None else operation.by_ids(batch.ids)
 
     def _book(self, due: Span, sent: Span, batch: Batch | None, entry: Entry, answer: Answer) -> None:

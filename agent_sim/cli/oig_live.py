@@ -14,8 +14,8 @@ from agent_sim.fleet.live import Kind, Scheduler
 from agent_sim.instants import Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import oig as operator
-from agent_sim.operator import oig_readback as readback
 from agent_sim.protocol import oig
+from agent_sim.protocol import oig_reading as readback
 from agent_sim.results import journal
 from agent_sim.scenario.plan import Plan
 from agent_sim.transports.base import OigTransport

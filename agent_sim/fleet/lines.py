@@ -11,11 +11,11 @@ from agent_sim.agent.behaviour import Occasion
 from agent_sim.instants import SECOND, Instant
 from agent_sim.operator import events as operator
 from agent_sim.operator.oig import Asked
-from agent_sim.operator.oig_readback import Found
 from agent_sim.operator.readback import Said
 from agent_sim.protocol import oig
 from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Heartbeat, Register
 from agent_sim.protocol.command import AgentRecord, JobHistoryRecord, ScheduledJobRecord, Transition
+from agent_sim.protocol.oig_reading import Found
 from agent_sim.protocol.schedule import to_wire
 from agent_sim.results import journal
 from agent_sim.scenario.duties import FleetNeed

@@ -13,8 +13,8 @@ from agent_sim.fleet.virtual import Actor, Kind, VirtualScheduler
 from agent_sim.instants import NEVER, SECOND, Instant
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import oig as operator
-from agent_sim.operator import oig_readback as readback
 from agent_sim.protocol import oig
+from agent_sim.protocol import oig_reading as readback
 from agent_sim.results import journal
 from agent_sim.scenario.plan import Plan
 

@@ -23,7 +23,7 @@ from agent_sim.instants import MILLISECOND, MINUTE, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import readback, storm
 from agent_sim.operator.storm import Storm
-from agent_sim.protocol import command
+from agent_sim.protocol import command, oig
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
 from agent_sim.results.plain import JsonObject
@@ -184,10 +184,13 @@ class Replay:
 
     def _enter_storm(self, plan: StormPlan) -> None:
         core = Storm(plan)
-        kind: Kind[storm.Shot, command.CommandReply, storm.Event] = Kind(
-            lambda shot, now: storm.Answered(shot, self._ask_command(shot.operation, now)), operator_events.Woken()
-        )
+        kind: Kind[storm.Shot, storm.Said, storm.Event] = Kind(self._shoot, operator_events.Woken())
         self._storms[plan.name] = self._scheduler.add(core, kind, lambda: self._settle_storm(core))
+
+    def _shoot(self, shot: storm.Shot, now: Instant) -> storm.Event:
+        if isinstance(shot.operation, oig.Operation):
+            return storm.Answered(shot, self._scheduler_side.ask(shot.operation, now))
+        return storm.Answered(shot, self._ask_command(shot.operation, now))
 
     def _settle_storm(self, core: Storm) -> None:
         name = core.plan.name

@@ -237,9 +237,9 @@ def _storm(scenario: Scenario, storm: Storm, start: Instant) -> StormPlan:
     return StormPlan(
         name=storm.name,
         operation=storm.op,
-        by=storm.target.by,
-        batch=storm.target.batch,
-        query=storm.target.query,
+        by="ids" if storm.is_of_jobs else storm.target.by,
+        batch=1 if storm.is_of_jobs else storm.target.batch,
+        query="" if storm.is_of_jobs else storm.target.query,
         stages=_stages(storm),
         arrivals=storm.load.arrivals,
         max_in_flight=storm.load.max_in_flight,

@@ -36,6 +36,8 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
             yield ("faults", number, *way), message
     for number, storm in enumerate(scenario.storms):
         before = scenario.storms[:number]
+        if storm.is_of_jobs and scenario.oig is None:
+            yield ("storms", number, "op"), f"found {storm.op}, but there is no oig block, expected one"
         for way, message in (*_storm_times(scenario, storm), *_overlap(scenario, storm, before), *_query(storm)):
             yield ("storms", number, *way), message
 
