@@ -20,6 +20,13 @@ OPERATOR_NAMES: Final = ("AGENT_SIM_USERNAME", "AGENT_SIM_PASSWORD")
 AGENT_NAMES: Final = ("AGENT_SIM_AGENT_USERNAME", "AGENT_SIM_AGENT_PASSWORD")
 """The variables that name a pair, in the environment and in a credential file alike."""
 
+TOKEN_NAMES: Final = (
+    *("AGENT_SIM_TOKEN_URL", "AGENT_SIM_TOKEN_SCOPES", "AGENT_SIM_TOKEN_AUDIENCE"),
+    *("AGENT_SIM_CLIENT_ID", "AGENT_SIM_CLIENT_SECRET"),
+    *("AGENT_SIM_AGENT_CLIENT_ID", "AGENT_SIM_AGENT_CLIENT_SECRET"),
+)
+"""Those of OAuth: where tokens are fetched, and by which client for the operator and for agents (see `logins`)."""
+
 _LONGEST_FILE: Final = 65536
 
 
@@ -125,7 +132,7 @@ def _parse(path: Path, data: bytes) -> dict[str, str]:
         name, equals, value = (part.strip() for part in line.partition("="))
         if not name or name.startswith("#"):
             continue
-        if not equals or name not in (*OPERATOR_NAMES, *AGENT_NAMES) or name in held:
+        if not equals or name not in (*OPERATOR_NAMES, *AGENT_NAMES, *TOKEN_NAMES) or name in held:
             # The line itself may be a password: it is not repeated here.
             expected = ", ".join((*OPERATOR_NAMES, *AGENT_NAMES))
             raise UsageError(f"{path}:{number}: expected NAME=value, each name once, with NAME one of {expected}")

@@ -5,7 +5,6 @@ Every call ends in an answer or a named error; nothing is repeated. What answers
 
 import re
 import ssl
-from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPParseError
+from storm_login import sign_in
 from storm_options import Asked
 
 from agent_sim.errors import MalformedMessage, TargetError, UsageError
@@ -74,7 +74,7 @@ class Target:
         self.url = f"{parts.scheme}://{parts.netloc}{self.root}"
         self._prefix = asked.plan.prefix
         self._client = _client(asked)
-        self._headers = _headers(*asked.credentials)
+        self._sign_in = sign_in(asked.login, str(asked.ca or ""))
 
     def ask(self, operation: command.Operation) -> Answer:
         """Send one request and wait for its answer, at most the timeout."""
@@ -96,7 +96,9 @@ class Target:
 
     def _exchange(self, call: ApiCall | Call, base: str, expected: int) -> Answer:
         path = f"{base}{call.path}{'?' * bool(call.query)}{call.query}"
-        response = self._client.request(call.method, path, body=call.body or b"", headers=self._headers)
+        response = self._client.request(
+            call.method, path, body=call.body or b"", headers={**_HEADERS, **self._sign_in()}
+        )
         body = response.read()
         status = response.status_code
         total = str(response.get("x-total-count") or "")
@@ -228,16 +230,13 @@ def _mark_unsent(client: HTTPClient) -> None:
     pool.get_socket = get_socket  # type: ignore[method-assign]  # the library has no hook for it
 
 
-def _headers(username: str, password: str) -> dict[str, str]:
-    token = b64encode(f"{username}:{password}".encode()).decode("ascii")
-    return {
-        "Authorization": f"Basic {token}",
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        "x-keyfactor-requested-with": "APIClient",
-        "x-keyfactor-api-version": "1",
-        REQUESTED_BY: "agent-sim",  # what the other target asks for
-    }
+_HEADERS: Final = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "x-keyfactor-requested-with": "APIClient",
+    "x-keyfactor-api-version": "1",
+    REQUESTED_BY: "agent-sim",  # what the other target asks for
+}
 
 
 def _unconnected(error: OSError) -> ErrorKind:

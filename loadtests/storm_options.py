@@ -4,9 +4,7 @@ Parses and checks; connects to nothing. Raises UsageError for whatever cannot be
 """
 
 import os
-import stat
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -14,8 +12,10 @@ from urllib.parse import urlsplit
 
 from locust.argument_parser import timespan
 
+from agent_sim.credentials import OPERATOR_NAMES
 from agent_sim.errors import UsageError
 from agent_sim.instants import SECOND
+from agent_sim.logins import Login, need_operator
 from agent_sim.protocol.oig import BASE
 from agent_sim.storms import guard
 from agent_sim.storms.kinds import KINDS
@@ -23,8 +23,6 @@ from agent_sim.storms.oig import OIG_OPERATIONS
 from agent_sim.storms.plan import Stage, StormPlan, check, from_json
 from agent_sim.storms.rates import parse_rate
 
-USERNAME: Final = "AGENT_SIM_USERNAME"
-PASSWORD: Final = "AGENT_SIM_PASSWORD"  # the name of a variable
 OWNER_OPTION: Final = "i-own-this-target"
 
 _PLANNED: Final = ("storm", "rate", "batch", "by", "query", "arrivals", "max_in_flight", "seed", "prefix")
@@ -39,7 +37,7 @@ class Asked:
     users: int | None
     url: str
     api_path: str
-    credentials: tuple[str, str]
+    login: Login
     ca: Path | None
     insecure: bool
     timeout: int
@@ -72,7 +70,7 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--api-path", help=f"Of the API (default /KeyfactorAPI, or {BASE} for jobs of the scheduler).")
     group.add_argument("--api-url", metavar="URL", help="Base of the API, instead of --host and --api-path.")
     group.add_argument("--credentials", type=Path, metavar="FILE",
-                       help=f"Lines {USERNAME}=... and {PASSWORD}=..., mode 0600.")  # fmt: skip
+                       help=f"Lines {' and '.join(f'{name}=...' for name in OPERATOR_NAMES)}, mode 0600.")  # fmt: skip
     group.add_argument("--ca", type=Path, metavar="FILE", help="Certificates to trust for TLS, PEM.")
     group.add_argument("--insecure", action="store_true", help="Do not verify the target's certificate.")
     group.add_argument("--timeout", type=timespan, default="30s", help="For one answer (default 30s).")
@@ -102,7 +100,7 @@ def read(options: Namespace, parser: Any) -> Asked:
         users=options.num_users,
         url=options.host,
         api_path=options.api_path or (BASE if plan.operation in OIG_OPERATIONS else "/KeyfactorAPI"),
-        credentials=_credentials(options.credentials, os.environ),
+        login=need_operator(os.environ, options.credentials),
         ca=options.ca,
         insecure=options.insecure,
         timeout=max(options.timeout, 1),
@@ -183,27 +181,6 @@ def _plan_file(options: Namespace) -> StormPlan:
         return from_json(options.plan.read_bytes())
     except OSError as error:
         raise UsageError(f"--plan {options.plan}: {error.strerror}") from error
-
-
-def _credentials(file: Path | None, environment: Mapping[str, str]) -> tuple[str, str]:
-    given = environment if file is None else _credentials_file(file)
-    missing = [name for name in (USERNAME, PASSWORD) if not given.get(name)]
-    if missing:
-        where = "in the environment (or use --credentials FILE)" if file is None else f"in {file}"
-        raise UsageError(f"credentials are missing: set {' and '.join(missing)} {where}")
-    return given[USERNAME], given[PASSWORD]
-
-
-def _credentials_file(file: Path) -> dict[str, str]:
-    try:
-        mode = stat.S_IMODE(file.stat().st_mode)
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--credentials {file}: {error.strerror}") from error
-    if mode & 0o077:
-        raise UsageError(f"--credentials {file}: others can read it (mode {mode:04o}); chmod 600 {file}")
-    lines = (line.partition("=") for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return {name.strip(): value.strip() for name, sign, value in lines if sign}
 
 
 def _or(value: Any, default: Any) -> Any:

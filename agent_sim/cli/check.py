@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from agent_sim.cli import golden as golden_files
 from agent_sim.cli.library import scenario_file
 from agent_sim.errors import Problem, ScenarioError, UsageError
 from agent_sim.instants import NEVER
@@ -17,7 +18,9 @@ from agent_sim.scenario.units import duration_text
 
 
 def check(
-    file: Annotated[str, typer.Argument(help="Scenario file, or the name of one that comes with agent-sim.")],
+    file: Annotated[
+        str | None, typer.Argument(help="Scenario file, or the name of one that comes with agent-sim.")
+    ] = None,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print the scenario with every default filled in.")
     ] = False,
@@ -26,9 +29,19 @@ def check(
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Any key of the scenario.")
     ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the scenario.")] = None,
+    golden: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Instead: jobs given to agents, and what they must send.")
+    ] = None,
+    update: Annotated[bool, typer.Option("--update", help="With --golden: write what agents send today.")] = False,
 ) -> None:
-    """Check a scenario: say that it is ok, or tell everything that is wrong with it and exit with 2."""
+    """Check a scenario: say that it is ok, or tell everything that is wrong with it and exit with 2.
+
+    With --golden FILE behaviours are checked: exit code 1 if an agent sends anything else than the file expects.
+    """
     try:
+        if golden is not None or file is None or update:
+            _golden(golden, file, update=update)
+            return
         path = scenario_file(file)
         given = overrides(profile, param or (), set_ or ())
         scenario = load(path, given, seed=secrets.randbelow(2**31))
@@ -45,6 +58,25 @@ def check(
     sys.stdout.write(f"{path}: ok\n{summary(scenario)}\n")
     for remark in remarks(scenario):
         sys.stderr.write(f"note: {remark}\n")
+
+
+def _golden(path: Path | None, file: str | None, *, update: bool) -> None:
+    """Check or write a golden file. Raises UsageError, ScenarioError, typer.Exit."""
+    if path is None or file is not None:
+        raise UsageError("expected a scenario file, or --golden FILE alone (and with it perhaps --update)")
+    cases = len(golden_files.read_golden(path).cases)
+    if update:
+        changed = golden_files.update(path)
+        sys.stdout.write(f"{path}: {_counted(cases, 'case')} written, {changed} changed\n")
+        return
+    found = golden_files.differences(path)
+    for difference in found:
+        lines = "".join(f"  {line}\n" for line in difference.lines)
+        sys.stderr.write(f"{path}: {difference.case}: comes out otherwise\n{lines}")
+    if found:
+        sys.stderr.write(f"{path}: {len(found)} of {_counted(cases, 'case')} differ; if that is meant: --update\n")
+        raise typer.Exit(1)
+    sys.stdout.write(f"{path}: ok, {_counted(cases, 'case')}\n")
 
 
 def summary(scenario: Scenario) -> str:

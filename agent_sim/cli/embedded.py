@@ -17,6 +17,8 @@ import psutil
 
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, Credentials
 from agent_sim.errors import UsageError
+from agent_sim.logins import clear
+from agent_sim.scenario.models import Scenario
 from agent_sim.settings import ServerSettings
 
 _READY: Final = "ready at "
@@ -32,7 +34,7 @@ class Logins:
     agent: Credentials
 
     def environment(self) -> dict[str, str]:
-        """The same as environment variables, for the server and for Locust: never argv."""
+        """The same as environment variables, for the server and for others of ours: never argv."""
         return {
             name: value
             for names, login in ((OPERATOR_NAMES, self.operator), (AGENT_NAMES, self.agent))
@@ -70,19 +72,16 @@ async def embedded_server(
     folder: Path,
     port: int = 0,
     db: str = ":memory:",
-    tasks: Path | None = None,
+    more: tuple[str, ...] = (),
 ) -> AsyncIterator[Embedded]:
     """Start a server on loopback and yield it when ready; it is stopped, or killed, at the end.
-
-    `tasks` is a scenario that says how the scheduler's tasks go.
 
     Raises UsageError with the server's own words if it does not become ready.
     """
     written = folder / "server.json"
     written.write_text(json.dumps(dataclasses.asdict(settings)), encoding="utf-8")
     command = [sys.executable, "-m", "agent_sim.cli.main", "serve", "--port", str(port), "--db", db]
-    command += ["--settings", str(written), "--sim-api", "--exit-with-parent"]
-    command += [] if tasks is None else ["--tasks", str(tasks)]
+    command += ["--settings", str(written), "--sim-api", "--exit-with-parent", *more]
     with (folder / "server.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -103,7 +102,12 @@ async def embedded_server(
 
 
 def _environment(logins: Logins) -> Mapping[str, str]:
-    return os.environ | logins.environment()
+    return clear(os.environ) | logins.environment()
+
+
+def options_for(scenario: Scenario) -> tuple[str, ...]:
+    """What else the server is started with, for the ways in which the scenario's agents sign in."""
+    return ("--oauth",) if any(fleet.auth.kind == "bearer" for fleet in scenario.fleets) else ()
 
 
 async def _address(process: asyncio.subprocess.Process) -> str | None:

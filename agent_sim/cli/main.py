@@ -9,7 +9,11 @@ import sys
 import typer
 
 from agent_sim.cli.check import check
+from agent_sim.cli.cleanup import cleanup
 from agent_sim.cli.compare import compare_runs
+from agent_sim.cli.doctor import doctor
+from agent_sim.cli.explain import explain
+from agent_sim.cli.init import init
 from agent_sim.cli.record import record
 from agent_sim.cli.replay import replay
 from agent_sim.cli.run import run
@@ -27,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, replay, up, record, serve, check, schema, scenarios):
+for verb in (run, replay, up, record, serve, init, check, explain, schema, scenarios, doctor, cleanup):
     app.command()(verb)
 app.command("compare")(compare_runs)
 app.add_typer(users, name="users")

@@ -14,7 +14,7 @@ async def check_target(api: CommandTransport, target: Target) -> None:
     if reply.status in (401, 403):
         raise TargetError(
             f"{target.api_url} refuses our credentials (status {reply.status}): set AGENT_SIM_USERNAME and"
-            " AGENT_SIM_PASSWORD, or name a file with --credentials"
+            " AGENT_SIM_PASSWORD (or an OAuth client's variables), or name a file with --credentials"
         )
     if not reply.is_success or not isinstance(reply.body, tuple):
         raise TargetError(

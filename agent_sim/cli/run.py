@@ -15,18 +15,22 @@ from typing import Annotated
 
 import typer
 
-from agent_sim.cli.embedded import Embedded, Logins, cpu_seconds, embedded_server, made_logins
+from agent_sim.cli import identities
+from agent_sim.cli.embedded import Embedded, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
+from agent_sim.cli.sign_in import Parties, agents_login, signed, ways
 from agent_sim.cli.storm_process import StormProcess
-from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, need
+from agent_sim.cli.targets import drive
+from agent_sim.credentials import AGENT_NAMES
 from agent_sim.errors import TargetError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
+from agent_sim.logins import need_operator, variables
 from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
@@ -34,7 +38,7 @@ from agent_sim.scenario.plan import Plan, TransportPlan, plan
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpOig, HttpPool, HttpSession
+from agent_sim.transports.http import HttpCommand, HttpOig, HttpSession
 from agent_sim.transports.limits import check_limits
 
 _OPERATOR_CONNECTIONS = 32
@@ -55,6 +59,8 @@ class Options:
     ca: Path | None
     credentials: Path | None
     owned: str | None
+    certificate_id: int | None
+    state: Path | None
     foreign: tuple[str, ...]
     runs: Path
     db: str
@@ -77,6 +83,13 @@ def run(
     i_own_this_target: Annotated[
         str | None, typer.Option(metavar="HOST", help="Needed for storms, approvals or more than 10 agents elsewhere.")
     ] = None,
+    certificate_id: Annotated[
+        int | None, typer.Option(min=1, help="The target's certificate that Management adds; else it only removes.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="File that keeps the agents' ids between runs; unless given, one of the target in RUNS."),
+    ] = None,
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the scenario.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Any key of the scenario.")
@@ -91,8 +104,8 @@ def run(
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
     given = overrides(profile, param or (), set_ or (), seed)
     options = Options(
-        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, tuple(foreign or ()),
-        runs, db, port,
+        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id, state,
+        tuple(foreign or ()), runs, db, port,
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -157,7 +170,7 @@ class _Reached:
     """A target that we can talk to; `server` only if it is our own."""
 
     target: Target
-    logins: Logins
+    logins: Parties
     server: Embedded | None = None
 
     def used(self) -> Mapping[str, str]:
@@ -167,15 +180,19 @@ class _Reached:
 @asynccontextmanager
 async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
     if options.target is not None:
-        logins = Logins(*(need(names, os.environ, options.credentials) for names in (OPERATOR_NAMES, AGENT_NAMES)))
+        members = plan(scenario, 0).members
+        parties = Parties(
+            need_operator(os.environ, options.credentials), agents_login(members, os.environ, options.credentials)
+        )
         scheduler = None if scenario.fleets else options.api_url  # without agents there is no other API to name
         at = Target.at(options.target, options.agents_url, options.api_url, options.ca, scheduler)
-        yield _Reached(at, logins)
+        yield _Reached(at, parties)
         return
     logins, settings = made_logins(), plan(scenario, 0).server
-    tasks = folder.path / "scenario.resolved.yaml" if scenario.oig else None
-    async with embedded_server(settings, logins, folder.path, options.port, options.db, tasks) as server:
-        yield _Reached(Target.at(server.address), logins, server)
+    tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
+    more = (*options_for(scenario), *tasks)
+    async with embedded_server(settings, logins, folder.path, options.port, options.db, more) as server:
+        yield _Reached(Target.at(server.address), Parties(logins.operator, logins.agent), server)
 
 
 # --- the run ----------------------------------------------------------------------------------
@@ -188,21 +205,25 @@ async def _live(
     clock, target, logins = WallClock(), reached.target, reached.logins
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
-        session = await stack.enter_async_context(HttpSession(target, logins.operator, ours))
+        sign_in = await stack.enter_async_context(signed(logins.operator, target.ca))
+        session = await stack.enter_async_context(HttpSession(target, sign_in, ours))
         api, scheduler = HttpCommand(session, target), HttpOig(session, target)
         if scenario.fleets:
             await check_target(api, target)
         if scenario.oig is not None:
             await check_scheduler(scheduler, target)
         planned = plan(scenario, clock() + _LEAD)
-        planned = replace(planned, operator=replace(planned.operator, may_approve=approve))
-        pool = await stack.enter_async_context(HttpPool(target, logins.agent, limits))
+        duties = replace(planned.operator, may_approve=approve, certificate_id=options.certificate_id)
+        planned = replace(planned, operator=duties)
+        state = _state(options)
+        planned = planned if state is None else identities.known(planned, identities.read(state))
+        agents = await stack.enter_async_context(ways(planned.members, target, logins.agent, limits))
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
         written.write(_opening(options, scenario, planned, target, limits))
         progress = stack.enter_context(_progress(planned, clock))
         live = LiveRun(
             plan=planned,
-            agent_transport=pool.agent,
+            agent_transport=agents,
             api=api,
             storm_process=lambda storm: _storm(storm, options, target, logins, folder),
             record=written.write,
@@ -214,7 +235,25 @@ async def _live(
         )
         stack.enter_context(_interrupts(live.interrupt))
         await live.run()
+        if state is not None and not live.refused:
+            await _keep(state, target, planned, api)
         return live.refused
+
+
+def _state(options: Options) -> Path | None:
+    """Where identities are kept; the embedded server forgets them itself, unless told to keep its own."""
+    if options.state is not None or options.target is None:
+        return options.state
+    return identities.file_for(options.target, options.runs)
+
+
+async def _keep(state: Path, target: Target, planned: Plan, api: HttpCommand) -> None:
+    try:
+        agents = await drive(identities.given(planned.operator.prefix), api)
+    except TargetError as error:
+        sys.stderr.write(f"remark: the agents' ids are not kept: {error}\n")
+        return
+    identities.write(state, target.sim_url, {agent.client_machine: agent.agent_id for agent in agents})
 
 
 def _progress(planned: Plan, clock: WallClock) -> Progress:
@@ -248,11 +287,11 @@ def _opening(
     )
 
 
-def _storm(storm: StormPlan, options: Options, target: Target, logins: Logins, folder: RunFolder) -> StormProcess:
+def _storm(storm: StormPlan, options: Options, target: Target, logins: Parties, folder: RunFolder) -> StormProcess:
     more: list[str] = [f"--foreign={host}" for host in options.foreign]
     if options.owned is not None:
         more += ["--i-own-this-target", options.owned]
-    return StormProcess(storm, target, folder.path, logins.environment(), tuple(more))
+    return StormProcess(storm, target, folder.path, variables(logins.operator), tuple(more))
 
 
 @contextmanager

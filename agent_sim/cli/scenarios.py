@@ -1,31 +1,25 @@
 """`agent-sim scenarios`: what comes with agent-sim, by name."""
 
+import sys
+from pathlib import Path
+
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from agent_sim.cli.library import scenario_files
-from agent_sim.cli.schema import MODELINE
+from agent_sim.scenario.tree import Leaf, read
 
 
 def scenarios() -> None:
-    """List the scenarios that come with agent-sim; `agent-sim run NAME` finds them by name."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("name", style="bold", no_wrap=True)
-    table.add_column("what it shows")
-    for path in scenario_files():
-        table.add_row(path.stem, _first_words(path.read_text(encoding="utf-8")))
-    Console().print(table)
+    """List the scenarios that come with agent-sim, a line each; `agent-sim run NAME` finds them by name."""
+    files = scenario_files()
+    width = max(len(path.stem) for path in files)
+    sys.stdout.write("".join(f"{path.stem:<{width}}  {description(path)}\n" for path in files))
 
 
-def _first_words(text: str) -> str:
-    """The comment that a scenario opens with, up to its first empty line; a line for editors may precede it."""
-    words = []
-    for line in text.removeprefix(MODELINE).splitlines():
-        if not line.startswith("#") or not line.strip("# "):
-            break
-        words.append(line.lstrip("# ").rstrip())
-    return " ".join(words)
+def description(path: Path) -> str:
+    """What a scenario says that it shows."""
+    said = read(path).fields.get("description")
+    return str(said.value) if isinstance(said, Leaf) else ""
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ from agent_sim.server.oig_tasks import Succeeding, TaskRunner
 from agent_sim.server.store import SqliteStore
 from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
+from agent_sim.server.web.browsers import Browsers
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
 DRAIN_SECONDS: Final = 3.0
@@ -102,6 +103,9 @@ def serve(
     tasks: Annotated[
         Path | None, typer.Option(help="Scenario whose oig block says how the tasks of Oracle's scheduler go.")
     ] = None,
+    sign_in_link: Annotated[
+        bool, typer.Option("--sign-in-link", help="Print a link that signs one browser in as the operator, once.")
+    ] = False,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
     ] = False,
@@ -128,7 +132,18 @@ def serve(
             listening(secured, store, chosen, RandomMint(), host, db, time.time_ns()) as context,
         ):
             at = _Address(host, port, context)
-            asyncio.run(_serve(at, store, accounts, chosen, tokens, runner, exit_with_parent=exit_with_parent))
+            asyncio.run(
+                _serve(
+                    at,
+                    store,
+                    accounts,
+                    chosen,
+                    tokens,
+                    runner,
+                    sign_in_link=sign_in_link,
+                    exit_with_parent=exit_with_parent,
+                )
+            )
     except AgentSimError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -242,11 +257,13 @@ async def _serve(
     tokens: tuple[Bearers, OAuth | None],
     runner: TaskRunner,
     *,
+    sign_in_link: bool,
     exit_with_parent: bool,
 ) -> None:
     bearers, oauth = tokens
+    browsers = Browsers(time.time_ns)
     core, scheduler = Server(store, settings, RandomMint()), OigServer(store, settings, runner)
-    app = make_app(core, store, accounts, settings, bearers=bearers, oauth=oauth, oig=scheduler)
+    app = make_app(core, store, accounts, settings, bearers=bearers, oauth=oauth, browsers=browsers, oig=scheduler)
     async with _running(app, at) as url:
         with told_to_stop(exit_with_parent=exit_with_parent) as stop:
             gc.collect()
@@ -255,6 +272,10 @@ async def _serve(
                 oauth.opened_at(settings.oauth_address or url)
             _warn_of_exposure(at)
             typer.echo(f"agent-sim server ready at {url}")
+            if sign_in_link:
+                typer.echo(
+                    f"sign in once, within half an hour: {url}/ui/sign-in?link={browsers.link(accounts.operator)}"
+                )
             await stop.wait()
 
 

@@ -12,6 +12,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from agent_sim.cli.library import storm_file
+from agent_sim.logins import clear
 from agent_sim.results.plain import JsonObject
 from agent_sim.storms import plan as storms
 from agent_sim.storms.oig import OIG_OPERATIONS
@@ -59,7 +60,7 @@ class StormProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=os.environ | self.environment,
+                env={**clear(os.environ), **self.environment},
                 start_new_session=True,
                 limit=_LINE_LIMIT,
             )

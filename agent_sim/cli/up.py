@@ -19,11 +19,12 @@ from typing import Annotated, Final
 import psutil
 import typer
 
-from agent_sim.cli.embedded import Embedded, Logins, embedded_server, made_logins
+from agent_sim.cli.embedded import Embedded, Logins, embedded_server, made_logins, options_for
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.serve import told_to_stop
+from agent_sim.cli.sign_in import ways
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, append_private, find
 from agent_sim.errors import TargetError, UsageError
@@ -35,7 +36,7 @@ from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
+from agent_sim.transports.http import HttpCommand, HttpSession
 from agent_sim.transports.limits import check_limits
 
 API_URL: Final = "AGENT_SIM_API_URL"
@@ -108,12 +109,12 @@ async def _up(options: Options) -> int:
         folder = Path(made)
         file = options.credentials or folder / "credentials"
         logins = _logins(file)
-        tasks = None
+        more = options_for(scenario)
         if scenario.oig is not None:
-            tasks = folder / "scenario.yaml"
-            tasks.write_text(dump(scenario), encoding="utf-8")
+            (folder / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
+            more = (*more, "--tasks", str(folder / "scenario.yaml"))
         async with (
-            embedded_server(plan(scenario, 0).server, logins, folder, options.port, options.db, tasks) as server,
+            embedded_server(plan(scenario, 0).server, logins, folder, options.port, options.db, more) as server,
             _fleet(scenario, server, logins, limits) as fleet,
         ):
             return await _stay(options, fleet, _facts(scenario, server, file), logins)
@@ -201,12 +202,12 @@ async def _fleet(scenario: Scenario, server: Embedded, logins: Logins, limits: C
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
-        pool = await stack.enter_async_context(HttpPool(target, logins.agent, limits))
         planned = _endless(scenario, clock)
+        agents = await stack.enter_async_context(ways(planned.members, target, logins.agent, limits))
         roll = _Roll(planned)
         live = LiveRun(
             plan=planned,
-            agent_transport=pool.agent,
+            agent_transport=agents,
             api=api,
             storm_process=_no_storm,
             record=lambda line: None,

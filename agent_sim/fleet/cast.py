@@ -44,7 +44,7 @@ class Cast(Generic[Handle]):
         for fleet in self._plan.operator.fleets:
             self._write(lines.of_fleet(fleet))
         for number, member in enumerate(self._plan.members):
-            agent = Agent(member.identity, member.behaviour, self._catalogue, member.online)
+            agent = Agent(member.identity, member.behaviour, self._catalogue, member.online, member.agent_id)
             kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
             self._agents[member.identity.machine] = stage.add(agent, kind, settle)
         if not self._plan.members:

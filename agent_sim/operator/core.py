@@ -30,7 +30,10 @@ from agent_sim.operator.work import Store, work
 from agent_sim.protocol import command
 from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus, custom
 from agent_sim.query.scope import quote
-from agent_sim.scenario.duties import FleetNeed, OperatorPlan, store_path
+from agent_sim.scenario.duties import FleetNeed, OperatorPlan, store_places
+
+MADE_BY: Final = "made by agent-sim"
+"""Describes every job type that the operator makes, so that a cleanup takes no other."""
 
 _IN_FLIGHT: Final = 16
 _PAGE: Final = 1000
@@ -195,7 +198,7 @@ class Operator:
         for record in records:
             self._job_type_known(record)
         for name in sorted(self.types_missing):
-            self._ask(command.CreateJobType(name, description="made by agent-sim"))
+            self._ask(command.CreateJobType(name, description=MADE_BY))
 
     def _job_type_known(self, record: object) -> None:
         if not isinstance(record, command.JobTypeRecord):
@@ -303,12 +306,8 @@ class Operator:
 
 
 def _machines(fleet: FleetNeed) -> list[_Machine]:
-    capabilities = [name for name in fleet.capabilities if name in STORE_TYPE_IDS]
     return [
-        _Machine(
-            name,
-            tuple((capability, store_path(capability, n)) for capability in capabilities for n in range(stores)),
-        )
+        _Machine(name, store_places(fleet.capabilities, stores))
         for name, stores in zip(fleet.machines, fleet.stores, strict=True)
     ]
 

@@ -16,7 +16,7 @@ from agent_sim.query.scope import quote
 
 _PAGE: Final = 1000
 
-R = TypeVar("R", command.JobHistoryRecord, command.ScheduledJobRecord, command.AgentRecord)
+R = TypeVar("R", bound=command.Record)
 T = TypeVar("T")
 
 Asking = Generator[command.Operation, command.CommandReply, T]
@@ -78,15 +78,16 @@ def transitions(after: int) -> Asking[list[command.Transition] | None]:
 def runs(prefix: str, since: int = 0) -> "Reading[command.JobHistoryRecord]":
     """Every run in scope with an audit id above `since`, in order of audit ids."""
     query = f"Agent -startswith {quote(prefix)}" + (f" AND JobHistoryId -gt {since}" if since else "")
-    return _every(command.ListJobHistory, command.JobHistoryRecord, query)
+    return every(command.ListJobHistory, command.JobHistoryRecord, query)
 
 
 def waiting(prefix: str) -> "Reading[command.ScheduledJobRecord]":
     """Every job in scope that the server still has scheduled."""
-    return _every(command.ListScheduledJobs, command.ScheduledJobRecord, f"Agent -startswith {quote(prefix)}")
+    return every(command.ListScheduledJobs, command.ScheduledJobRecord, f"Agent -startswith {quote(prefix)}")
 
 
-def _every(listing: Callable[[command.Page], command.Operation], kind: type[R], query: str) -> "Reading[R]":
+def every(listing: Callable[[command.Page], command.Operation], kind: type[R], query: str) -> "Reading[R]":
+    """Every record that a listing has for a query. Raises TargetError."""
     found, _ = yield from _counted(listing, kind, query)
     return found
 

@@ -6,6 +6,7 @@ Made by `scenario.plan`; carried out by `operator.core` over the management API,
 from dataclasses import dataclass
 
 from agent_sim.instants import Instant, Span
+from agent_sim.protocol.enums import STORE_TYPE_IDS
 from agent_sim.protocol.schedule import Schedule
 
 
@@ -55,6 +56,16 @@ class OperatorPlan:
     postings: tuple[Posting, ...]
     certificate_id: int | None = None
     may_approve: bool = True
+
+
+def store_places(capabilities: tuple[str, ...], stores: int) -> tuple[tuple[str, str], ...]:
+    """The (capability, path) of each certificate store of an agent that has so many for each store capability."""
+    return tuple(
+        (capability, store_path(capability, number))
+        for capability in capabilities
+        if capability in STORE_TYPE_IDS
+        for number in range(stores)
+    )
 
 
 def store_path(capability: str, number: int) -> str:

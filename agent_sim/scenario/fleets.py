@@ -1,6 +1,6 @@
 """The `fleets` block: who takes part."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,16 @@ class Stores(Block):
     certificates: NumberSpread = key(3, "Certificates in each store.", {"dist": "uniform", "min": 1, "max": 9})
 
 
+class Auth(Block):
+    """How agents sign in. What they sign in with comes from the environment or a credentials file."""
+
+    kind: Literal["basic", "bearer", "none"] = key(
+        "basic",
+        "basic: user and password; bearer: a token that is fetched and renewed; none: no header at all.",
+        "bearer",
+    )
+
+
 class Fleet(Block):
     """Agents that are alike."""
 
@@ -44,6 +54,7 @@ class Fleet(Block):
     )
     heartbeat: Heartbeat = key({}, "How often agents ask.", {"every": "30s"})
     stores: Stores = key({}, "Its certificate stores.", {"per_agent": 2})
+    auth: Auth = key({}, "How its agents sign in.", {"kind": "bearer"})
     behaviour: Name = key(
         "default", "The behaviour its agents follow; without one named default, every job succeeds in 1s.", "flaky"
     )

@@ -48,6 +48,8 @@ class Member:
     behaviour: Behaviour
     online: Instant
     stores: int
+    auth: Literal["basic", "bearer", "none"] = "basic"
+    agent_id: str = ""  # that it was given in an earlier run
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
             behaviour,
             online=start + arrival,
             stores=stores[index],
+            auth=fleet.auth.kind,
         )
         for index, arrival in enumerate(arrivals(scenario, fleet))
     )

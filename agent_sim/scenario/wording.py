@@ -19,7 +19,7 @@ Way = tuple[str | int, ...]
 
 LATER: Final = frozenset(
     {
-        *("rules", "sequence", "churn", "auth", "history", "align", "sticky", "ids"),
+        *("rules", "sequence", "churn", "history", "align", "sticky", "ids"),
         *("exclude_faults", "abort_on_fail", "allow_after"),
         *("reject", "never_start", "hang", "late", "complete_twice", "stale_session", "lost_ack", "crash"),
         *("oversize", "malformed"),
@@ -31,12 +31,17 @@ LATER: Final = frozenset(
 """Words of the format that this version does not carry out, and therefore refuses."""
 
 
-def problems(error: ValidationError, tree: Fields, spared: frozenset[Place]) -> list[Problem]:
-    """Each error at its place; those at `spared` places have been told of already."""
+def problems(
+    error: ValidationError,
+    tree: Fields,
+    spared: frozenset[Place] = frozenset(),
+    root: type[BaseModel] = Scenario,
+) -> list[Problem]:
+    """Each error at its place; those at `spared` places have been told of already. `root` is what the file holds."""
     told: dict[tuple[Place, str], Problem] = {}
     for details in error.errors(include_url=False, include_context=True, include_input=False):
         place, node, way = _find(details, tree)
-        message = _message(details, node)
+        message = _message(details, node, root)
         if message is not None and place not in spared:
             # Inherited blocks are wrong once, however many inherit them.
             told.setdefault((place, message), problem(place, way, message))
@@ -109,8 +114,10 @@ def _key_place(tree: Node, way: Way) -> Place:
 # --- words ------------------------------------------------------------------------------------
 
 
-def _message(details: ErrorDetails, node: Node) -> str | None:
+def _message(details: ErrorDetails, node: Node, root: type[BaseModel]) -> str | None:
     """The sentence, or None if the error is only the shadow of another one."""
+    if details["type"] == "extra_forbidden":
+        return _unknown_key(details, root)
     say = _SENTENCES.get(details["type"])
     if say is None:
         return f"{_found(node)}, which does not fit: {details['msg']}"
@@ -134,13 +141,13 @@ def _of_value(details: ErrorDetails, node: Node) -> str:
     return text
 
 
-def _unknown_key(details: ErrorDetails, node: Node) -> str:
+def _unknown_key(details: ErrorDetails, root: type[BaseModel]) -> str:
     key = str(details["loc"][-1])
     if key in LATER:
         return "unknown key, this version does not know it yet"
     if len(details["loc"]) == 1 and key.lower() in _ELSEWHERE:
         return f"unknown key: {_ELSEWHERE[key.lower()]}"
-    remark = did_you_mean(key, _keys_at(tuple(details["loc"][:-1])))
+    remark = did_you_mean(key, _keys_at(tuple(details["loc"][:-1]), root))
     return f"unknown key, {remark if remark.startswith('did') else f'this version does not know it; {remark}'}"
 
 
@@ -195,7 +202,6 @@ _A_NAME: Final = "found a name that ${...} cannot hold, expected a letter or _, 
 
 _SENTENCES: Final[Mapping[str, Callable[[ErrorDetails, Node], str | None]]] = {
     "missing": lambda details, node: "found nothing, expected a value",
-    "extra_forbidden": _unknown_key,
     "value_error": _of_value,
     "literal_error": _word,
     "union_tag_invalid": _distribution,
@@ -215,9 +221,9 @@ _SENTENCES: Final[Mapping[str, Callable[[ErrorDetails, Node], str | None]]] = {
 # --- what is known where ----------------------------------------------------------------------
 
 
-def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
+def _keys_at(loc: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
     """The keys that the block at pydantic's location has."""
-    kinds: list[object] = [Scenario]
+    kinds: list[object] = [root]
     for step in loc:
         kinds = [inner for kind in kinds for inner in _inside(kind, step)]
     blocks = [block for kind in kinds for block in _blocks(kind)]

@@ -59,6 +59,7 @@ class Accounts:
 
     def __init__(self, operator: Credentials, agent: Credentials, users: Users | None = None) -> None:
         self.users = users or Users()
+        self._operator = operator.username
         self._accounts = {
             agent.username: self._account(agent.username, (AGENT,), _hashed(agent.password)),
             # Last, so that one pair given for both may do everything.
@@ -72,6 +73,11 @@ class Accounts:
         self._key = secrets.token_bytes(32)
         self._accepted: dict[bytes, Verdict] = {}
         self._refused: dict[bytes, Verdict] = {}
+
+    @property
+    def operator(self) -> Caller:
+        """The operator's account, for whom a link signs in."""
+        return self._accounts[self._operator].caller
 
     def _account(self, name: str, roles: tuple[str, ...], password: Hashed) -> _Account:
         return _Account(Caller(name, self.users.permissions(roles)), roles, password)

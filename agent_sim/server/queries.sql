@@ -687,3 +687,34 @@ SELECT next_fire, job_name FROM oig_job WHERE next_fire <= :now ORDER BY next_fi
 SELECT (SELECT min(due) FROM oig_run WHERE due IS NOT NULL),
        (SELECT min(retry_at) FROM oig_run WHERE retry_at IS NOT NULL),
        (SELECT min(next_fire) FROM oig_job WHERE next_fire IS NOT NULL)
+
+-- name: web_sites
+SELECT rtrim(rtrim(client_machine, '0123456789'), '-_.') AS site, status,
+       CASE WHEN last_seen IS NULL THEN :oldest ELSE min(max((:now - last_seen) / :step, 0), :oldest) END AS age, count(*)
+FROM agent GROUP BY 1, 2, 3
+
+-- name: web_capabilities
+SELECT value, status, count(*) FROM agent, json_each(agent.capabilities) GROUP BY 1, 2
+
+-- name: web_jobs
+SELECT state, count(*) FROM job WHERE state <> 'gone' GROUP BY state
+
+-- name: web_ended
+SELECT operation_end / :step, result, status = 5, count(*) FROM run
+WHERE operation_end >= :since AND operation_end < :until GROUP BY 1, 2, 3
+
+-- name: web_started
+SELECT operation_start / :step, count(*) FROM run
+WHERE operation_start >= :since AND operation_start < :until GROUP BY 1
+
+-- name: web_ended_by_site
+SELECT rtrim(rtrim(agent_machine, '0123456789'), '-_.'), result, count(*) FROM run
+WHERE operation_end >= :since GROUP BY 1, 2
+
+-- name: web_told
+SELECT kind, count(*), max(seq) FROM transition WHERE seq > :after AND kind IN ('rescheduled', 'acknowledged', 'unscheduled')
+GROUP BY kind
+
+-- name: web_recent
+SELECT job_history_id, agent_machine, job_type, result, status, operation_end, message, job_id, agent_id FROM run
+WHERE operation_end IS NOT NULL ORDER BY operation_end DESC LIMIT :limit

@@ -22,9 +22,13 @@ from agent_sim.protocol import codec, oig, oig_calls
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, ListTransitions, Operation
 from agent_sim.transports.base import AgentTransport, ConnectionMode, Connections, Target
+from agent_sim.transports.bearer import Bearer
 
 Trust = ssl.SSLContext | bool
 """What TLS checks servers against; True for the system's certificates."""
+
+SignIn = Credentials | Bearer | None
+"""Who one is: by Basic authentication, by a bearer token that is kept fresh, or not at all."""
 
 _JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 _API: Final = _JSON | {"x-keyfactor-requested-with": "APIClient", "x-keyfactor-api-version": "1"}
@@ -49,12 +53,11 @@ class HttpSession:
     cannot be used.
     """
 
-    def __init__(
-        self, target: Target, login: Credentials | None, connections: Connections, tls: Trust | None = None
-    ) -> None:
+    def __init__(self, target: Target, login: SignIn, connections: Connections, tls: Trust | None = None) -> None:
         self._connections = connections
         self._tls = trust(target) if tls is None else tls
-        self._authorization = {"Authorization": authorization(login)} if login else {}
+        self._bearer = login if isinstance(login, Bearer) else None
+        self._authorization = {"Authorization": authorization(login)} if isinstance(login, Credentials) else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -105,7 +108,7 @@ class HttpSession:
                 method,
                 url,
                 data=body,
-                headers={**self._authorization, **headers},
+                headers={**self._signed(), **headers},
                 allow_redirects=False,
                 trace_request_ctx=progress,
             ) as response:
@@ -114,6 +117,9 @@ class HttpSession:
             failure = _failure(str(url), progress, error)
         # Raised out here: aiohttp's errors hold the request's headers, and so the password, in their reprs.
         raise failure
+
+    def _signed(self) -> Mapping[str, str]:
+        return self._authorization if self._bearer is None else {"Authorization": self._bearer.header}
 
 
 class _Progress:
@@ -221,6 +227,7 @@ class HttpCommand:
 
     def __init__(self, session: HttpSession, target: Target) -> None:
         self._session, self._target = session, target
+        self.product_version = ""  # as the last answer had it
 
     async def call(self, operation: Operation) -> CommandReply:
         """Ask for one operation. Raises TransportError; an unreadable answer counts as status 502."""
@@ -228,6 +235,7 @@ class HttpCommand:
         base = self._target.sim_url if isinstance(operation, ListTransitions) else self._target.api_url
         url = f"{base}{call.path}" + (f"?{call.query}" if call.query else "")
         status, answered, body = await self._session.exchange(call.method, url, call.body, _API)
+        self.product_version = answered.get("X-Keyfactor-Product-Version", "")[:_LONGEST_REASON]
         total = answered.get("X-Total-Count", "").strip()
         try:
             return codec.read_reply(operation, status, body, int(total) if _TOTAL.fullmatch(total) else None)
@@ -259,7 +267,7 @@ class HttpPool:
     `limits.check_limits` first. Raises UsageError as HttpSession does.
     """
 
-    def __init__(self, target: Target, login: Credentials | None, connections: Connections) -> None:
+    def __init__(self, target: Target, login: SignIn, connections: Connections) -> None:
         self._target, self._login, self._connections = target, login, connections
         self._tls = trust(target)
         self._sessions: dict[int, HttpSession] = {}

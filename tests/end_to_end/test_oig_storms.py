@@ -95,3 +95,23 @@ def test_a_scenarios_three_storms_run_live_and_nothing_is_lost_or_done_twice(tmp
     assert [line["storm"] for line in journal if line["event"] == "storm_ended"] == ["create", "run", "stop"]
     for name in ("create", "run", "stop"):
         assert f"kept  storm {name}: every accepted id changed state exactly once" in said
+
+
+def test_a_run_against_another_scheduler_is_cleaned_up_by_its_prefix(start_server, tmp_path, monkeypatch):
+    url = start_server().url
+    for name, value in ACCOUNTS.items():
+        monkeypatch.setenv(name, value)
+    scheduler = Scheduler(url)
+    scheduler.create("nobody's business")
+    target = ("--target", url, "--api-url", url + BASE)
+    agent_sim("run", "oig-certification-purge", "--param", "for=10s", *target, folder=tmp_path)
+    [run] = tmp_path.iterdir()
+    prefix = "agentsim-oig-certification-purge-"
+    assert scheduler.ask("GET", f"/jobs?q=Job::Name%20eq%20{prefix}*")[1]["count"] == 4
+
+    command = [sys.executable, "-m", "agent_sim.cli.main", "cleanup", str(run), "--api-url", url + BASE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{prefix}*: 4 jobs of the scheduler deleted, ")
+    assert [job["jobName"] for job in scheduler.ask("GET", "/jobs")[1]["jobs"]] == ["nobody's business"]

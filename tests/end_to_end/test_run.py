@@ -71,7 +71,7 @@ def calm(tmp_path):
 
 
 def only_folder(tmp_path):
-    [folder] = (tmp_path / "runs").iterdir()
+    [folder] = [entry for entry in (tmp_path / "runs").iterdir() if entry.is_dir()]
     return folder
 
 

@@ -520,7 +520,7 @@ def test_missing_credentials_are_named(storms: Storms):
     ended = storms.run("http://127.0.0.1:9", "--storm", "reschedule", *OPEN, environment={"AGENT_SIM_USERNAME": "x"})
 
     assert ended.code == 2
-    assert "set AGENT_SIM_PASSWORD in the environment" in ended.complaint
+    assert "the environment has AGENT_SIM_USERNAME but not AGENT_SIM_PASSWORD" in ended.complaint
 
 
 def test_a_target_that_is_not_there_is_one_clear_line(storms: Storms):

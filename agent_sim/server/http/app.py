@@ -21,14 +21,20 @@ from agent_sim.protocol.endpoints import ENDPOINTS, SIM_ENDPOINTS
 from agent_sim.server.auth import Accounts
 from agent_sim.server.http.agents import AgentsSide
 from agent_sim.server.http.bearers import Bearers
-from agent_sim.server.http.command import CommandSide
-from agent_sim.server.http.committer import Changes, Committer
+from agent_sim.server.http.command import PRODUCT_VERSION, CommandSide
+from agent_sim.server.http.committer import Committer
 from agent_sim.server.http.desk import Core, Desk
 from agent_sim.server.http.docs import description_sides
 from agent_sim.server.http.oauth import OAuth, TokenSide, WellKnownSide
 from agent_sim.server.http.oig import OigCore, OigSide
 from agent_sim.server.http.refusals import NOT_FOUND, UNEXPECTED, Reason, Refused, reason_of, wrong_method
 from agent_sim.server.http.rendering import error_body
+from agent_sim.server.ports import Store
+from agent_sim.server.web.browsers import Browsers
+from agent_sim.server.web.controls import Controls
+from agent_sim.server.web.live import Live
+from agent_sim.server.web.overview import Overview
+from agent_sim.server.web.side import Pages, WebSide, extras
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
 SWEEP_AT_LEAST_EVERY: Final = 1.0
@@ -59,10 +65,10 @@ _CONNECTIONS: Final[Mapping[str, object]] = {
 class Side(Protocol):
     """Answers the requests to all paths under one base."""
 
-    async def answer(self, request: web.Request, path: str) -> web.Response:
+    async def answer(self, request: web.Request, path: str) -> web.StreamResponse:
         """The answer to a request whose path is the base and `path`, which is empty or begins with a slash."""
 
-    def refuse(self, reason: Reason) -> web.Response:
+    def refuse(self, reason: Reason) -> web.StreamResponse:
         """The answer to a request that is refused or failed."""
 
 
@@ -81,11 +87,19 @@ class HealthSide:
         return web.Response(status=reason.problem.status, body=body, content_type="application/json")
 
 
-class NoSide(HealthSide):
-    """All other paths."""
+class FrontSide:
+    """The page at `/`, and no to all other paths."""
 
-    async def answer(self, request: web.Request, path: str) -> web.Response:
-        raise Refused(NOT_FOUND)
+    def __init__(self, page: Side) -> None:
+        self._page, self._no = page, HealthSide()
+
+    async def answer(self, request: web.Request, path: str) -> web.StreamResponse:
+        if path:
+            raise Refused(NOT_FOUND)
+        return await self._page.answer(request, path)
+
+    def refuse(self, reason: Reason) -> web.StreamResponse:
+        return self._no.refuse(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +121,25 @@ class Sides:
 
 def make_app(
     core: Core,
-    store: Changes,
+    store: Store,
     accounts: Accounts,
     settings: ServerSettings = DEFAULT_SETTINGS,
     clock: Callable[[], Instant] = time.time_ns,
     *,
     bearers: Bearers | None = None,
     oauth: OAuth | None = None,
+    browsers: Browsers | None = None,
+    controls: Controls | None = None,
     oig: OigCore | None = None,
     api_bases: tuple[str, ...] = ("/KeyfactorAPI",),
     agents_bases: tuple[str, ...] = ("/KeyfactorAgents",),
 ) -> web.Application:
     """The application. It commits what is open when it is cleaned up; closing the store is the caller's business."""
-    desk = Desk(core, accounts, settings, clock, Committer(store), bearers)
-    sides = _sides(desk, oauth, api_bases, agents_bases)
+    browsers = browsers or Browsers(clock)
+    desk = Desk(core, accounts, settings, clock, Committer(store), bearers, browsers)
+    live = Live(overview := Overview(store, settings, clock), clock, extras(controls))
+    pages = Pages(desk, browsers, live, overview, clock, api_bases[0], PRODUCT_VERSION, controls)
+    sides = _sides(desk, oauth, WebSide(pages), api_bases, agents_bases)
     if oig is not None:
         scheduler = OigSide(desk, oig)
         sides = replace(sides, by_base=((_base(oig_wire.BASE), scheduler), *sides.by_base))
@@ -140,23 +159,26 @@ def make_app(
     app = web.Application(handler_args=_CONNECTIONS)
     app.router.add_route("*", "/{path:.*}", handle)
     app.cleanup_ctx.append(lambda _: _sweeping(desk))
+    app.on_shutdown.append(lambda _: live.close())
     if oig is not None:
         app.cleanup_ctx.append(scheduler.keeping_time)
     return app
 
 
-def _sides(desk: Desk, oauth: OAuth | None, api_bases: tuple[str, ...], agents_bases: tuple[str, ...]) -> Sides:
+def _sides(
+    desk: Desk, oauth: OAuth | None, pages: Side, api_bases: tuple[str, ...], agents_bases: tuple[str, ...]
+) -> Sides:
     agents, command = AgentsSide(desk), CommandSide(desk, ENDPOINTS)
     by_base: list[tuple[str, Side]] = [(_base(base), agents) for base in agents_bases]
     for base in api_bases:
         by_base += [*description_sides(desk, f"/{base.strip('/')}"), (_base(base), command)]
-    by_base.append(("/healthz", HealthSide()))
+    by_base += [("/healthz", HealthSide()), ("/ui", pages)]
     if oauth is not None:
         by_base += [("/oauth", TokenSide(desk, oauth)), ("/.well-known", WellKnownSide(desk, oauth))]
     if desk.settings.sim_api:
         rows = [replace(row, path=row.path.removeprefix("/sim")) for row in SIM_ENDPOINTS]
         by_base.append(("/sim", CommandSide(desk, rows)))
-    return Sides(tuple(by_base), NoSide())
+    return Sides(tuple(by_base), FrontSide(pages))
 
 
 def _base(base: str) -> str:

@@ -99,7 +99,7 @@ class CommandSide:
 
     async def answer(self, request: web.Request, path: str) -> web.Response:
         """Answer one request to `path`, which is under the side's base. Raises Refused and MalformedMessage."""
-        caller = await self._desk.caller(request)
+        caller = await self._desk.person(request)
         row, fields = self._routes.find(request.method, path)
         self._check_headers(request)
         body = await self._body(request, row)

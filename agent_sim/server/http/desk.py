@@ -10,16 +10,19 @@ from typing import Final, Protocol, overload
 
 from aiohttp import web
 
+from agent_sim.credentials import Credentials
 from agent_sim.instants import Instant
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, Operation
-from agent_sim.server.auth import Accounts, Verdict
+from agent_sim.server.auth import Accounts, Verdict, basic
 from agent_sim.server.callers import Caller
 from agent_sim.server.http.bearers import Bearers
 from agent_sim.server.http.committer import Committer
 from agent_sim.server.http.refusals import (
+    FORGED,
     LATE_BODY,
     NO_TOKENS,
+    SIGN_IN,
     TOO_LARGE,
     TWO_PROOFS,
     UNAUTHENTICATED,
@@ -27,6 +30,7 @@ from agent_sim.server.http.refusals import (
     Refused,
 )
 from agent_sim.server.http.tls import UNKNOWN_CERTIFICATE, client_certificate
+from agent_sim.server.web.browsers import COOKIE, Browsers, proves
 from agent_sim.settings import ServerSettings
 
 BODY_SECONDS: Final = 60.0
@@ -58,7 +62,24 @@ class Desk:
     clock: Callable[[], Instant]
     committer: Committer
     bearers: Bearers | None = None
+    browsers: Browsers | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def person(self, request: web.Request) -> Caller:
+        """Who sent this to the management API: as `caller`, or signed in with a browser. Raises Refused."""
+        if self.browsers is None or "Authorization" in request.headers or "X-CSRF-Token" not in request.headers:
+            return await self.caller(request)
+        signed = self.browsers.find(request.cookies.get(COOKIE, ""))
+        if signed is None:
+            raise Refused(SIGN_IN)
+        # Asked of reads as well: only our page's own script can set this header.
+        if not proves(signed, request.headers["X-CSRF-Token"]):
+            raise Refused(FORGED)
+        return signed.caller
+
+    async def by_user(self, username: str, password: str) -> Caller:
+        """Who a user name and a password prove. Raises Refused."""
+        return await self.by_password(basic(Credentials(username, password)))
 
     async def caller(self, request: web.Request) -> Caller:
         """Who sent this. Raises Refused."""

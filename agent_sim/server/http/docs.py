@@ -22,6 +22,7 @@ from agent_sim.server.http.desk import Desk
 from agent_sim.server.http.openapi import document
 from agent_sim.server.http.refusals import NOT_FOUND, Reason, Refused, wrong_method
 from agent_sim.server.http.rendering import error_body
+from agent_sim.server.web.browsers import COOKIE
 
 METHODS: Final = ("get", "post", "put", "delete")
 
@@ -34,12 +35,17 @@ class DocumentSide:
 
     async def answer(self, request: web.Request, path: str) -> web.Response:
         """The text. Raises Refused."""
-        await self._desk.caller(request)
+        await self._reader(request)
         if path:
             raise Refused(NOT_FOUND)
         if request.method not in ("GET", "HEAD"):
             raise Refused(wrong_method("GET, HEAD"))
         return web.Response(body=self._body, headers=self._headers)
+
+    async def _reader(self, request: web.Request) -> None:
+        browsers = self._desk.browsers
+        if browsers is None or browsers.find(request.cookies.get(COOKIE, "")) is None:
+            await self._desk.caller(request)
 
     def refuse(self, reason: Reason) -> web.Response:
         """No, with its reason as JSON."""

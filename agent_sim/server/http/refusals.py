@@ -36,6 +36,10 @@ _WRONG: Final = "The user name or password is missing or wrong."
 
 UNAUTHENTICATED: Final = Reason(Problem.UNAUTHENTICATED, _WRONG, (_BASIC,))
 UNAUTHENTICATED_OR_TOKEN: Final = Reason(Problem.UNAUTHENTICATED, _WRONG, (_BASIC, ("WWW-Authenticate", _BEARER)))
+SIGN_IN: Final = Reason(Problem.UNAUTHENTICATED, "You are not signed in, or no longer: sign in again.")
+"""For browsers; it carries no challenge, or they would open a dialogue of their own."""
+
+FORGED: Final = Reason(Problem.FORBIDDEN, "This request does not come from our page, or this account may not do that.")
 NO_TOKENS: Final = Reason(
     Problem.UNAUTHENTICATED,
     "This server takes no bearer tokens: start it with --oauth, or with the setting oauth_issuer.",

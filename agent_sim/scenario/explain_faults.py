@@ -1,0 +1,74 @@
+"""What goes wrong in a scenario, in plain words: a sentence for each fault.
+
+A table from a key of `do` to its words; a fault without a row is told by its name and value.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from agent_sim.instants import Span
+from agent_sim.scenario.explain_values import all_of, selected, spread
+from agent_sim.scenario.faults import CrashAt, Fault
+from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.timeline import offset
+from agent_sim.scenario.units import duration_text, share_text, size_text
+
+
+def fault(scenario: Scenario, said: Fault) -> str:
+    """When, for whom, which requests, and what happens to them."""
+    who = selected(said.select)
+    whom = f"agents{who}" if who else "all agents"
+    often = f"{share_text(said.probability)} of " if said.probability < 1 else ""
+    which = f"{all_of(said.on)} requests of {whom}" if said.on else whom
+    happens = all_of(_TOLD.get(name, _by_name(name))(value) for name, value in said.do.given)
+    return f"{said.name}: {_times(scenario, said)}, {often}{which}: {happens}"
+
+
+def _times(scenario: Scenario, said: Fault) -> str:
+    lasts = f" for {duration_text(said.for_)}" if said.for_ is not None else ""
+    if said.during:
+        since = f"while {all_of(said.during)} {'last' if len(said.during) > 1 else 'lasts'}"
+    else:
+        since = f"from {duration_text(offset(scenario, said.at) if said.at is not None else 0)}"
+    if said.every is not None:
+        return f"{since}, again and again after {spread(said.every)}{lasts}"
+    return f"{since}{lasts}"
+
+
+def _crash(said: CrashAt) -> str:
+    when = "" if said.point == "now" else f" {said.point.replace('_', ' ')}"
+    back = f"is back after {duration_text(said.restart_after)}"
+    return f"the process dies{when} and {back}{'' if said.keeps_identity else ' as somebody else'}"
+
+
+def _cut(ways: str) -> str:
+    return {"in": "nothing reaches them", "out": "nothing leaves them", "both": "the network is cut both ways"}[ways]
+
+
+def _span(words: str) -> Callable[[Span], str]:
+    return lambda span: words.format(duration_text(span))
+
+
+def _by_name(name: str) -> Callable[[Any], str]:
+    return lambda value: f"{name} {value}"
+
+
+_TOLD: Final[Mapping[str, Callable[[Any], str]]] = {
+    "latency": lambda said: f"requests take longer by {spread(said)}",
+    "jitter": _span("requests take longer by up to {}"),
+    "bandwidth": lambda rate: f"everything trickles at {size_text(round(rate))}/s",
+    "drop": lambda what: {"request": "requests never arrive", "response": "the answers never come back"}[what],
+    "reset": lambda what: (
+        f"the connection breaks {'before the server acts' if what == 'request' else 'after the server acted'}"
+    ),
+    "refuse": lambda _: "nobody listens",
+    "status": lambda said: f"HTTP {said.code} is answered in the server's place",
+    "truncate": lambda kept: f"answers end after {share_text(kept)}",
+    "garbage": lambda size: f"answers are {size_text(size)} of nonsense",
+    "partition": _cut,
+    "dns": lambda what: f"the server's name does not resolve ({what.replace('_', ' ')})",
+    "tls": lambda what: f"no secure connection comes about ({what.replace('_', ' ')})",
+    "duplicate": lambda said: f"the server gets requests twice, the copy later by {spread(said)}",
+    "reorder": _span("later requests overtake them, for up to {}"),
+    "crash": _crash,
+}

@@ -1,0 +1,250 @@
+"""What a scenario comes to, told before it is run: jobs, how they end, requests and what storms will find.
+
+Every agent is foreseen by itself (`foresight`); of large fleets some of each, counted for all. Faults and agents that
+go offline are not in it: it says what happens when nothing goes wrong, and the difference is what went wrong.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agent_sim.agent.behaviour import Occasion, decide
+from agent_sim.instants import HOUR, NEVER, SECOND, Instant, Span
+from agent_sim.jobs.eligibility import why_not_acknowledge, why_not_reschedule
+from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JobType, Status, custom
+from agent_sim.protocol.schedule import Immediate, recurs
+from agent_sim.scenario.duties import FleetNeed, Posting, store_places
+from agent_sim.scenario.foresight import UPLOADING, Life, Ran, Terms, Work, live
+from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.plan import Member, plan
+from agent_sim.storms.arrivals import expected_arrivals
+from agent_sim.storms.plan import StormPlan
+
+HORIZON: Final[Span] = HOUR
+"""How much of a scenario without an end is foreseen."""
+
+MOST_RUNS: Final = 20_000
+MOST_BEATS: Final = 200_000
+"""How much is foreseen one by one; of more, a part stands for the whole."""
+
+_LOOKED: Final[Span] = SECOND
+"""So long after it registers the operator knows an agent and its stores."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobForecast:
+    """Jobs of one type and how their runs end; retries and reschedules are runs of their own."""
+
+    type: str
+    jobs: float
+    outcomes: Mapping[str, float]
+
+    @property
+    def runs(self) -> float:
+        return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class StormForecast:
+    """A storm's requests, and how many ids it will find to ask for."""
+
+    name: str
+    operation: str
+    requests: float
+    ids: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """All of it. `requests` are those of agents by operation; `busiest` is the share of time its agents work."""
+
+    seconds: float
+    agents: int
+    jobs: tuple[JobForecast, ...]
+    requests: Mapping[str, float]
+    storms: tuple[StormForecast, ...]
+    busiest: float
+
+    @property
+    def rate(self) -> float:
+        """Requests of agents per second, on average."""
+        return sum(self.requests.values()) / self.seconds
+
+
+def forecast(scenario: Scenario) -> Forecast:
+    """What a run of the scenario comes to."""
+    return _Forecaster(scenario).whole()
+
+
+@dataclass(slots=True)
+class _End:
+    """A run that is over and how it stands at the server; it counts for `weight` runs like it."""
+
+    member: Member
+    ran: Ran
+    weight: float
+    status: Status
+    is_newest: bool = True  # of its job: rescheduling takes no other
+
+
+class _Forecaster:
+    """Adds up what the agents' lives come to, then lets the storms loose on what failed."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._plan = plan(scenario, 0)
+        self._stop = HORIZON if self._plan.stop == NEVER else self._plan.stop
+        self._drain = HORIZON if self._plan.drain_until == NEVER else self._plan.drain_until
+        self._intervals = {fleet.name: fleet.heartbeat.every for fleet in scenario.fleets}
+        self._rounds = [(posting, _rounds(posting, self._stop)) for posting in self._plan.operator.postings]
+        self._index = [{name: n for n, name in enumerate(posting.machines)} for posting, _ in self._rounds]
+        self._jobs: dict[str, float] = defaultdict(float)
+        self._outcomes: dict[str, dict[str, float]] = {}
+        self._requests: dict[str, float] = defaultdict(float)
+        self._beats: list[tuple[Instant, float]] = []
+        self._ends: list[_End] = []
+        self._busiest = 0.0
+
+    def whole(self) -> Forecast:
+        for need in self._plan.operator.fleets:
+            self._fleet(need, [one for one in self._plan.members if one.identity.fleet == need.name])
+        storms = tuple(self._storm(storm) for storm in sorted(self._plan.storms, key=lambda storm: storm.start))
+        end = self._end()
+        self._requests["heartbeat"] = sum(weight for at, weight in self._beats if at <= end)
+        jobs = (
+            JobForecast(word, self._jobs[word], dict(sorted(ends.items(), key=_order)))
+            for word, ends in sorted(self._outcomes.items())
+        )
+        requests = dict(sorted(self._requests.items()))
+        return Forecast(end / SECOND, len(self._plan.members), tuple(jobs), requests, storms, self._busiest)
+
+    def _end(self) -> Instant:
+        """The drain is over when the last job is that does not recur."""
+        last = max((one.ran.end for one in self._ends if not recurs(one.ran.work.schedule)), default=0)
+        return min(max(last, self._stop), self._drain)
+
+    # --- fleets -------------------------------------------------------------------------------
+
+    def _fleet(self, need: FleetNeed, members: list[Member]) -> None:
+        interval = self._intervals[need.name]
+        beats = (self._drain // interval + 1) * len(members)
+        runs = sum(len(rounds) * len(posting.machines) for posting, rounds in self._rounds)
+        some = range(0, len(members), max(1, beats // MOST_BEATS, runs // MOST_RUNS))
+        terms = Terms(interval, self._plan.server.retries, self._stop, self._drain)
+        busy: Span = 0
+        for number in some:
+            member = members[number]
+            life = live(member, self._works(need, member, need.stores[number]), terms)
+            busy += life.busy
+            self._add(member, life, len(members) / len(some))
+        if some and self._stop:
+            self._busiest = max(self._busiest, busy / (self._stop * len(some)))
+
+    def _works(self, need: FleetNeed, member: Member, stores: int) -> Iterator[Work]:
+        ready = member.online + _LOOKED
+        for (posting, rounds), index in zip(self._rounds, self._index, strict=True):
+            number = index.get(member.identity.machine)
+            if number is None:
+                continue
+            places = list(_places(posting.type, need.capabilities, stores))
+            for begin in rounds:
+                at = max(begin + posting.spread * number // len(index), ready)
+                for job, store in places:
+                    yield Work(at, job, store, posting.handed_over or Immediate())
+
+    def _add(self, member: Member, life: Life, weight: float) -> None:
+        self._requests["register"] += life.registers * weight
+        self._beats.extend((at, weight) for at in life.beats)
+        for ran in life.runs:
+            self._jobs[ran.work.type.word] += weight if ran.attempt == 1 else 0
+            self._count(member, ran, weight)
+
+    def _count(self, member: Member, ran: Ran, weight: float) -> None:
+        outcomes = self._outcomes.setdefault(ran.work.type.word, defaultdict(float))
+        outcomes[ran.result.name.lower()] += weight
+        for operation in _operations(ran):
+            self._requests[operation] += weight
+        status = Status.COMPLETED_WILL_RETRY if ran.again else Status.COMPLETED
+        self._ends.append(_End(member, ran, weight, status))
+
+    # --- storms -------------------------------------------------------------------------------
+
+    def _storm(self, storm: StormPlan) -> StormForecast:
+        requests = expected_arrivals(storm)
+        left = requests * storm.batch if storm.by == "ids" else float("inf")
+        found = 0.0
+        told: set[str] = set()
+        for end in [one for one in self._ends if one.ran.end <= storm.start and _TAKES[storm.operation](one)]:
+            taken = min(end.weight, left - found)
+            if taken <= 0:
+                break
+            found += taken
+            if storm.operation == "reschedule":
+                self._again(end, storm, taken)
+                self._requests["register"] += taken if end.member.identity.machine not in told else 0
+                told.add(end.member.identity.machine)
+            else:
+                end.status = Status.ACKNOWLEDGED
+        return StormForecast(storm.name, storm.operation, requests, found)
+
+    def _again(self, end: _End, storm: StormPlan, weight: float) -> None:
+        """A rescheduled job runs once more, some time after the agent's next heartbeat."""
+        end.is_newest = False
+        ran = end.ran
+        occasion = Occasion(ran.work.type, ran.work.store, ran.occurrence, ran.attempt + 1)
+        decision = decide(end.member.behaviour, end.member.identity.key, occasion)
+        heard = storm.start + storm.span // 2 + self._intervals[end.member.identity.fleet]
+        at = min(heard + decision.duration, self._drain)
+        again = Ran(ran.work, ran.occurrence, ran.attempt + 1, at, decision.ending.result, again=False)
+        self._count(end.member, again, weight)
+
+
+def _may_be_rescheduled(end: _End) -> bool:
+    kind, schedule = end.ran.work.type.category, end.ran.work.schedule
+    return end.is_newest and why_not_reschedule(kind, schedule, end.ran.result, end.status) is None
+
+
+def _may_be_acknowledged(end: _End) -> bool:
+    return why_not_acknowledge(end.ran.result, end.status) is None
+
+
+_TAKES: Final = {"reschedule": _may_be_rescheduled, "acknowledge": _may_be_acknowledged}
+"""Storms about runs: which runs each finds."""
+
+
+# --- postings ---------------------------------------------------------------------------------
+
+
+def _rounds(posting: Posting, stop: Instant) -> range:
+    """When each round of a posting begins."""
+    until = min(posting.until, stop)
+    if posting.every is None or posting.handed_over is not None:
+        return range(posting.start, max(until, posting.start + 1), max(until - posting.start, 1))
+    return range(posting.start, until, posting.every)
+
+
+def _places(word: str, capabilities: tuple[str, ...], stores: int) -> Iterator[tuple[JobType, str]]:
+    """Each job that a posting of this word is to one agent: one, or one for each of its stores."""
+    if word.startswith(CUSTOM_PREFIX):
+        yield custom(word.removeprefix(CUSTOM_PREFIX)), ""
+        return
+    kinds = [job for job in BUILT_IN if job.word == word]
+    for job in kinds:
+        for capability, path in store_places(capabilities, stores):
+            if capability == job.capability:
+                yield job, path
+    if not any(job.wire.startswith("CertStores.") for job in kinds):
+        yield from ((job, "") for job in kinds)
+
+
+_ENDS: Final = ("success", "warning", "failure")
+
+
+def _order(outcome: tuple[str, float]) -> tuple[int, str]:
+    name = outcome[0]
+    return (_ENDS.index(name) if name in _ENDS else len(_ENDS), name)
+
+
+def _operations(ran: Ran) -> tuple[str, ...]:
+    uploads = ran.work.type.category in UPLOADING and ran.result.name != "FAILURE"
+    return ("configure", "upload", "complete") if uploads else ("configure", "complete")
