@@ -26,9 +26,6 @@ from agent_sim.results.verdict import Verdict
 INVARIANTS: Final[Mapping[str, Callable[[Summary, InvariantCheck], Verdict]]] = {
     "no_lost_jobs": no_lost_jobs,
     "at_most_once": at_most_once,
-    "oig_no_lost_runs": oig_no_lost_runs,
-    "oig_no_run_twice": oig_no_run_twice,
-    "oig_retries_obeyed": oig_retries_obeyed,
     "single_terminal_state": single_terminal_state,
     "status_agrees": status_agrees,
     "capability_respected": capability_respected,
@@ -37,6 +34,9 @@ INVARIANTS: Final[Mapping[str, Callable[[Summary, InvariantCheck], Verdict]]] = 
     "acknowledged_stays_acknowledged": acknowledged_stays_acknowledged,
     "rescheduled_once": rescheduled_once,
     "fleet_count": fleet_count,
+    "oig_no_lost_runs": oig_no_lost_runs,
+    "oig_no_run_twice": oig_no_run_twice,
+    "oig_retries_obeyed": oig_retries_obeyed,
 }
 
 

@@ -113,3 +113,15 @@ def test_agents_and_jobs_of_the_scheduler_may_share_a_scenario(tmp_path):
     whole = plan(load(written(tmp_path, "  jobs: [{name: A, task: T}]\n", fleets)), START)
 
     assert (len(whole.members), whole.oig is not None) == (2, True)
+
+
+def test_a_storm_on_jobs_needs_an_oig_block(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "version: 1\nname: s\nfleets: [{name: lab, count: 2, capabilities: [LOGS]}]\n"
+        "storms: [{name: a, at: 1s, op: oig_run, load: {rate: 1/s}, for: 1s}]\n",
+        encoding="utf-8",
+    )
+
+    with pytest.raises(ScenarioError, match=r"storms\[0\].op: found oig_run, but there is no oig block"):
+        load(path)
