@@ -1,6 +1,7 @@
 """Whether a scenario that is well formed also makes sense: nothing after the end, nobody selected in vain."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from agent_sim.errors import MalformedMessage, QueryError
@@ -90,7 +91,10 @@ def _scheduler(scenario: Scenario) -> Iterator[Finding]:
                 )
         if job.trigger is not None:
             try:
-                checked(trigger(job.trigger, 0, lambda point: offset(scenario, point)), 0)
+                wanted = trigger(job.trigger, 0, lambda point: offset(scenario, point))
+                # Whether a weekday comes before its end depends on the day of the run.
+                ends_early = wanted.end_time is not None and wanted.end_time < (wanted.start_time or 0)
+                checked(wanted if ends_early else replace(wanted, end_time=None), 0)
             except MalformedMessage as error:
                 yield (*way, "trigger"), str(error)
 
