@@ -6,6 +6,7 @@
     ├── QueryError            a query of the query language does not parse or does not fit
     ├── ProtocolError         a peer broke the protocol
     │   └── MalformedMessage  what it sent cannot be read
+    │       └── MalformedSchedule  nor can a schedule in it
     ├── IllegalTransition     a job or run was asked for a change of state that no table row allows
     ├── TransportError        a call did not end in an answer
     │   ├── ConnectFailed     the peer never saw the request
@@ -63,6 +64,10 @@ class ProtocolError(AgentSimError):
 
 class MalformedMessage(ProtocolError):
     """A message that cannot be read as what it should be."""
+
+
+class MalformedSchedule(MalformedMessage):
+    """The schedule in it is none, or is two."""
 
 
 class IllegalTransition(AgentSimError):

@@ -24,6 +24,7 @@ class ServerSettings:
 
     mac_deprecated_since: int = 11  # seed command-unschedule: from which product version on Mac agents are warned of
     product_version: int = 25  # the major number of the product that this server stands for; our choice
+    list_only_due: bool = False  # agent-protocol 5: single-shot agents run at once whatever they are listed
     spare_loop_builds: bool = False  # agent-protocol 8.1.10: hold sessions of C agents up to 2.17 that have jobs listed
 
     # Agents' own certificates
@@ -61,6 +62,10 @@ class ServerSettings:
     timestamp_key: Literal["both", "sdk", "seed"] = "both"  # command-api 2.3
     strict_headers: bool = True  # command-api 1.2
     sim_api: bool = False  # our own /sim/ endpoints
+
+    # Where the two APIs are (command-api 1.1, agent-protocol 1: hosted servers add /Keyfactor/API, /Keyfactor/Agents)
+    api_bases: tuple[str, ...] = ("/KeyfactorAPI",)
+    agents_bases: tuple[str, ...] = ("/KeyfactorAgents",)
 
     # Oracle Identity Governance's scheduler (command-api 8: all of these inferred)
     oig_unknown_job: Literal[404, 400] = 404  # the status for a job that does not exist; the product may use 400

@@ -2,7 +2,7 @@
 
     START ── Register ──┬─ refused ──────── wait, Register again
                         └─ session ──────── Heartbeat every interval ── invalid ── Register
-                               └─ listed job due ── Configure ── work ── upload ── Complete, until acknowledged
+                               └─ listed jobs: the worker's business
 
 It knows neither sockets nor clocks nor tasks: a shell calls `handle` with an event and the time, sends the requests
 that come back, and calls again at `next_wake`. Every deadline is a field, so one that is overwritten cannot leak.
@@ -11,15 +11,13 @@ An answer counts only for the request that is still waited for: what a crash for
 A crash forgets all that a process holds in memory. What stays is the count of occurrences and attempts: no message
 says it and the agent acts on it in nothing but chance, so it is the simulator's book-keeping rather than the agent's
 memory, and the n-th doing of a job comes to the same whatever crashed before it. A run that a crash cut short did not
-end well: its job comes back as the next attempt.
-Source: agent-protocol 2 to 4 and 8.2; one job at a time, as the vendor's C agent does.
+end well: its job comes back as the next attempt. Source: agent-protocol 2 to 4 and 8.2.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, assert_never
 
-from agent_sim.agent.behaviour import Behaviour, Occasion, decide
+from agent_sim.agent.behaviour import Behaviour
 from agent_sim.agent.events import (
     AgentCrashed,
     AgentOffline,
@@ -29,11 +27,6 @@ from agent_sim.agent.events import (
     Crashed,
     Event,
     Fact,
-    JobCancelled,
-    JobCompleted,
-    JobConfigured,
-    JobLeft,
-    JobRefused,
     Notified,
     Registered,
     RegistrationRefused,
@@ -43,71 +36,35 @@ from agent_sim.agent.events import (
     WentOffline,
     Woken,
 )
-from agent_sim.agent.execution import Execution, Phase, completion, upload
-from agent_sim.distributions import Constant, Distribution
-from agent_sim.draws import Key, unit
+from agent_sim.agent.identity import Identity
+from agent_sim.agent.worker import Worker
+from agent_sim.draws import unit
 from agent_sim.instants import MINUTE, NEVER, SECOND, Instant, Span
-from agent_sim.protocol import schedule
 from agent_sim.protocol.agent import (
     DEFAULT_PLATFORM,
     HEARTBEAT,
     NO_TENANT,
     REGISTER,
-    SESSION_UNKNOWN,
-    Acknowledged,
     AgentReply,
     AgentRequest,
-    Complete,
-    CompletionReply,
-    Configuration,
-    Configure,
     Heartbeat,
     HeartbeatReply,
-    InventoryJob,
-    ManagementJob,
     Register,
     Session,
-    SessionJob,
     SessionReply,
-    pack_version,
 )
-from agent_sim.protocol.enums import JobType, Result
+from agent_sim.protocol.enums import JobType
 
 _FIRST_BACKOFF: Final[Span] = SECOND
 _LONGEST_BACKOFF: Final[Span] = MINUTE
-_RETRY_STATUSES: Final = frozenset({401, 403, 408, 429})
-"""Answers outside 2xx after which a completion is sent again; so is every 5xx. Other 4xx are final."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who an agent is. `capabilities` are wire names; `key` decides every chance in its life."""
-
-    fleet: str
-    machine: str
-    capabilities: tuple[str, ...]
-    key: Key
-    jitter: float = 0.0
-    check_interval: Span = 30 * MINUTE  # how long to wait after a refused registration (agent-protocol 8.2.8)
-    certificates: Distribution = Constant(3)  # in each store
-    version: int = pack_version(25, 4, 1, 0)
-    platform: int = DEFAULT_PLATFORM
-
-
 _NO_BEAT: Final = AgentRequest(HEARTBEAT, Heartbeat(DEFAULT_PLATFORM, NO_TENANT, "", ""))
 
-
-@dataclass(slots=True)
-class _Listed:
-    """A job of the session's list and when it is due here."""
-
-    job: SessionJob
-    type: JobType
-    due: Instant
+Timetable = tuple[tuple[Instant, Crashed | WentOffline | CameOnline], ...]
+"""What the scenario has happen to an agent, in time's order."""
 
 
 class Agent:
-    """One of three classes with state; see the module's drawing."""
+    """One of three classes with state; see the module's drawing. What there is for jobs only is in its worker."""
 
     __slots__ = (
         "agent_id",
@@ -115,22 +72,21 @@ class Agent:
         "behaviour",
         "catalogue",
         "down_until",
-        "execution",
         "facts",
-        "failed",
         "heartbeat_at",
         "identity",
         "interval",
-        "listed",
         "look_again",
-        "occurrences",
         "offline",
         "register_at",
         "registered_before",
         "registering",
         "setbacks",
         "stopping",
+        "timetable",
         "token",
+        "turn_at",
+        "worker",
     )
 
     def __init__(
@@ -140,6 +96,7 @@ class Agent:
         catalogue: Mapping[str, JobType],
         start: Instant,
         agent_id: str = "",
+        timetable: Timetable = (),
     ) -> None:
         """`catalogue` maps job-type GUIDs to types and may grow; `start` is when to register first."""
         self.identity = identity
@@ -151,10 +108,7 @@ class Agent:
         self.interval: Span = 5 * MINUTE
         self.register_at: Instant = start
         self.heartbeat_at: Instant = NEVER
-        self.listed: dict[str, _Listed] | None = None  # None while empty: an idle agent should cost little
-        self.execution: Execution | None = None
-        self.occurrences: dict[tuple[str, str], int] | None = None
-        self.failed: dict[str, tuple[int, int]] | None = None
+        self.worker: Worker | None = None  # until the first job: an idle agent should cost little
         self.facts: list[Fact] | None = None
         self.setbacks = 0
         self.registered_before = False
@@ -163,11 +117,15 @@ class Agent:
         self.down_until: Instant = start  # no process before
         self.offline = False
         self.stopping = False
+        self.timetable = timetable
+        self.turn_at: Instant = timetable[0][0] if timetable else NEVER
 
     # --- the two methods ----------------------------------------------------------------------
 
     def handle(self, event: Event, now: Instant) -> list[AgentRequest]:
         """Take in one event; return what to send, in order."""
+        while self.turn_at <= now:
+            self._take_turn()
         match event:
             case Woken():
                 pass
@@ -180,7 +138,7 @@ class Agent:
             case Notified():
                 self._look_now(now)
             case Crashed():
-                self._crash(event, now)
+                self.crash(event, now)
             case WentOffline():
                 self._cut_off()
             case CameOnline():
@@ -194,14 +152,12 @@ class Agent:
     def next_wake(self) -> Instant:
         """When this agent next acts by itself; NEVER if only a message can move it."""
         if self.offline:
-            return NEVER
+            return self.turn_at
         if self.token is None:
-            return self.register_at  # nothing else can be sent without a session
-        if self.execution is not None:
-            return min(self.register_at, self.heartbeat_at, self.execution.due)
-        if not self.listed or self.stopping:
-            return min(self.register_at, self.heartbeat_at)
-        return min(self.register_at, self.heartbeat_at, min(item.due for item in self.listed.values()))
+            return min(self.register_at, self.turn_at)  # nothing else can be sent without a session
+        if self.worker is None:
+            return min(self.register_at, self.heartbeat_at, self.turn_at)
+        return min(self.register_at, self.heartbeat_at, self.turn_at, self.worker.next_due())
 
     def take_facts(self) -> list[Fact]:
         """What happened since this was last asked, in order."""
@@ -211,9 +167,20 @@ class Agent:
     @property
     def is_idle(self) -> bool:
         """True if no run is under way here."""
-        return self.execution is None
+        return self.worker is None or self.worker.is_idle
 
     # --- what is due --------------------------------------------------------------------------
+
+    def _take_turn(self) -> None:
+        (at, event), self.timetable = self.timetable[0], self.timetable[1:]
+        self.turn_at = self.timetable[0][0] if self.timetable else NEVER
+        match event:
+            case Crashed():
+                self.crash(event, at)
+            case WentOffline():
+                self._cut_off()
+            case CameOnline():
+                self._come_back()
 
     def _due(self, now: Instant) -> list[AgentRequest]:
         requests: list[AgentRequest] = []
@@ -226,33 +193,13 @@ class Agent:
         if self.heartbeat_at <= now and self.token is not None:
             self.heartbeat_at = NEVER
             requests.append(self.beat)
-        if self.listed and self.execution is None and self.token is not None and not self.stopping:
-            self._start_a_job(self.listed, now)
-        if self.execution is not None and self.execution.due <= now and self.token is not None:
-            requests.append(self._step(self.execution, self.token))
+        if self.worker is not None and self.token is not None:
+            requests += self.worker.step(now)
         return requests
 
     def _registration(self) -> Register:
         who = self.identity
         return Register(who.platform, who.version, NO_TENANT, who.machine, None, self.agent_id, who.capabilities)
-
-    def _start_a_job(self, listed: dict[str, _Listed], now: Instant) -> None:
-        due = next((item for item in listed.values() if item.due <= now), None)
-        if due is not None:
-            self.execution = Execution(job=due.job, type=due.type, due=now)
-            due.due = NEVER
-
-    def _step(self, execution: Execution, token: str) -> AgentRequest:
-        execution.due = NEVER  # until the request that now leaves has ended
-        match execution.phase:
-            case Phase.CONFIGURING:
-                sent = AgentRequest(execution.job.configuration_endpoint, Configure(token, execution.job.job_id))
-            case Phase.UPLOADING:
-                sent = upload(execution, self.identity.key, self.identity.certificates, token)
-            case Phase.COMPLETING:
-                sent = completion(execution, self.identity.machine, token)
-        execution.sent = sent
-        return sent
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -266,29 +213,17 @@ class Agent:
             case Heartbeat(session_token=token):
                 if token == self.token:  # an answer about an earlier session says nothing of this one
                     self._heartbeat_answered(body if isinstance(body, HeartbeatReply) else None, now)
-            case Configure():
-                if (execution := self._executing(request)) is not None:
-                    self._configure_answered(execution, body if isinstance(body, Configuration) else None, now)
-            case Complete() as complete:
-                if (execution := self._executing(request)) is not None:
-                    body = body if isinstance(body, CompletionReply) else None
-                    self._complete_answered(execution, complete, body, reply.status, now)
             case _:
-                if (execution := self._executing(request)) is not None:
-                    body = body if isinstance(body, Acknowledged) else None
-                    self._upload_answered(execution, body, reply.status, now)
-
-    def _executing(self, request: AgentRequest) -> Execution | None:
-        """The run that waits for what becomes of this very request."""
-        return self.execution if self.execution is not None and self.execution.sent is request else None
+                if self.worker is not None:
+                    self.worker.answered(request, reply, now)
 
     def _register_answered(self, reply: SessionReply | None, status: int, now: Instant) -> None:
         session = reply.session if reply is not None else None
         if reply is None:
-            self._note(RegistrationRefused("", f"HTTP status {status}, or an answer that cannot be read"))
-            self.register_at = now + self._backoff()
+            self.note(RegistrationRefused("", f"HTTP status {status}, or an answer that cannot be read"))
+            self.register_at = now + self.backoff()
         elif session is None or session.token is None or reply.result.is_refusal:
-            self._note(RegistrationRefused(reply.result.code, reply.result.error.message or ""))
+            self.note(RegistrationRefused(reply.result.code, reply.result.error.message or ""))
             self.register_at = now + self.identity.check_interval
         else:
             self._open(session, session.token, now)
@@ -305,24 +240,16 @@ class Agent:
         self.setbacks = 0
         self._beat_every(session.heartbeat_interval)
         # Spread the first heartbeat: a fleet that registers together must not beat together.
-        self.heartbeat_at = now + round(self.interval * unit(self.identity.key, "first heartbeat"))
-        self._list(session.jobs or (), now)
-        self._note(Registered(first=not self.registered_before, jobs=len(session.jobs or ())))
+        spread = round(self.interval * unit(self.identity.key, "first heartbeat"))
+        self.heartbeat_at = self._on_the_grid(now) if self.identity.aligned else now + spread
+        jobs = session.jobs or ()
+        if self.worker is None and jobs:
+            self.worker = Worker(self)
+        if self.worker is not None:
+            self.worker.relist(jobs, now)
+            self.worker.go_on(now)
+        self.note(Registered(first=not self.registered_before, jobs=len(jobs)))
         self.registered_before = True
-
-    def _list(self, jobs: tuple[SessionJob, ...], now: Instant) -> None:
-        """Replace the whole list; a recurring job that was listed before keeps its next due time."""
-        before = self.listed or {}
-        self.listed = {}
-        for job in jobs:
-            kind = self.catalogue.get(job.job_type_id.lower())
-            if kind is None:
-                continue  # unknown job types are skipped silently (agent-protocol 2.2)
-            known = before.get(job.job_id)
-            when = schedule.from_wire(job.schedule)
-            keep = known is not None and known.job.schedule == job.schedule and schedule.recurs(when)
-            due = known.due if known is not None and keep else schedule.next_run(when, now)
-            self.listed[job.job_id] = _Listed(job, kind, due)
 
     def _beat_every(self, minutes: float) -> None:
         self.interval = max(round(minutes * MINUTE), SECOND // 10)
@@ -331,7 +258,7 @@ class Agent:
         if reply is not None and not reply.result.is_refusal:
             self._beat_every(reply.heartbeat_interval)
             if not reply.session_valid:
-                self._lose_session(now)
+                self.lose_session(now)
                 return
         if not self.stopping:
             self._plan_heartbeat(now)
@@ -339,91 +266,17 @@ class Agent:
             self._look_now(now)
 
     def _plan_heartbeat(self, now: Instant) -> None:
+        if self.identity.aligned:
+            self.heartbeat_at = self._on_the_grid(now)
+            return
         # Never sooner than told (agent-protocol 8.2.7): jitter only ever adds.
         jitter = self.identity.jitter
         late = jitter * unit(self.identity.key, "heartbeat", now) if jitter else 0.0
         self.heartbeat_at = now + round(self.interval * (1 + late))
 
-    def _lose_session(self, now: Instant) -> None:
-        self.token = None
-        self.heartbeat_at = NEVER
-        self._note(SessionLost())
-        if (not self.stopping or self.execution is not None) and self.registering is None:
-            self.register_at = now
-
-    def _configure_answered(self, execution: Execution, reply: Configuration | None, now: Instant) -> None:
-        if reply is None:
-            execution.due = now + self._backoff()
-        elif reply.result.is_refusal:
-            # No Complete (agent-protocol 4.0); the next heartbeat tells whether the session still holds.
-            self._note(JobRefused(execution.job.job_id, reply.result.error.message or reply.result.code))
-            self._drop(execution)
-        elif reply.job_cancelled:
-            self._note(JobCancelled(execution.job.job_id))
-            self._drop(execution)
-            self._lose_session(now)
-        else:
-            self._begin(execution, reply, now)
-
-    def _begin(self, execution: Execution, reply: Configuration, now: Instant) -> None:
-        self.setbacks = 0
-        occasion = self._occasion(execution, reply)
-        execution.begin(reply, occasion, decide(self.behaviour, self.identity.key, occasion), now)
-        self._note(JobConfigured(execution.job.job_id, reply.audit_id, occasion))
-
-    def _occasion(self, execution: Execution, reply: Configuration) -> Occasion:
-        """Count from memory: the wire shows neither occurrence nor attempt (architecture, determinism)."""
-        store = reply.store_path or _store_path(reply)
-        again = (self.failed or {}).get(execution.job.job_id)
-        if again is not None:
-            return Occasion(execution.type, store, again[0], again[1] + 1)
-        if self.occurrences is None:
-            self.occurrences = {}
-        place = (execution.type.word, store)
-        self.occurrences[place] = self.occurrences.get(place, 0) + 1
-        return Occasion(execution.type, store, self.occurrences[place], 1)
-
-    def _upload_answered(self, execution: Execution, reply: Acknowledged | None, status: int, now: Instant) -> None:
-        if reply is None and (status >= 500 or status in _RETRY_STATUSES):
-            execution.due = now + self._backoff()
-            return
-        execution.uploaded(reply, status, now)
-
-    def _complete_answered(
-        self, execution: Execution, sent: Complete, reply: CompletionReply | None, status: int, now: Instant
-    ) -> None:
-        if reply is None and (status < 300 or status >= 500 or status in _RETRY_STATUSES):
-            execution.due = now + self._backoff()
-        elif reply is not None and reply.result.is_refusal and reply.result.code == SESSION_UNKNOWN:
-            execution.due = now
-            if sent.session_token == self.token:
-                self._lose_session(now)
-        else:
-            self._finish(execution, accepted=reply is not None and not reply.result.is_refusal, now=now)
-
-    def _finish(self, execution: Execution, *, accepted: bool, now: Instant) -> None:
-        self.setbacks = 0
-        occasion, result, job_id = execution.occasion, execution.result, execution.job.job_id
-        self._note(JobCompleted(job_id, execution.audit_id, occasion, result, accepted, execution.worked))
-        if self.failed is None:
-            self.failed = {}
-        if accepted and result in (Result.SUCCESS, Result.WARNING):
-            self.failed.pop(job_id, None)
-        else:
-            self.failed[job_id] = (occasion.occurrence, occasion.attempt)
-        self._drop(execution, now)
-
-    def _drop(self, execution: Execution, now: Instant = NEVER) -> None:
-        """Forget the execution; a recurring job waits for its next time, a one-time job leaves the list."""
-        self.execution = None
-        item = (self.listed or {}).get(execution.job.job_id)
-        if self.listed is None or item is None or item.job is not execution.job:
-            return  # the list was replaced meanwhile: what it says now counts
-        when = schedule.from_wire(item.job.schedule)
-        if schedule.recurs(when) and now != NEVER:
-            item.due = schedule.next_run(when, now)
-        else:
-            del self.listed[execution.job.job_id]
+    def _on_the_grid(self, now: Instant) -> Instant:
+        """The next multiple of the interval: an even grid, as the vendor's C agent keeps it (agent-protocol 3)."""
+        return (now // self.interval + 1) * self.interval
 
     # --- setbacks, nudges, the end ------------------------------------------------------------
 
@@ -432,21 +285,15 @@ class Agent:
             case Register():
                 if request is self.registering:
                     self.registering = None
-                    self.register_at = NEVER if self.stopping and self.is_idle else now + self._backoff()
+                    self.register_at = NEVER if self.stopping and self.is_idle else now + self.backoff()
             case Heartbeat(session_token=token):
                 if token == self.token and not self.stopping:
                     self._plan_heartbeat(now)  # keep the token (agent-protocol 3)
                     if self.look_again:
                         self._look_now(now)
             case _:
-                if (execution := self._executing(request)) is not None:
-                    execution.due = now + self._backoff()
-
-    def _backoff(self) -> Span:
-        """1 s, 2 s, 4 s ... up to a minute, each cut by up to half by chance (our choice)."""
-        longest = min(_FIRST_BACKOFF << min(self.setbacks, 10), _LONGEST_BACKOFF)
-        self.setbacks += 1
-        return round(longest * (1 - unit(self.identity.key, "backoff", self.setbacks) / 2))
+                if self.worker is not None:
+                    self.worker.send_failed(request, now)
 
     def _look_now(self, now: Instant) -> None:
         self.look_again = False
@@ -459,47 +306,60 @@ class Agent:
         else:
             self.look_again = True  # what is being answered just now may be older than the news
 
-    def _crash(self, crash: Crashed, now: Instant) -> None:
-        if (execution := self.execution) is not None and execution.phase is not Phase.CONFIGURING:
-            self._leave(execution, "crash")
+    def _cut_off(self) -> None:
+        if not self.offline:
+            self.offline = True
+            self.note(AgentOffline())
+
+    def _come_back(self) -> None:
+        if self.offline:
+            self.offline = False
+            self.note(AgentOnline())
+
+    def _stop(self) -> None:
+        self.stopping = True
+        self.timetable, self.turn_at = (), NEVER
+        self.heartbeat_at = NEVER
+        waits_for_session = self.worker is not None and self.worker.waits_for_session
+        if self.is_idle or (self.token is not None and not waits_for_session):
+            self.register_at = NEVER
+
+    # --- what the worker needs (worker.Employer) ----------------------------------------------
+
+    def note(self, fact: Fact) -> None:
+        """Keep a fact until the shell takes it."""
+        if self.facts is None:
+            self.facts = []
+        self.facts.append(fact)
+
+    def backoff(self) -> Span:
+        """1 s, 2 s, 4 s ... up to a minute, each cut by up to half by chance (our choice)."""
+        longest = min(_FIRST_BACKOFF << min(self.setbacks, 10), _LONGEST_BACKOFF)
+        self.setbacks += 1
+        return round(longest * (1 - unit(self.identity.key, "backoff", self.setbacks) / 2))
+
+    def lose_session(self, now: Instant) -> None:
+        """The server no longer honours the session: register again."""
+        self.token = None
+        self.heartbeat_at = NEVER
+        self.note(SessionLost())
+        if (not self.stopping or not self.is_idle) and self.registering is None:
+            self.register_at = now
+
+    def renew_session(self, now: Instant) -> None:
+        """Register again although the session holds."""
+        if self.registering is None:
+            self.register_at = min(self.register_at, now)
+
+    def crash(self, crash: Crashed, now: Instant) -> None:
+        """The process dies."""
+        if self.worker is not None:
+            self.worker.die()
         self.token, self.beat, self.heartbeat_at = None, _NO_BEAT, NEVER
-        self.listed = self.execution = self.registering = None
+        self.registering = None
         self.look_again, self.setbacks = False, 0
         if not crash.keeps_identity:
             self.agent_id = ""
         self.down_until = max(crash.restart_at, now)
         self.register_at = NEVER if self.stopping else self.down_until
-        self._note(AgentCrashed(self.down_until, crash.keeps_identity))
-
-    def _leave(self, execution: Execution, why: str) -> None:
-        """The run ends for the agent without a word to the server; if its job comes back, that is another attempt."""
-        occasion, job_id = execution.occasion, execution.job.job_id
-        if self.failed is None:
-            self.failed = {}
-        self.failed[job_id] = (occasion.occurrence, occasion.attempt)
-        self._note(JobLeft(job_id, execution.audit_id, occasion, why))
-
-    def _cut_off(self) -> None:
-        if not self.offline:
-            self.offline = True
-            self._note(AgentOffline())
-
-    def _come_back(self) -> None:
-        if self.offline:
-            self.offline = False
-            self._note(AgentOnline())
-
-    def _stop(self) -> None:
-        self.stopping = True
-        self.heartbeat_at = NEVER
-        if self.is_idle or self.token is not None:
-            self.register_at = NEVER
-
-    def _note(self, fact: Fact) -> None:
-        if self.facts is None:
-            self.facts = []
-        self.facts.append(fact)
-
-
-def _store_path(reply: Configuration) -> str:
-    return reply.job.store_path if isinstance(reply.job, InventoryJob | ManagementJob) else ""
+        self.note(AgentCrashed(self.down_until, crash.keeps_identity))

@@ -142,7 +142,11 @@ class JobRefused:
 
 @dataclass(frozen=True, slots=True)
 class JobLeft:
-    """A run that will not be completed from here; `why` says what became of it: "crash" so far."""
+    """A run that stays open though its work is over: for good, or until it is completed late.
+
+    `why` is "hang", "late", "crash", "malformed", "oversize" or "never_start"; a job that is never started has no run,
+    and its audit id is 0.
+    """
 
     job_id: str
     audit_id: int
@@ -162,6 +166,16 @@ class JobCompleted:
     worked: Span
 
 
+@dataclass(frozen=True, slots=True)
+class CompletionRepeated:
+    """A completion that was acknowledged was sent once more; `accepted` says what the server made of it."""
+
+    job_id: str
+    audit_id: int
+    occasion: Occasion
+    accepted: bool
+
+
 Fact = (
     Registered
     | RegistrationRefused
@@ -174,4 +188,5 @@ Fact = (
     | JobRefused
     | JobLeft
     | JobCompleted
+    | CompletionRepeated
 )

@@ -105,9 +105,17 @@ def _environment(logins: Logins) -> Mapping[str, str]:
     return clear(os.environ) | logins.environment()
 
 
-def options_for(scenario: Scenario) -> tuple[str, ...]:
+def ca_file(scenario: Scenario, folder: Path) -> Path | None:
+    """Where the embedded server leaves its authority's certificate; None if it needs none, speaking plain HTTP."""
+    return folder / "ca.pem" if any(fleet.auth.kind == "client_cert" for fleet in scenario.fleets) else None
+
+
+def options_for(scenario: Scenario, folder: Path) -> tuple[str, ...]:
     """What else the server is started with, for the ways in which the scenario's agents sign in."""
-    return ("--oauth",) if any(fleet.auth.kind == "bearer" for fleet in scenario.fleets) else ()
+    oauth = ("--oauth",) if any(fleet.auth.kind == "bearer" for fleet in scenario.fleets) else ()
+    authority = ca_file(scenario, folder)
+    tls = () if authority is None else ("--tls", "self", "--client-ca", "own", "--ca-file", str(authority))
+    return (*oauth, *tls)
 
 
 async def _address(process: asyncio.subprocess.Process) -> str | None:

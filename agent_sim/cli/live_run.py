@@ -110,7 +110,7 @@ class LiveRun:
         cast.stop_posting()
         self._jobs.stop_asking()
         await self._storms_end(storms)
-        drained = await self._drain(driving)
+        drained = await self._drain(driving, cast)
         self.progress.doing("stopping the agents")
         cast.stop_agents()
         await self._last_requests(scheduler, driving)
@@ -256,13 +256,13 @@ class LiveRun:
         else:
             storms.result()
 
-    async def _drain(self, driving: "asyncio.Task[None]") -> bool:
+    async def _drain(self, driving: "asyncio.Task[None]", cast: Cast[int]) -> bool:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         self.progress.doing("draining: waiting for jobs in flight")
         deadline = self.clock() + self.drain
         while not self.interrupted.is_set() and not driving.done():
             try:
-                if await self._is_drained():
+                if await self._is_drained(cast):
                     return True
             except TransportError:
                 pass  # the stop rule sees agents fail as well; the deadline bounds this loop
@@ -271,9 +271,10 @@ class LiveRun:
             await self._until(min(self.clock() + _CHECK_DRAIN, deadline), driving)
         return False
 
-    async def _is_drained(self) -> bool:
-        agents_are = not self.plan.members or await self._ask(readback.is_drained(self.plan.operator.prefix))
-        return agents_are and await self._jobs.is_drained()
+    async def _is_drained(self, cast: Cast[int]) -> bool:
+        offline = cast.offline(self.clock())
+        drained = readback.is_drained(self.plan.operator.prefix, offline, cast.left)
+        return (not self.plan.members or await self._ask(drained)) and await self._jobs.is_drained()
 
     async def _last_requests(self, scheduler: Scheduler, driving: "asyncio.Task[None]") -> None:
         """Let requests on their way be answered, for a few seconds."""

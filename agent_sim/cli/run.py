@@ -16,14 +16,14 @@ from typing import Annotated
 import typer
 
 from agent_sim.cli import identities
-from agent_sim.cli.embedded import Embedded, cpu_seconds, embedded_server, made_logins, options_for
+from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import report
-from agent_sim.cli.sign_in import Parties, agents_login, signed, ways
+from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, signed, ways
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
 from agent_sim.credentials import AGENT_NAMES
@@ -60,6 +60,7 @@ class Options:
     credentials: Path | None
     owned: str | None
     certificate_id: int | None
+    certificate: Certificate | None
     state: Path | None
     foreign: tuple[str, ...]
     runs: Path
@@ -86,6 +87,10 @@ def run(
     certificate_id: Annotated[
         int | None, typer.Option(min=1, help="The target's certificate that Management adds; else it only removes.")
     ] = None,
+    client_cert: Annotated[
+        Path | None, typer.Option(help="PEM file: the certificate of agents with auth client_cert; else they enrol.")
+    ] = None,
+    client_key: Annotated[Path | None, typer.Option(help="Its key (PEM), if that is not in the same file.")] = None,
     state: Annotated[
         Path | None,
         typer.Option(help="File that keeps the agents' ids between runs; unless given, one of the target in RUNS."),
@@ -103,9 +108,12 @@ def run(
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
     given = overrides(profile, param or (), set_ or (), seed)
+    if client_key is not None and client_cert is None:
+        raise UsageError("--client-key needs --client-cert: say whose key it is")
+    certificate = None if client_cert is None else Certificate(client_cert, client_key)
     options = Options(
-        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id, state,
-        tuple(foreign or ()), runs, db, port,
+        scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id,
+        certificate, state, tuple(foreign or ()), runs, db, port,
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -115,7 +123,8 @@ async def _run(options: Options) -> int:
     scenario = load(path, options.overrides, seed=secrets.randbelow(2**31))
     _refuse_what_no_target_takes(options)
     approve = _guard(options, scenario)
-    limits = _connections(plan(scenario, 0).transport, embedded=options.target is None)
+    shareable = options.target is None and not has_certificates(scenario)
+    limits = _connections(plan(scenario, 0).transport, shareable=shareable)
     agents = sum(fleet.count for fleet in scenario.fleets)
     check_limits(agents, limits.mode, limits.limit)
     folder = RunFolder(options.runs, scenario.name)
@@ -190,9 +199,10 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
         return
     logins, settings = made_logins(), plan(scenario, 0).server
     tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
-    more = (*options_for(scenario), *tasks)
+    more = (*options_for(scenario, folder.path), *tasks)
+    ca = ca_file(scenario, folder.path)
     async with embedded_server(settings, logins, folder.path, options.port, options.db, more) as server:
-        yield _Reached(Target.at(server.address), Parties(logins.operator, logins.agent), server)
+        yield _Reached(Target.at(server.address, ca=ca), Parties(logins.operator, logins.agent), server)
 
 
 # --- the run ----------------------------------------------------------------------------------
@@ -213,11 +223,18 @@ async def _live(
         if scenario.oig is not None:
             await check_scheduler(scheduler, target)
         planned = plan(scenario, clock() + _LEAD)
-        duties = replace(planned.operator, may_approve=approve, certificate_id=options.certificate_id)
+        duties = replace(
+            planned.operator,
+            may_approve=approve,
+            certificate_id=options.certificate_id,
+            picks_certificate=reached.server is not None,
+        )
         planned = replace(planned, operator=duties)
         state = _state(options)
         planned = planned if state is None else identities.known(planned, identities.read(state))
-        agents = await stack.enter_async_context(ways(planned.members, target, logins.agent, limits))
+        agents = await stack.enter_async_context(
+            ways(planned.members, target, logins.agent, limits, options.certificate)
+        )
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
         written.write(_opening(options, scenario, planned, target, limits))
         progress = stack.enter_context(_progress(planned, clock))
@@ -262,11 +279,11 @@ def _progress(planned: Plan, clock: WallClock) -> Progress:
     return Progress(title, len(planned.members), seconds, lambda: (clock() - planned.start) / SECOND)
 
 
-def _connections(said: TransportPlan, *, embedded: bool) -> Connections:
+def _connections(said: TransportPlan, *, shareable: bool) -> Connections:
     mode = said.mode
     if mode == "auto":
         # The vendor's agent opens a connection per request; a pool would hide the handshakes from a real server.
-        mode = "shared" if embedded else "per_request"
+        mode = "shared" if shareable else "per_request"
     return Connections(mode, said.limit, said.connect_timeout, said.request_timeout)
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_sim.credentials import Credentials
-from agent_sim.logins import AccessToken, Login, OAuthClient, need_agent
+from agent_sim.errors import UsageError
+from agent_sim.logins import AccessToken, Login, OAuthClient, find_agent, need_agent
+from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Member
 from agent_sim.transports.base import AgentTransport, Connections, Target
 from agent_sim.transports.bearer import Bearer
+from agent_sim.transports.certified import CertifiedAgent, from_files
 from agent_sim.transports.http import HttpPool, SignIn
 
 
@@ -28,9 +31,25 @@ Ways = Callable[[int], AgentTransport]
 """The transport of an agent by its number."""
 
 
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A client certificate from files, for agents that sign in by one; `key` if it is not in the same file."""
+
+    certificate: Path
+    key: Path | None = None
+
+
 def agents_login(members: tuple[Member, ...], environment: Mapping[str, str], file: Path | None) -> Login | None:
     """What agents sign in with; None if no fleet needs it. Raises UsageError if one does and there is none."""
-    return need_agent(environment, file) if any(member.auth in ("basic", "bearer") for member in members) else None
+    if any(member.auth in ("basic", "bearer") for member in members):
+        return need_agent(environment, file)
+    # Until they have a certificate; a server may let them enrol without.
+    return find_agent(environment, file)
+
+
+def has_certificates(scenario: Scenario) -> bool:
+    """True if some agents sign in by a certificate of their own."""
+    return any(fleet.auth.kind == "client_cert" for fleet in scenario.fleets)
 
 
 @asynccontextmanager
@@ -45,15 +64,46 @@ async def signed(login: Login | None, ca: Path | None) -> AsyncIterator[SignIn]:
 
 @asynccontextmanager
 async def ways(
-    members: tuple[Member, ...], target: Target, login: Login | None, connections: Connections
+    members: tuple[Member, ...],
+    target: Target,
+    login: Login | None,
+    connections: Connections,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[Ways]:
     """Each agent's way to the server. Raises TargetError, UsageError."""
+    kinds = dict.fromkeys(member.auth for member in members)
+    if "client_cert" in kinds and not target.agents_url.startswith("https:"):
+        raise UsageError(f"{target.agents_url}: agents that sign in by certificate need https")
     async with AsyncExitStack() as stack:
-        pools: dict[str, HttpPool] = {}
-        for kind in dict.fromkeys(member.auth for member in members):
+        found: dict[str, Ways] = {}
+        for kind in kinds:
             sign_in = await stack.enter_async_context(signed(_login(kind, login, target), target.ca))
-            pools[kind] = await stack.enter_async_context(HttpPool(target, sign_in, connections))
-        yield lambda number: pools[members[number].auth].agent(number)
+            if kind == "client_cert":
+                found[kind] = _certified(members, target, sign_in, connections, certificate, stack)
+            else:
+                found[kind] = (await stack.enter_async_context(HttpPool(target, sign_in, connections))).agent
+        yield lambda number: found[members[number].auth](number)
+
+
+def _certified(
+    members: tuple[Member, ...],
+    target: Target,
+    account: SignIn,
+    connections: Connections,
+    certificate: Certificate | None,
+    stack: AsyncExitStack,
+) -> Ways:
+    given = None if certificate is None else from_files(target, certificate.certificate, certificate.key)
+    made: dict[int, CertifiedAgent] = {}
+
+    def agent(number: int) -> CertifiedAgent:
+        if number not in made:
+            name = members[number].identity.machine
+            made[number] = CertifiedAgent(target, account, connections, name, given)
+            stack.push_async_callback(made[number].close)
+        return made[number]
+
+    return agent
 
 
 def _login(kind: str, login: Login | None, target: Target) -> Login | None:

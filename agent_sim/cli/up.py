@@ -24,7 +24,7 @@ from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.serve import told_to_stop
-from agent_sim.cli.sign_in import ways
+from agent_sim.cli.sign_in import has_certificates, ways
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, append_private, find
 from agent_sim.errors import TargetError, UsageError
@@ -103,13 +103,15 @@ async def _up(options: Options) -> int:
     if options.command and shutil.which(options.command[0]) is None:
         raise UsageError(f"cannot run {options.command[0]}: no such command")
     scenario = load(scenario_file(options.scenario), options.overrides, seed=secrets.randbelow(2**31))
+    if has_certificates(scenario):
+        raise UsageError(f"{options.scenario}: agents that sign in by certificate are for agent-sim run")
     limits = _connections(scenario)
     check_limits(sum(fleet.count for fleet in scenario.fleets), limits.mode, limits.limit)
     with tempfile.TemporaryDirectory(prefix="agent-sim-up-") as made:
         folder = Path(made)
         file = options.credentials or folder / "credentials"
         logins = _logins(file)
-        more = options_for(scenario)
+        more = options_for(scenario, folder)
         if scenario.oig is not None:
             (folder / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
             more = (*more, "--tasks", str(folder / "scenario.yaml"))

@@ -37,6 +37,7 @@ class Cast(Generic[Handle]):
         self._agents: dict[str, Handle] = {}
         self._operator: Handle | None = None
         self._away: dict[str, Instant] = {}  # machines that are down or cut off, until when
+        self.left: set[str] = set()  # ids of jobs that agents never start, in lower case
 
     def enter(self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], operator_kind: object) -> None:
         """Put everybody on the stage."""
@@ -44,7 +45,8 @@ class Cast(Generic[Handle]):
         for fleet in self._plan.operator.fleets:
             self._write(lines.of_fleet(fleet))
         for number, member in enumerate(self._plan.members):
-            agent = Agent(member.identity, member.behaviour, self._catalogue, member.online, member.agent_id)
+            who, start = member.identity, member.online
+            agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
             kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
             self._agents[member.identity.machine] = stage.add(agent, kind, settle)
         if not self._plan.members:
@@ -84,6 +86,8 @@ class Cast(Generic[Handle]):
 
     def _note_absence(self, fact: agent_events.Fact, name: str) -> None:
         match fact:
+            case agent_events.JobLeft(job_id, audit_id=0):
+                self.left.add(job_id.lower())
             case agent_events.AgentOffline():
                 self._away[name] = NEVER
             case agent_events.AgentOnline():

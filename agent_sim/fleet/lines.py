@@ -13,14 +13,20 @@ from agent_sim.operator import events as operator
 from agent_sim.operator.oig import Asked
 from agent_sim.operator.readback import Said
 from agent_sim.protocol import oig
-from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Heartbeat, Register
+from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Garbled, Heartbeat, Register
 from agent_sim.protocol.command import AgentRecord, JobHistoryRecord, ScheduledJobRecord, Transition
 from agent_sim.protocol.oig_reading import Found
 from agent_sim.protocol.schedule import to_wire
 from agent_sim.results import journal
 from agent_sim.scenario.duties import FleetNeed
 
-_OPERATIONS = {Register: "register", Heartbeat: "heartbeat", Configure: "configure", Complete: "complete"}
+_OPERATIONS = {
+    Register: "register",
+    Heartbeat: "heartbeat",
+    Configure: "configure",
+    Complete: "complete",
+    Garbled: "complete",
+}
 
 
 def operation_of(request: AgentRequest) -> str:
@@ -55,6 +61,8 @@ def of_agent(fact: agent.Fact, fleet: str, name: str, t: float, started: Instant
             return journal.JobCompleted(
                 t, fleet, name, job, audit, *_where(occasion), result, accepted, worked / SECOND
             )
+        case agent.CompletionRepeated(job, audit, occasion, accepted):
+            return journal.CompletionRepeated(t, fleet, name, job, audit, *_where(occasion), accepted)
         case _:
             assert_never(fact)
 

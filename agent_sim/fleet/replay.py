@@ -90,7 +90,7 @@ class Replay:
         self._last_requests()
         self._troubles.finish(scheduler.now)
         self._write_traffic()
-        self._read_back(cast_.offline(scheduler.now), drained=drained)
+        self._read_back(drained=drained)
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report can be written."""
@@ -227,7 +227,9 @@ class Replay:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         deadline = self._scheduler.now + self._drain_for
         while self.reason == "finished":
-            if self._read(readback.is_drained(self.plan.operator.prefix)) and self._scheduler_side.is_drained():
+            offline = self._cast.offline(self.now)
+            drained = readback.is_drained(self.plan.operator.prefix, offline, self._cast.left)
+            if self._read(drained) and self._scheduler_side.is_drained():
                 return True
             if self._scheduler.now >= deadline:
                 return False
@@ -240,7 +242,7 @@ class Replay:
         while self._scheduler.in_flight and self._scheduler.now < deadline:
             self._scheduler.run(min(self._scheduler.now + ROUND_TRIP, deadline))
 
-    def _read_back(self, offline: tuple[str, ...], *, drained: bool) -> None:
+    def _read_back(self, *, drained: bool) -> None:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
             if self.plan.members:
@@ -250,7 +252,7 @@ class Replay:
             self._scheduler_side.read_back(t)
         except TargetError as error:
             self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
-        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, offline))
+        self._record(journal.RunEnded(self._elapsed(), self.reason, drained, self._cast.offline(self.now)))
 
     def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:
         """Drive a reading of `operator.readback`; it takes no time."""

@@ -79,7 +79,7 @@ def _delete_job_types(names: tuple[str, ...], cleared: Cleared) -> "Clearing[Non
     for one in listed:
         if one.job_type_name.casefold() not in wanted:
             continue
-        if one.description != MADE_BY:
+        if not (one.description or "").endswith((MADE_BY, f"({MADE_BY})")):
             cleared.refused.append(f"the job type {one.job_type_name} stays: it was there before, by its description")
             continue
         reply = yield DeleteJobType(one.id)

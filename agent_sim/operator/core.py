@@ -27,10 +27,10 @@ from agent_sim.operator.events import (
 )
 from agent_sim.operator.rounds import Due, rounds
 from agent_sim.operator.work import Store, work
-from agent_sim.protocol import command
-from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus, custom
+from agent_sim.protocol import command, store_commands
+from agent_sim.protocol.enums import CUSTOM_PREFIX, SCANS, SSL, STORE_TYPE_IDS, AgentStatus, made_type
 from agent_sim.query.scope import quote
-from agent_sim.scenario.duties import FleetNeed, OperatorPlan, store_places
+from agent_sim.scenario.duties import FleetNeed, JobTypeNeed, OperatorPlan, store_places
 
 MADE_BY: Final = "made by agent-sim"
 """Describes every job type that the operator makes, so that a cleanup takes no other."""
@@ -70,6 +70,8 @@ class Operator:
         self.upcoming = rounds(plan.postings)
         self.next_round: Due | None = next(self.upcoming, None)
         self.names: dict[str, str] = {}  # AgentId -> ClientMachine
+        self.certificate_id = plan.certificate_id
+        self.asked_for_certificate = False
         self.outbox: deque[Order] = deque()
         self.in_flight = 0
         self.look_at: Instant = start
@@ -170,6 +172,8 @@ class Operator:
                 self._stores_listed(page, reply.total, records)
             case command.CreateStore():
                 self._store_known(reply.body)
+            case store_commands.ListCertificates():
+                self._certificates_listed(records, now)
             case _:
                 self._posted(order.due, reply)
 
@@ -198,7 +202,9 @@ class Operator:
         for record in records:
             self._job_type_known(record)
         for name in sorted(self.types_missing):
-            self._ask(command.CreateJobType(name, description=MADE_BY))
+            need = self.plan.job_types.get(name.lower(), JobTypeNeed(name))
+            description = f"{need.description} ({MADE_BY})" if need.description else MADE_BY
+            self._ask(command.CreateJobType(name, description, need.fields))
 
     def _job_type_known(self, record: object) -> None:
         if not isinstance(record, command.JobTypeRecord):
@@ -206,7 +212,7 @@ class Operator:
         for name in [name for name in self.types_missing if name.lower() == record.job_type_name.lower()]:
             self.types_missing.discard(name)
             self.job_types[name.lower()] = record.id
-            self.facts.append(JobTypeKnown(custom(name, record.id)))
+            self.facts.append(JobTypeKnown(made_type(name, record.id)))
         if not self.types_missing:
             self._release(list(self.machines.values()))
 
@@ -292,11 +298,31 @@ class Operator:
             if machine.waiting and machine.is_ready and not self.types_missing and not self.stopping:
                 waiting, machine.waiting = machine.waiting, []
                 for due in waiting:
-                    self._post(due, machine)
+                    if self._lacks_certificate(due):
+                        machine.waiting.append(due)
+                    else:
+                        self._post(due, machine)
+
+    def _lacks_certificate(self, due: Due) -> bool:
+        """True if work must wait until it is known which certificate it is about."""
+        picks = due.posting.operation == "add" and self.plan.picks_certificate and self.certificate_id is None
+        if picks and not self.asked_for_certificate:
+            self.asked_for_certificate = True
+            self._ask(store_commands.ListCertificates(command.Page(limit=1)))
+        return picks
+
+    def _certificates_listed(self, records: tuple[object, ...], now: Instant) -> None:
+        """The first that the server has is as good as any; if there is none yet, an inventory may bring some."""
+        found = next((one.id for one in records if isinstance(one, store_commands.CertificateRecord)), None)
+        self.certificate_id = found
+        if found is not None:
+            self._release(list(self.machines.values()))
+        elif not self.stopping:
+            self.retries.append((now + _LOOK_AGAIN, Order(store_commands.ListCertificates(command.Page(limit=1)))))
 
     def _post(self, due: Due, machine: _Machine) -> None:
         stores = tuple(machine.stores[path] for _, path in machine.stores_needed)
-        for operation in work(due.posting, machine.agent_id, stores, self.plan.certificate_id):
+        for operation in work(due.posting, machine.agent_id, stores, self.certificate_id):
             self._ask(operation, due)
 
     def _posted(self, due: Due | None, reply: command.CommandReply) -> None:
@@ -320,6 +346,8 @@ def _custom_names(plan: OperatorPlan) -> set[str]:
             if word.startswith(CUSTOM_PREFIX):
                 name = word.removeprefix(CUSTOM_PREFIX)
                 names.setdefault(name.lower(), name)
+            elif word == SSL:
+                names |= {scan.value.lower(): scan.value for scan in SCANS}
     return set(names.values())
 
 

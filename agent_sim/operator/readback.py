@@ -4,7 +4,7 @@ Written as generators that yield an operation and are sent its reply, so that th
 replay. Only orchestrators whose name begins with the prefix are read.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Container, Generator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -108,14 +108,20 @@ def _counted(
         number += 1
 
 
-def is_drained(prefix: str) -> Check:
-    """True if no run is in process and nothing waits but recurring jobs."""
+def is_drained(prefix: str, offline: Container[str] = (), left: Container[str] = ()) -> Check:
+    """True if no run is in process and nothing waits but recurring jobs.
+
+    Nobody waits for jobs of machines that the scenario took `offline`, nor for those that it has `left` undone.
+    """
     query = f"Agent -startswith {quote(prefix)} AND Status -eq {Status.IN_PROCESS.value}"
     reply = yield command.ListJobHistory(command.Page(query=query, limit=1))
     if _records(reply):
         return False
     jobs = yield from waiting(prefix)
-    return all(job.schedule is not None and recurs(job.schedule) for job in jobs)
+    return all(
+        (job.schedule is not None and recurs(job.schedule)) or job.client_machine in offline or job.id.lower() in left
+        for job in jobs
+    )
 
 
 def newest_run(prefix: str) -> Asking[int]:

@@ -35,10 +35,13 @@ def _numbered(number: int, posting: Posting) -> Iterator[tuple[Instant, int, Due
 
 def _of(posting: Posting) -> Iterator[Due]:
     start = posting.start
+    number = 0
     while start < posting.until:
-        for index, machine in enumerate(posting.machines):
-            at = start + posting.spread * index // len(posting.machines)
+        machines = posting.machines if posting.lottery is None else posting.lottery.drawn(number)
+        for index, machine in enumerate(machines):
+            at = start + posting.spread * index // len(machines)
             yield Due(at, posting, machine)
+        number += 1
         if posting.every is None or posting.handed_over is not None:
             return
         start += posting.every

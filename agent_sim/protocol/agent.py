@@ -129,7 +129,14 @@ class Complete:
     data: Annotated[str | None, OMITTED_IF_NONE] = None
 
 
-Body = Register | Heartbeat | Configure | UpdateInventory | Enroll | UpdateLocations | Complete
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """A message whose bytes break off before its end: no server can parse it."""
+
+    intended: Complete
+
+
+Body = Register | Heartbeat | Configure | UpdateInventory | Enroll | UpdateLocations | Complete | Garbled
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +336,7 @@ REPLY_OF: Final[Mapping[type[Body], type[ReplyBody]]] = {
     Enroll: Acknowledged,
     UpdateLocations: Acknowledged,
     Complete: CompletionReply,
+    Garbled: CompletionReply,
 }
 
 

@@ -51,6 +51,9 @@ _BODY_BY_ACTION: Mapping[str, type[agent.Body]] = {
 
 def agent_body(value: agent.Body | agent.ReplyBody) -> bytes:
     """The JSON of a message on the agents' wire."""
+    if isinstance(value, agent.Garbled):
+        whole = agent_body(value.intended)
+        return whole[: len(whole) // 2]  # an object without its end is never JSON
     return _adapter(type(value)).dump_json(value, by_alias=True)
 
 

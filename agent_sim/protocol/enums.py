@@ -205,6 +205,26 @@ def store_job(capability: str, category: Category, guid: str) -> JobType:
     )
 
 
+SSL: Final = "SSL"
+"""The capability word of orchestrators that look at TLS endpoints."""
+
+SCANS: Final = (Category.SSL_DISCOVERY, Category.MONITORING)
+"""What they do. How the vendor's server hands that out is not public (agent-protocol 4.5): here it is a custom job type
+of that name, so that history shows the documented words and the rules by job type hold (command-api 2.7, 4.6)."""
+
+
+def scan_job(category: Category, guid: str = "") -> JobType:
+    """The job of a kind of scan; its GUID is minted by the server as for any custom type."""
+    name = category.value
+    return JobType(category, name, f"Custom.{name}", name, name, guid.lower())
+
+
+def made_type(name: str, guid: str) -> JobType:
+    """The job type of that name that the operator had made."""
+    scan = next((category for category in SCANS if category.value.lower() == name.lower()), None)
+    return custom(name, guid) if scan is None else scan_job(scan, guid)
+
+
 STORE_JOBS: Final[Mapping[tuple[str, Category], JobType]] = {
     (capability, category): store_job(capability, category, guid)
     for capability, guids in _STORE_GUIDS.items()
@@ -216,7 +236,7 @@ BUILT_IN: Final[tuple[JobType, ...]] = (FETCH_LOGS, *STORE_JOBS.values())
 BY_GUID: Final[Mapping[str, JobType]] = {job.guid: job for job in BUILT_IN}
 BY_WIRE: Final[Mapping[str, JobType]] = {job.wire: job for job in BUILT_IN}
 
-CAPABILITY_WORDS: Final = ("LOGS", *_STORE_GUIDS)
+CAPABILITY_WORDS: Final = ("LOGS", SSL, *_STORE_GUIDS)
 """What a fleet's `capabilities` may name, besides `custom:<JobType>`."""
 
 JOB_WORDS: Final = tuple(category.value for category in Category if category is not Category.CUSTOM)
@@ -229,6 +249,8 @@ def jobs_of(capability: str) -> tuple[JobType, ...]:
         return (FETCH_LOGS,)
     if capability.startswith(CUSTOM_PREFIX):
         return (custom(capability.removeprefix(CUSTOM_PREFIX)),)
+    if capability == SSL:
+        return tuple(map(scan_job, SCANS))
     if capability not in _STORE_GUIDS:
         raise KeyError(capability)
     return tuple(job for (name, _), job in STORE_JOBS.items() if name == capability)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from agent_sim.errors import MalformedMessage
+from agent_sim.errors import MalformedSchedule
 from agent_sim.instants import DAY, MINUTE, Instant, from_iso, to_datetime, to_iso
 
 _WEEKDAYS: Final = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -197,34 +197,36 @@ def to_rest(schedule: Schedule) -> dict[str, object]:
 def from_rest(value: object) -> Schedule | None:
     """Read a schedule object; None if it is absent, empty or `{"Immediate": false}`.
 
-    Raises MalformedMessage with a sentence that names the member and what it should be.
+    Raises MalformedSchedule with a sentence that names the member and what it should be.
     """
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        raise MalformedMessage("Schedule must be an object with one member, such as {'Immediate': true}")
+        raise MalformedSchedule("Schedule must be an object with one member, such as {'Immediate': true}")
     given = {str(name).lower(): member for name, member in value.items() if member is not None and member is not False}
     if not given:
         return None
+    # What other versions add is passed over (command-api 1.6), but not where it is all that there is: no guess is safe.
+    given = {name: member for name, member in given.items() if name in _REST} or given
     if len(given) > 1:
-        raise MalformedMessage(f"Schedule must have one member, has {len(given)}: {', '.join(sorted(given))}")
+        raise MalformedSchedule(f"Schedule must have one member, has {len(given)}: {', '.join(sorted(given))}")
     [(name, member)] = given.items()
     reader = _REST.get(name)
     if reader is None:
-        raise MalformedMessage(f"Schedule has no member {name!r}; it takes one of {', '.join(_REST_NAMES)}")
+        raise MalformedSchedule(f"Schedule has no member {name!r}; it takes one of {', '.join(_REST_NAMES)}")
     return reader(member)
 
 
 def _mark(member: object, name: str, schedule: Schedule) -> Schedule:
     if member is not True:
-        raise MalformedMessage(f"{name} must be true, where it is given")
+        raise MalformedSchedule(f"{name} must be true, where it is given")
     return schedule
 
 
 def _interval(member: object) -> Schedule:
     minutes = _part(member, "Interval", "Minutes")
     if isinstance(minutes, bool) or not isinstance(minutes, int) or not 0 < minutes <= 10**7:
-        raise MalformedMessage("Interval.Minutes must be a whole number of minutes, 1 or more")
+        raise MalformedSchedule("Interval.Minutes must be a whole number of minutes, 1 or more")
     return Interval(minutes)
 
 
@@ -235,7 +237,7 @@ def _daily(member: object) -> Schedule:
 def _weekly(member: object) -> Schedule:
     days = _part(member, "Weekly", "Days")
     if not isinstance(days, list | tuple) or not days:
-        raise MalformedMessage("Weekly.Days must be a list of days, 0 (Sunday) to 6 (Saturday) or their names")
+        raise MalformedSchedule("Weekly.Days must be a list of days, 0 (Sunday) to 6 (Saturday) or their names")
     return Weekly(tuple(sorted({_weekday(day) for day in days})), _time(member, "Weekly"))
 
 
@@ -244,13 +246,13 @@ def _weekday(day: object) -> int:
         return _WEEKDAYS.index(day.lower())
     if isinstance(day, int) and not isinstance(day, bool) and 0 <= day <= 6:
         return day
-    raise MalformedMessage(f"Weekly.Days has {day!r}: days are 0 (Sunday) to 6 (Saturday) or their names")
+    raise MalformedSchedule(f"Weekly.Days has {day!r}: days are 0 (Sunday) to 6 (Saturday) or their names")
 
 
 def _monthly(member: object) -> Schedule:
     day = _part(member, "Monthly", "Day")
     if isinstance(day, bool) or not isinstance(day, int) or not 1 <= day <= 31:
-        raise MalformedMessage("Monthly.Day must be a whole number, 1 to 31")
+        raise MalformedSchedule("Monthly.Day must be a whole number, 1 to 31")
     return Monthly(day, _time(member, "Monthly"))
 
 
@@ -268,16 +270,16 @@ def _time(member: object, name: str) -> Instant:
 
 def _no_time(name: str) -> Instant:
     example = to_iso(from_iso(datetime(2026, 1, 2, 23, 30, tzinfo=UTC).isoformat()))
-    raise MalformedMessage(f"{name}.Time must be a time such as {example}")
+    raise MalformedSchedule(f"{name}.Time must be a time such as {example}")
 
 
 def _part(member: object, name: str, wanted: str) -> object:
     if not isinstance(member, Mapping):
-        raise MalformedMessage(f"{name} must be an object with {wanted}")
+        raise MalformedSchedule(f"{name} must be an object with {wanted}")
     for key, value in member.items():
         if str(key).lower() == wanted.lower():
             return value
-    raise MalformedMessage(f"{name} lacks {wanted}")
+    raise MalformedSchedule(f"{name} lacks {wanted}")
 
 
 _REST: Final[Mapping[str, Callable[[object], Schedule]]] = {

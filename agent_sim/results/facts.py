@@ -17,6 +17,7 @@ from agent_sim.results.journal import (
     JobCancelled,
     JobCompleted,
     JobConfigured,
+    JobLeft,
     JobPosted,
     Line,
     PostFailed,
@@ -37,9 +38,10 @@ class Facts:
     """Job ids are in lower case; audit ids are those of JobHistory.
 
     `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions`
-    the reports of each run that were accepted. `fleet_of` has the agents that were heard of, `let_in` those that
-    had a session, `doors` when each that was ever turned away was so or was let in, `faults` when each began. From
-    `runs` to `census` it is what was read back after the drain.
+    the reports of each run that were accepted, `left` the runs and `never_started` the jobs that agents leave open
+    because the scenario has them do so. `fleet_of` has the agents that were heard of, `let_in` those that had a
+    session, `doors` when each that was ever turned away was so or was let in, `faults` when each began. From `runs` to
+    `census` it is what was read back after the drain.
     """
 
     posted: Mapping[str, JobPosted]
@@ -48,6 +50,8 @@ class Facts:
     cancelled: frozenset[str]
     handed: Mapping[int, tuple[JobConfigured, ...]]
     completions: Mapping[int, tuple[JobCompleted, ...]]
+    left: frozenset[int]
+    never_started: frozenset[str]
     fleets: Mapping[str, FleetDeclared]
     fleet_of: Mapping[str, str]
     doors: Mapping[str, tuple[tuple[float, bool], ...]]
@@ -69,7 +73,7 @@ class Facts:
     @property
     def was_read_back(self) -> bool:
         """True if the server told of its history."""
-        return bool(self.runs) or self.census is not None
+        return bool(self.runs or self.waiting) or self.census is not None
 
     @property
     def shows_transitions(self) -> bool:
@@ -102,6 +106,8 @@ class FactsFold:
         self._cancelled: set[str] = set()
         self._handed: dict[int, dict[str, JobConfigured]] = {}
         self._completions: dict[int, list[JobCompleted]] = {}
+        self._left: set[int] = set()
+        self._never_started: set[str] = set()
         self._fleets: dict[str, FleetDeclared] = {}
         self._fleet_of: dict[str, str] = {}
         self._doors: dict[str, list[tuple[float, bool]]] = {}
@@ -134,6 +140,10 @@ class FactsFold:
                 self._handed.setdefault(line.audit, {}).setdefault(line.agent, line)
             case JobCompleted(accepted=True):
                 self._completions.setdefault(line.audit, []).append(line)
+            case JobLeft(audit=0):
+                self._never_started.add(line.job.lower())
+            case JobLeft():
+                self._left.add(line.audit)
             case ServerRun():
                 # By audit id: pages that are read while history grows can repeat a record.
                 self._runs.setdefault(line.job.lower(), {})[line.audit] = line
@@ -175,6 +185,8 @@ class FactsFold:
             cancelled=frozenset(self._cancelled),
             handed={audit: tuple(agents.values()) for audit, agents in self._handed.items()},
             completions={audit: tuple(lines) for audit, lines in self._completions.items()},
+            left=frozenset(self._left),
+            never_started=frozenset(self._never_started),
             fleets=self._fleets,
             fleet_of=self._fleet_of,
             doors={agent: tuple(doors) for agent, doors in self._doors.items()},

@@ -219,7 +219,9 @@ class JobRefused:
 
 @dataclass(frozen=True, slots=True)
 class JobLeft:
-    """An agent will not complete this run, as the scenario has it; `why` says how it came to that, such as "crash"."""
+    """An agent leaves this run open though its work is over, as the scenario has it; `why` is the word for that,
+    such as "hang". A job that is never started has no run: `audit` is 0 then.
+    """
 
     t: float
     fleet: str
@@ -249,6 +251,22 @@ class JobCompleted:
     outcome: Result
     accepted: bool
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRepeated:
+    """An agent sent a completion once more that had been acknowledged; `accepted` says how that was answered."""
+
+    t: float
+    fleet: str
+    agent: str
+    job: str
+    audit: int
+    type: str
+    store: str
+    occurrence: int
+    attempt: int
+    accepted: bool
 
 
 # --- faults -----------------------------------------------------------------------------------
@@ -465,6 +483,7 @@ Line: TypeAlias = (
     | JobRefused
     | JobLeft
     | JobCompleted
+    | CompletionRepeated
     | FaultArmed
     | FaultStruck
     | FaultOver
@@ -499,6 +518,7 @@ EVENTS: Final[Mapping[str, type[Line]]] = {
     "job_refused": JobRefused,
     "job_left": JobLeft,
     "job_completed": JobCompleted,
+    "completion_repeated": CompletionRepeated,
     "send_failed": SendFailed,
     "fault_armed": FaultArmed,
     "fault_struck": FaultStruck,

@@ -102,6 +102,8 @@ class _Fold:
                 self._message("register", line.code, line.message)
             case journal.JobRefused():
                 self._message("configure", "refused", line.message)
+            case journal.JobLeft():
+                self._message(f"run {line.type}", line.why, "left open by its agent, as the scenario has it")
             case journal.SessionLost():
                 self._agents["sessions_lost"] += 1
             case journal.SendFailed():

@@ -1,7 +1,9 @@
 """Whole numbers from shares, exactly: by largest remainder, so that nothing is lost to rounding."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import floor
+from typing import TypeVar
 
 
 def largest_remainder(amounts: tuple[Fraction, ...]) -> tuple[int, ...]:
@@ -12,6 +14,18 @@ def largest_remainder(amounts: tuple[Fraction, ...]) -> tuple[int, ...]:
     for n in by_rest[:left]:
         whole[n] += 1
     return tuple(whole)
+
+
+T = TypeVar("T")
+
+
+def dealt(shares: Sequence[tuple[T, float]], ranks: Sequence[float]) -> list[T]:
+    """One value for each place, so that each value has its exact share of them; `ranks` says who is served first."""
+    counts = largest_remainder(tuple(Fraction(repr(share)) * len(ranks) for _, share in shares))
+    values = [value for (value, _), count in zip(shares, counts, strict=True) for _ in range(count)]
+    served = sorted(range(len(ranks)), key=lambda place: ranks[place])
+    chosen = dict(zip(served, values, strict=True))
+    return [chosen[place] for place in range(len(ranks))]
 
 
 def portion(share: float, of: int) -> int:

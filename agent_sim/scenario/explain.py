@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from agent_sim.instants import NEVER, Span
+from agent_sim.protocol.enums import STORE_TYPE_IDS
 from agent_sim.scenario import explain_oig
-from agent_sim.scenario.behaviours import Behaviour, Job, Outcome
+from agent_sim.scenario.behaviours import Behaviour, Ending, Job
 from agent_sim.scenario.explain_faults import fault
 from agent_sim.scenario.explain_values import all_of, counted, selected, spread
 from agent_sim.scenario.fields import ClockTime, time_point_text
@@ -21,7 +22,7 @@ from agent_sim.scenario.schedules import Phase, Recurrence, Schedule
 from agent_sim.scenario.selection import can_do, chosen
 from agent_sim.scenario.storms import Load, Storm
 from agent_sim.scenario.timeline import ever_online, levels, offset, phase_starts
-from agent_sim.scenario.units import duration_text, rate_text, share_text
+from agent_sim.scenario.units import duration_text, rate_text, share_rate_text, share_text
 
 Section = tuple[str, list[str]]
 """A heading and its sentences."""
@@ -52,26 +53,37 @@ def _sections(scenario: Scenario, foreseen: Forecast) -> Iterator[Section]:
 def _fleet(fleet: Fleet) -> str:
     labels = f" ({', '.join(f'{name} {word}' for name, word in fleet.labels.items())})" if fleet.labels else ""
     beat = f"a heartbeat every {duration_text(fleet.heartbeat.every)}"
-    stores = [word for word in fleet.capabilities if word != "LOGS" and not word.startswith("custom:")]
+    stores = [word for word in fleet.capabilities if word in STORE_TYPE_IDS]
     has = ""
     if stores:
         per_agent, certificates = spread(fleet.stores.per_agent), spread(fleet.stores.certificates)
         has = f"; stores of each kind: {per_agent}; certificates in each: {certificates}"
-    return f"{counted(fleet.count, 'agent')} of {fleet.name}{labels}: {all_of(fleet.capabilities)}; {beat}{has}"
+    kinds = [f"{share_text(persona.share)} {persona.name}" for persona in fleet.personas]
+    of_them = f"; of them {all_of(kinds)}" if kinds else ""
+    return (
+        f"{counted(fleet.count, 'agent')} of {fleet.name}{labels}: {all_of(fleet.capabilities)}; {beat}{has}{of_them}"
+    )
 
 
 # --- what they do -----------------------------------------------------------------------------
 
 
 def _behaviours(scenario: Scenario) -> Iterator[str]:
-    for name in dict.fromkeys(fleet.behaviour for fleet in scenario.fleets):
-        fleets = [fleet for fleet in scenario.fleets if fleet.behaviour == name]
+    for name in dict.fromkeys(name for fleet in scenario.fleets for name in _followed(fleet)):
+        fleets = [fleet for fleet in scenario.fleets if name in _followed(fleet)]
         found = next((one for one in scenario.behaviours if one.name == name), None)
         yield from _behaviour(fleets, found)
 
 
+def _followed(fleet: Fleet) -> list[str]:
+    """The behaviours of a fleet's agents."""
+    return [persona.behaviour or fleet.behaviour for persona in fleet.personas] or [fleet.behaviour]
+
+
 def _behaviour(fleets: list[Fleet], behaviour: Behaviour | None) -> Iterator[str]:
     told = False
+    for rule in behaviour.rules if behaviour is not None else ():
+        yield f"{all_of(fleet.name for fleet in fleets)}: {_ending(rule)} when {rule.when}"
     for job in behaviour.jobs if behaviour is not None else ():
         able = [fleet.name for fleet in fleets if job.type == "custom" or can_do(fleet, job.type)]
         if able:
@@ -81,12 +93,34 @@ def _behaviour(fleets: list[Fleet], behaviour: Behaviour | None) -> Iterator[str
 
 
 def _outcomes(job: Job) -> str:
-    return all_of(_outcome(outcome) for outcome in job.outcomes if outcome.weight)
+    weighed = all_of(f"{share_text(one.weight)} {_ending(one)}" for one in job.outcomes if one.weight)
+    if job.sequence is None:
+        return weighed
+    first = f"for each {job.sequence.per} first {', '.join(map(_ending, job.sequence.results))}"
+    after = {"weights": f"then {weighed}", "last": "the last for good", "repeat": "and again from the first"}
+    return f"{first}, {after[job.sequence.then]}"
 
 
-def _outcome(outcome: Outcome) -> str:
-    message = f' "{outcome.message}"' if outcome.message else ""
-    return f"{share_text(outcome.weight)} {outcome.result}{message}"
+def _ending(ending: Ending) -> str:
+    word = _ENDINGS.get(ending.result, ending.result)
+    more = f" by {duration_text(ending.by)}" if ending.by is not None else ""
+    message = f' "{ending.message}"' if ending.message else ""
+    return f"{word}{more}{message}"
+
+
+_ENDINGS: Final = {
+    "reject": "rejected by its agent",
+    "never_start": "never started",
+    "hang": "taken and never completed",
+    "late": "completed late",
+    "complete_twice": "completed twice",
+    "stale_session": "completed under an older session",
+    "lost_ack": "completed with the answer lost",
+    "crash": "ended by a crash of its agent",
+    "oversize": "completed with a log that is too large",
+    "malformed": "completed with a body that does not parse",
+}
+"""What an outcome is called where its word does not say enough."""
 
 
 # --- when -------------------------------------------------------------------------------------
@@ -109,10 +143,14 @@ def _phases(scenario: Scenario) -> Iterator[str]:
 
 
 def _moves(phase: Phase, before: float, after: float) -> str:
+    churn = ""
+    if phase.churn is not None:
+        rate, down = share_rate_text(phase.churn.restart), duration_text(phase.churn.down)
+        churn = f"; {rate} of them are restarted, down for {down}"
     if before == after:
-        return f"{share_text(after)} of the agents are online"
+        return f"{share_text(after)} of the agents are online{churn}"
     what = "come online" if after > before else "go offline"
-    return f"agents {what} {_SHAPES[phase.shape]}, from {share_text(before)} to {share_text(after)}"
+    return f"agents {what} {_SHAPES[phase.shape]}, from {share_text(before)} to {share_text(after)}{churn}"
 
 
 def _schedule(scenario: Scenario, schedule: Schedule) -> str:

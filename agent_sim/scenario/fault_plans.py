@@ -7,8 +7,8 @@ from agent_sim.faults.plan import Crowd, FaultPlan, Recurrence
 from agent_sim.instants import NEVER, Instant
 from agent_sim.scenario.apportion import portion
 from agent_sim.scenario.faults import BUILDERS, Fault
-from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.selection import candidates
 from agent_sim.scenario.spreads import distribution
 from agent_sim.scenario.timeline import offset, phase_starts
 
@@ -21,17 +21,6 @@ def fault_plans(scenario: Scenario, start: Instant, machines: Mapping[str, Seque
 def storm_fault_plans(scenario: Scenario, start: Instant, operation: str) -> tuple[FaultPlan, ...]:
     """The faults that meet a storm's requests."""
     return tuple(fault_plan(scenario, fault, start, {}) for fault in scenario.faults if operation in fault.on)
-
-
-def selected_fleets(scenario: Scenario, fault: Fault) -> list[Fleet]:
-    """The fleets that a fault asks for."""
-    wanted = fault.select
-    return [
-        fleet
-        for fleet in scenario.fleets
-        if (not wanted.fleets or fleet.name in wanted.fleets)
-        and all(fleet.labels.get(name) == word for name, word in wanted.labels.items())
-    ]
 
 
 def fault_plan(scenario: Scenario, fault: Fault, start: Instant, machines: Mapping[str, Sequence[str]]) -> FaultPlan:
@@ -63,7 +52,11 @@ def _spans(scenario: Scenario, fault: Fault, start: Instant) -> tuple[tuple[Inst
 
 
 def _crowd(scenario: Scenario, fault: Fault, machines: Mapping[str, Sequence[str]]) -> Crowd:
-    fleets = tuple(tuple(machines.get(fleet.name, ())) for fleet in selected_fleets(scenario, fault))
+    online = {fleet.name: len(machines.get(fleet.name, ())) for fleet in scenario.fleets}
+    fleets = tuple(
+        tuple(machines[one.fleet.name][index] for index in one.indices)
+        for one in candidates(scenario, fault.select, online)
+    )
     percent = fault.select.percent
     shares = None if percent is None else tuple(portion(percent, len(fleet)) for fleet in fleets)
     return Crowd(fleets, shares, fault.select.count, fault.select.sticky)

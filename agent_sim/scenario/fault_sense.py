@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from agent_sim.instants import NEVER, Span
 from agent_sim.scenario.apportion import portion
-from agent_sim.scenario.fault_plans import fault_plan, selected_fleets
+from agent_sim.scenario.fault_plans import fault_plan
 from agent_sim.scenario.faults import OF_AGENTS, OF_STORMS, Fault
 from agent_sim.scenario.fields import time_point_text
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.selection import candidates
 from agent_sim.scenario.timeline import ever_online, offset
 from agent_sim.scenario.units import duration_text, share_text
 from agent_sim.scenario.wording import Way
@@ -64,13 +65,13 @@ def _requests(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
 
 def _selection(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
     online = ever_online(scenario)
-    fleets = selected_fleets(scenario, fault)
-    agents = sum(online[fleet.name] for fleet in fleets)
+    sizes = [len(one.indices) for one in candidates(scenario, fault.select, online)]
+    agents = sum(sizes)
     count, percent = fault.select.count, fault.select.percent
     if not agents:
         yield ("select",), "matches nobody: no agent that it asks for ever comes online"
     elif count is not None and count > agents:
         yield ("select", "count"), f"found {count}, expected at most the {agents} agents that are there"
-    elif percent is not None and not any(portion(percent, online[fleet.name]) for fleet in fleets):
-        sizes = " and ".join(str(online[fleet.name]) for fleet in fleets)
-        yield ("select",), f"matches nobody: {share_text(percent)} of {sizes} agents is less than half a one"
+    elif percent is not None and not any(portion(percent, size) for size in sizes):
+        told = " and ".join(map(str, sizes))
+        yield ("select",), f"matches nobody: {share_text(percent)} of {told} agents is less than half a one"

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from agent_sim.instants import MILLISECOND, NEVER, Span
-from agent_sim.protocol.enums import CAPABILITY_WORDS, CUSTOM_PREFIX, STORE_CATEGORIES, Category
+from agent_sim.protocol.enums import CAPABILITY_WORDS, CUSTOM_PREFIX, SCANS, STORE_CATEGORIES, Category
 from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario import units
 from agent_sim.scenario.units import Quantity, found
@@ -52,6 +52,14 @@ Rate = Annotated[
     float, BeforeValidator(units.rate), PlainSerializer(units.rate_text), pattern(units.RATE_PATTERN, "20/s", "5/min")
 ]
 """Per second."""
+
+ShareRate = Annotated[
+    float,
+    BeforeValidator(units.share_rate),
+    PlainSerializer(units.share_rate_text),
+    pattern(units.SHARE_RATE_PATTERN, "0.5%/min"),
+]
+"""Of a whole, per second."""
 
 Size = Annotated[
     int, BeforeValidator(units.size), PlainSerializer(units.size_text), pattern(units.SIZE_PATTERN, "400B", "200KB")
@@ -144,6 +152,22 @@ def _name(value: object) -> str:
     raise ValueError(f"{found(value)}, {shape}")
 
 
+AGENT_PATTERN: Final = "^[A-Za-z][A-Za-z0-9_-]{0,39}-[0-9]{1,6}$"
+_AGENT: Final = re.compile(AGENT_PATTERN)
+
+
+def _agent(value: object) -> str:
+    if isinstance(value, str) and _AGENT.match(value):
+        return value
+    raise ValueError(f"{found(value)}, expected an agent by fleet and index such as emea-17")
+
+
+def agent_parts(reference: str) -> tuple[str, int]:
+    """`emea-17` as the fleet's name and the index in it."""
+    fleet, _, index = reference.rpartition("-")
+    return fleet, int(index)
+
+
 def _plain_number(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
@@ -155,6 +179,20 @@ def _any_scalar(value: object) -> object:
 
 
 AnyScalar = Annotated[int | float | str, BeforeValidator(_any_scalar)]
+
+
+def _value(value: object) -> object:
+    match value:
+        case Quantity(amount, is_duration) if not is_duration:
+            return int(amount) if amount.denominator == 1 else float(amount)
+        case bool() | int() | float() | str():
+            return value
+    raise ValueError(f"{found(value)}, expected a text, a number, true or false")
+
+
+Value = Annotated[bool | int | float | str, BeforeValidator(_value)]
+"""What a field of a job can be given."""
+
 Whole = Annotated[int, BeforeValidator(whole)]
 Count = Annotated[int, BeforeValidator(whole), Field(ge=1)]
 Number = Annotated[
@@ -164,15 +202,23 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, BeforeValidator(_name), pattern(NAME_PATTERN, "emea", "night-shift")]
 
+AgentRef = Annotated[str, BeforeValidator(_agent), pattern(AGENT_PATTERN, "emea-17")]
+
 # --- job types and capabilities ---------------------------------------------------------------
 
 CUSTOM_PATTERN: Final = rf"^{CUSTOM_PREFIX}[A-Za-z][A-Za-z0-9_.-]{{0,59}}$"
 _CUSTOM: Final = re.compile(CUSTOM_PATTERN)
 
-BEHAVIOUR_WORDS: Final = (*(category.value for category in STORE_CATEGORIES), "LOGS", Category.CUSTOM.value)
+BEHAVIOUR_WORDS: Final = (*(category.value for category in (*STORE_CATEGORIES, *SCANS)), "LOGS", Category.CUSTOM.value)
 """What an agent can be given; `custom` stands for every custom type that is not named itself."""
 
 POSTABLE_WORDS: Final = (Category.INVENTORY.value, Category.MANAGEMENT.value, Category.FETCH_LOGS.value)
+"""What the operator can have repeated by the server, besides custom types."""
+
+ONLY_NOW: Final = (Category.REENROLLMENT.value, Category.DISCOVERY.value)
+"""What the management API takes for now only."""
+
+SCHEDULE_WORDS: Final = (*POSTABLE_WORDS, *(category.value for category in SCANS), *ONLY_NOW)
 """What the operator can post, besides custom types."""
 
 
@@ -194,7 +240,7 @@ def _words_schema(known: tuple[str, ...]) -> WithJsonSchema:
 
 Capability = Annotated[str, BeforeValidator(_word(CAPABILITY_WORDS, "capability")), _words_schema(CAPABILITY_WORDS)]
 BehaviourWord = Annotated[str, BeforeValidator(_word(BEHAVIOUR_WORDS, "job type")), _words_schema(BEHAVIOUR_WORDS)]
-PostableWord = Annotated[str, BeforeValidator(_word(POSTABLE_WORDS, "job type")), _words_schema(POSTABLE_WORDS)]
+PostableWord = Annotated[str, BeforeValidator(_word(SCHEDULE_WORDS, "job type")), _words_schema(SCHEDULE_WORDS)]
 
 PLACEHOLDERS: Final = ("store", "agent", "type", "attempt", "occurrence", "n")
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
@@ -210,6 +256,18 @@ def _message(value: object) -> str:
 
 
 Message = Annotated[str, BeforeValidator(_message)]
+
+JOB_TYPE_PATTERN: Final = "^[A-Za-z][A-Za-z0-9_.-]{0,59}$"
+_JOB_TYPE: Final = re.compile(JOB_TYPE_PATTERN)
+
+
+def _job_type(value: object) -> str:
+    if isinstance(value, str) and _JOB_TYPE.match(value):
+        return value
+    raise ValueError(f"{found(value)}, expected a name of letters, digits, _, . and -, at most 60 in all")
+
+
+JobTypeName = Annotated[str, BeforeValidator(_job_type), pattern(JOB_TYPE_PATTERN, "Patch")]
 
 # --- points in time ---------------------------------------------------------------------------
 

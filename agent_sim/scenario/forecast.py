@@ -130,7 +130,8 @@ class _Forecaster:
         beats = (self._drain // interval + 1) * len(members)
         runs = sum(len(rounds) * len(posting.machines) for posting, rounds in self._rounds)
         some = range(0, len(members), max(1, beats // MOST_BEATS, runs // MOST_RUNS))
-        terms = Terms(interval, self._plan.server.retries, self._stop, self._drain)
+        server = self._plan.server
+        terms = Terms(interval, server.retries, self._stop, self._drain, server.job_timeout, server.max_data_bytes)
         busy: Span = 0
         for number in some:
             member = members[number]

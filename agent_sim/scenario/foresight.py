@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent_sim.agent.behaviour import Occasion, decide
+from agent_sim.agent.behaviour import Decision, Occasion, Surroundings, decide, is_started
+from agent_sim.agent.paths import Crash, Hang, Late, Malformed, Oversize, Reject
 from agent_sim.draws import unit
-from agent_sim.instants import Instant, Span
+from agent_sim.instants import HOUR, Instant, Span
 from agent_sim.jobs.retries import will_retry
 from agent_sim.protocol.enums import Category, JobType, Result
 from agent_sim.protocol.schedule import Immediate, Schedule, next_run, recurs
@@ -59,12 +60,15 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for everybody of a fleet: the heartbeat's interval, the server's retries, the end and the drain's."""
+    """What holds for everybody of a fleet: the heartbeat's interval, the end and the drain's, and the server's retries,
+    timeout and largest log."""
 
     interval: Span
     retries: int
     stop: Instant
     until: Instant
+    timeout: Span = HOUR
+    max_data: int = 2_000_000
 
 
 def live(member: Member, works: Iterable[Work], terms: Terms) -> Life:
@@ -94,6 +98,7 @@ class _Foreseen:
         self._count = len(works)
         self._free = member.online
         self._occurrences: dict[tuple[str, str], int] = {}
+        self._doings: dict[str, int] = {}
 
     def live(self) -> Life:
         first = round(self._terms.interval * unit(self._member.identity.key, "first heartbeat"))
@@ -149,12 +154,15 @@ class _Foreseen:
             return  # the drain does not wait for what never ends
         occurrence = job.occurrence or self._next_occurrence(work)
         occasion = Occasion(work.type, work.store, occurrence, job.attempt)
-        decision = decide(self._member.behaviour, self._member.identity.key, occasion)
-        end = self._free = begin + decision.duration
+        around = self._around(work, begin)
+        if not is_started(self._member.behaviour, self._member.identity.key, occasion, around):
+            return  # it stays on the list
+        decision = decide(self._member.behaviour, self._member.identity.key, occasion, around)
+        self._free = begin + decision.duration
         self._life.busy += decision.duration
+        end, result = self._settled(decision, begin)
         if end > self._terms.until:
             return
-        result = decision.ending.result
         again = will_retry(work.type.category, JobState.RUNNING, job.attempt - 1, result, self._terms.retries)
         self._life.runs.append(Ran(work, occurrence, job.attempt, end, result, again))
         if again:
@@ -162,6 +170,32 @@ class _Foreseen:
             heapq.heappush(self._posted, _Queued(end, self._count, work, occurrence, job.attempt + 1))
         elif recurs(work.schedule):
             self._list(next_run(work.schedule, end), work, 0, 1)
+
+    def _around(self, work: Work, now: Instant) -> Surroundings:
+        who = self._member.identity
+        doing, at_store = self._count_doing(work.type.word), self._count_doing(f"{work.type.word} {work.store}")
+        return Surroundings(now, who.machine, who.fleet, who.index, who.labels, doing, at_store)
+
+    def _count_doing(self, of: str) -> int:
+        self._doings[of] = self._doings.get(of, 0) + 1
+        return self._doings[of]
+
+    def _settled(self, decision: Decision, begin: Instant) -> tuple[Instant, Result]:
+        """When the server has the run's end, and what it is: a run that is left open ends with the server's timeout."""
+        end, given_up = begin + decision.duration, begin + self._terms.timeout
+        match decision.ending.path:
+            case Reject():
+                return begin, decision.ending.result
+            case Late(by) if end + by < given_up:
+                return end + by, decision.ending.result
+            case Crash(after_completing=True):
+                return end, decision.ending.result
+            case Hang() | Late() | Crash() | Malformed():
+                return given_up, Result.FAILURE
+            case Oversize(size) if size > self._terms.max_data:
+                return given_up, Result.FAILURE
+            case _:
+                return end, decision.ending.result
 
     def _next_occurrence(self, work: Work) -> int:
         place = (work.type.word, work.store)

@@ -18,6 +18,7 @@ from agent_sim.scenario.checks import Checks
 from agent_sim.scenario.faults import Fault
 from agent_sim.scenario.fields import AnyScalar, Duration, Lifetime, Name, Text, Whole
 from agent_sim.scenario.fleets import Fleet
+from agent_sim.scenario.job_types import JobType
 from agent_sim.scenario.oig import Oig
 from agent_sim.scenario.schedules import Phase, Schedule
 from agent_sim.scenario.server import Server, Transport
@@ -71,6 +72,9 @@ class Scenario(Block):
     transport: Transport = key({}, "How agents reach the server.", {"kind": "http"})
     oig: Oig | None = key(None, "The second target: jobs of Oracle Identity Governance's scheduler.", {"jobs": []})
     fleets: tuple[Fleet, ...] = key((), "Who takes part; needed unless there is oig.", [{"name": "lab", "count": 100}])
+    job_types: tuple[JobType, ...] = key(
+        (), "Custom job types that have fields.", [{"name": "Patch", "fields": [{"name": "Target"}]}]
+    )
     behaviours: tuple[Behaviour, ...] = key((), "How agents do their jobs.", [])
     phases: tuple[Phase, ...] = key((), "Stretches of the run.", [])
     schedules: tuple[Schedule, ...] = key((), "Work to hand out.", [])

@@ -5,32 +5,36 @@ are absolute, counted from `start`. Nothing here runs anything.
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final, Literal
 
-from agent_sim.agent.behaviour import Behaviour, Ending, JobBehaviour
-from agent_sim.agent.core import Identity
+from agent_sim.agent.behaviour import Behaviour
+from agent_sim.agent.core import Timetable
+from agent_sim.agent.events import CameOnline, Crashed, WentOffline
+from agent_sim.agent.identity import Identity
+from agent_sim.agent.inventory import Contents
 from agent_sim.distributions import Discrete
 from agent_sim.draws import unit
 from agent_sim.faults.plan import FaultPlan
 from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
-from agent_sim.protocol.enums import STORE_TYPE_IDS, Result, jobs_of
+from agent_sim.protocol.command import JobTypeField
+from agent_sim.protocol.enums import STORE_TYPE_IDS, jobs_of
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
 from agent_sim.scenario import checks
-from agent_sim.scenario.apportion import largest_remainder
-from agent_sim.scenario.behaviours import Job
-from agent_sim.scenario.duties import FleetNeed, OperatorPlan
+from agent_sim.scenario.apportion import dealt
+from agent_sim.scenario.duties import FleetNeed, JobTypeNeed, OperatorPlan
 from agent_sim.scenario.fault_plans import fault_plans
 from agent_sim.scenario.fields import BOUNDS
 from agent_sim.scenario.fleets import Fleet
+from agent_sim.scenario.job_types import KINDS, JobType
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.oig_plan import OigPlan, job_duties, task_behaviours
+from agent_sim.scenario.outcomes import behaviour
+from agent_sim.scenario.personas import agent_key, labels_of, personas
 from agent_sim.scenario.postings import postings
-from agent_sim.scenario.selection import agent_key
 from agent_sim.scenario.server import Transport
 from agent_sim.scenario.spreads import distribution
 from agent_sim.scenario.storms import Storm
-from agent_sim.scenario.timeline import arrivals, offset, phase_starts
+from agent_sim.scenario.timeline import offset, phase_starts, presence, restarts
 from agent_sim.settings import ServerSettings
 from agent_sim.storms.plan import Stage, StormPlan
 
@@ -42,13 +46,15 @@ _DIGITS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One agent: who it is, how it behaves, when it comes online, how many stores of each kind it has."""
+    """One agent: who it is, how it behaves, when it comes online, how many stores of each kind it has, and when it
+    goes, comes back and is restarted."""
 
     identity: Identity
     behaviour: Behaviour
     online: Instant
     stores: int
-    auth: Literal["basic", "bearer", "none"] = "basic"
+    timetable: Timetable = ()
+    auth: Literal["basic", "bearer", "client_cert", "none"] = "basic"
     agent_id: str = ""  # that it was given in an earlier run
 
 
@@ -110,6 +116,7 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
             prefix=prefix(scenario),
             fleets=tuple(_need(fleet, fleets[fleet.name]) for fleet in scenario.fleets),
             postings=postings(scenario, start, stop, machine),
+            job_types={said.name.lower(): _job_type(said) for said in scenario.job_types},
         ),
         faults=fault_plans(scenario, start, {name: _machines(members) for name, members in fleets.items()}),
         storms=tuple(_storm(scenario, storm, start) for storm in scenario.storms),
@@ -148,10 +155,16 @@ def _windows(scenario: Scenario, start: Instant) -> tuple[PhaseWindow, ...]:
 
 def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, ...]:
     """The agents of a fleet that ever come online, in index order."""
-    behaviour = _behaviour(scenario, fleet.behaviour)
+    behaviours = {
+        name: behaviour(scenario, name, start)
+        for name in (fleet.behaviour, *(persona.behaviour for persona in fleet.personas))
+        if name is not None
+    }
     capabilities = tuple(job.wire for word in fleet.capabilities for job in jobs_of(word))
-    certificates = distribution(fleet.stores.certificates)
+    contents = _contents(fleet)
     stores = _stores(scenario.seed, fleet)
+    of = personas(scenario.seed, fleet)
+    labels = {persona.name: labels_of(fleet, persona) for persona in fleet.personas}
     return tuple(
         Member(
             Identity(
@@ -161,15 +174,42 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
                 key=agent_key(scenario.seed, fleet.name, index),
                 jitter=fleet.heartbeat.jitter,
                 check_interval=scenario.server.registration_check,
-                certificates=certificates,
+                contents=contents,
+                index=index,
+                labels=labels[of[index].name] if of else fleet.labels,
+                aligned=fleet.heartbeat.align,
             ),
-            behaviour,
-            online=start + arrival,
+            behaviours[(of[index].behaviour if of else None) or fleet.behaviour],
+            online=start + turns[0],
             stores=stores[index],
+            timetable=_timetable(scenario, fleet, index, turns, start),
             auth=fleet.auth.kind,
         )
-        for index, arrival in enumerate(arrivals(scenario, fleet))
+        for index, turns in enumerate(presence(scenario, fleet))
     )
+
+
+def _contents(fleet: Fleet) -> Contents:
+    stores = fleet.stores
+    return Contents(
+        certificates=distribution(stores.certificates),
+        add=stores.change.add,
+        remove=stores.change.remove,
+        modify=stores.change.modify,
+        is_full=stores.marks == "full",
+        found=distribution(stores.discovered),
+        endpoints=distribution(fleet.endpoints),
+    )
+
+
+def _timetable(scenario: Scenario, fleet: Fleet, index: int, turns: tuple[Span, ...], start: Instant) -> Timetable:
+    goes_and_comes = (WentOffline(), CameOnline())
+    moves = [(start + turn, goes_and_comes[number % 2]) for number, turn in enumerate(turns[1:])]
+    crashes = [
+        (start + at, Crashed(start + at + churn.down, churn.keeps_identity))
+        for at, churn in restarts(scenario, fleet, index, turns)
+    ]
+    return tuple(sorted([*moves, *crashes], key=lambda turn: turn[0]))
 
 
 def _stores(seed: int, fleet: Fleet) -> tuple[int, ...]:
@@ -179,17 +219,8 @@ def _stores(seed: int, fleet: Fleet) -> tuple[int, ...]:
     per_agent = distribution(fleet.stores.per_agent)
     draws = [unit(agent_key(seed, fleet.name, index), "stores") for index in range(fleet.count)]
     if isinstance(per_agent, Discrete):
-        return tuple(round(value) for value in _exactly(per_agent, draws))
+        return tuple(round(value) for value in dealt(per_agent.values, draws))
     return tuple(max(round(per_agent.sample(draw)), 0) for draw in draws)
-
-
-def _exactly(shares: Discrete, order: list[float]) -> list[float]:
-    """A value for each agent, so that each value has its exact share of them; `order` ranks the agents."""
-    counts = largest_remainder(tuple(Fraction(repr(weight)) * len(order) for _, weight in shares.values))
-    values = [value for (value, _), count in zip(shares.values, counts, strict=True) for _ in range(count)]
-    ranked = sorted(range(len(order)), key=lambda index: order[index])
-    chosen = dict(zip(ranked, values, strict=True))
-    return [chosen[index] for index in range(len(order))]
 
 
 def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
@@ -216,21 +247,9 @@ def _machines(members: tuple[Member, ...]) -> tuple[str, ...]:
     return tuple(member.identity.machine for member in members)
 
 
-# --- behaviours -------------------------------------------------------------------------------
-
-_RESULTS: Final = {"success": Result.SUCCESS, "warning": Result.WARNING, "failure": Result.FAILURE}
-
-
-def _behaviour(scenario: Scenario, name: str) -> Behaviour:
-    found = next((behaviour for behaviour in scenario.behaviours if behaviour.name == name), None)
-    if found is None:
-        return Behaviour(name)
-    return Behaviour(name, {job.type: _job(job) for job in found.jobs})
-
-
-def _job(job: Job) -> JobBehaviour:
-    endings = tuple((Ending(_RESULTS[way.result], way.message), way.weight) for way in job.outcomes)
-    return JobBehaviour(distribution(job.duration), endings, distribution(job.size))
+def _job_type(said: JobType) -> JobTypeNeed:
+    fields = (JobTypeField(one.name, KINDS[one.type], one.default, one.required) for one in said.fields)
+    return JobTypeNeed(said.name, said.description, tuple(fields))
 
 
 # --- storms and checks ------------------------------------------------------------------------

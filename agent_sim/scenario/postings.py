@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from agent_sim.draws import key
 from agent_sim.instants import DAY, MINUTE, Instant, to_datetime
+from agent_sim.protocol.enums import STORE_JOBS, Category
 from agent_sim.protocol.schedule import Daily, ExactlyOnce, Immediate, Interval, Monthly, Weekly
 from agent_sim.protocol.schedule import Schedule as WireSchedule
-from agent_sim.scenario.duties import Posting
+from agent_sim.scenario.duties import Lottery, Posting
 from agent_sim.scenario.fields import WEEKDAYS, ClockTime, TimePoint
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.schedules import Recurrence, Schedule
-from agent_sim.scenario.selection import chosen
+from agent_sim.scenario.selection import able, chosen, lots
 from agent_sim.scenario.timeline import ever_online, offset
 
 Named = Callable[[Scenario, str, int], str]
@@ -41,6 +43,30 @@ def _posting(
         handed_over=None if schedule.schedule is None else recurrence(scenario, schedule.schedule, start),
         spread=schedule.spread,
         operation=schedule.operation,
+        alias=schedule.alias or "agent-sim",
+        subject=schedule.subject or "CN={store}",
+        dirs=schedule.dirs or ("/opt",),
+        capabilities=_kinds(scenario, schedule),
+        fields=schedule.fields,
+        lottery=None if schedule.select.sticky else _lottery(scenario, schedule, machine, online),
+    )
+
+
+def _kinds(scenario: Scenario, schedule: Schedule) -> tuple[str, ...]:
+    """The kinds of stores that a discovery is to look for: those that the fleets it goes to have all of."""
+    if schedule.type != Category.DISCOVERY:
+        return ()
+    words = [word for fleet in able(scenario, schedule) for word in fleet.capabilities]
+    return tuple(dict.fromkeys(word for word in words if (word, Category.DISCOVERY) in STORE_JOBS))
+
+
+def _lottery(scenario: Scenario, schedule: Schedule, machine: Named, online: dict[str, int]) -> Lottery:
+    of = lots(scenario, schedule, online)
+    return Lottery(
+        key(scenario.seed, schedule.name),
+        tuple(tuple(machine(scenario, one.fleet.name, index) for index in one.indices) for one, _ in of),
+        None if schedule.select.percent is None else tuple(share or 0 for _, share in of),
+        schedule.select.count,
     )
 
 

@@ -14,7 +14,7 @@ from agent_sim.scenario.tree import Fields, Items, Leaf, Node
 from agent_sim.scenario.units import found
 from agent_sim.scenario.wording import Way, problem
 
-_NAMED: Final = ("fleets", "behaviours", "phases", "schedules", "faults", "storms")
+_NAMED: Final = ("fleets", "job_types", "behaviours", "phases", "schedules", "faults", "storms")
 _POINTS: Final = ("at", "from", "until")
 
 Word = tuple[Way, Leaf]
@@ -26,6 +26,7 @@ def broken(tree: Fields) -> list[Problem]:
     return [
         *(one for block in _NAMED for one in _twice(_each(tree, block, "name"))),
         *(one for n, _ in _blocks(tree, "behaviours") for one in _twice(_jobs(tree, n))),
+        *(one for n, _ in _blocks(tree, "fleets") for one in _twice(_each_of(tree, ("fleets", n, "personas"), "name"))),
         *(one for n, _ in _blocks(tree, "fleets") for one in _twice(_words(tree, ("fleets", n, "capabilities")))),
         *_unknown(_behaviours_used(tree), _names(tree, "behaviours"), "behaviour"),
         *_unknown(_fleets_used(tree), _names(tree, "fleets"), "fleet"),
@@ -39,7 +40,10 @@ def broken(tree: Fields) -> list[Problem]:
 
 
 def _behaviours_used(tree: Fields) -> Iterator[Word]:
-    for way, word in _each(tree, "fleets", "behaviour"):
+    of_personas = (
+        word for n, _ in _blocks(tree, "fleets") for word in _each_of(tree, ("fleets", n, "personas"), "behaviour")
+    )
+    for way, word in (*_each(tree, "fleets", "behaviour"), *of_personas):
         if word.value != "default":
             yield way, word
 
@@ -153,6 +157,14 @@ def _each(tree: Fields, block: str, key: str) -> Iterator[Word]:
         word = item.fields.get(key)
         if isinstance(word, Leaf):
             yield (block, n, key), word
+
+
+def _each_of(tree: Fields, way: Way, key: str) -> Iterator[Word]:
+    """That key of each item of a list."""
+    for inner, node in _list(tree, way):
+        word = node.fields.get(key) if isinstance(node, Fields) else None
+        if isinstance(word, Leaf):
+            yield (*inner, key), word
 
 
 def _blocks(tree: Fields, block: str) -> Iterator[tuple[int, Fields]]:

@@ -5,8 +5,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from agent_sim.instants import MINUTE, Span
+from agent_sim.protocol.enums import CUSTOM_PREFIX
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.fields import (
+    ONLY_NOW,
+    AgentRef,
     Count,
     Duration,
     Flag,
@@ -15,12 +18,22 @@ from agent_sim.scenario.fields import (
     Period,
     PostableWord,
     Share,
+    ShareRate,
     Text,
     TimeOfDay,
     TimePoint,
+    Value,
     Weekday,
 )
 from agent_sim.scenario.units import duration_text
+
+
+class Churn(Block):
+    """Agents that come and go by chance."""
+
+    restart: ShareRate = needed("How many of the agents online are restarted per time.", "0.5%/min")
+    down: Duration = key("5s", "How long one is down.", "5s")
+    keeps_identity: Flag = key(True, "Whether it registers again with its AgentId.", False)
 
 
 class Phase(Block):
@@ -29,11 +42,12 @@ class Phase(Block):
     name: Name = needed("Its name.", "ramp")
     duration: Period = needed("How long it lasts.", "5m")
     online: Share | None = key(
-        None, "How many agents of each fleet are online at its end; unless given, as before.", "50%"
+        None, "How many agents of each fleet are online at its end, more or fewer; unless given, as before.", "50%"
     )
     shape: Literal["linear", "step", "poisson", "burst"] = key(
-        "linear", "How they come: evenly, all at once, at random, or in ten groups.", "poisson"
+        "linear", "How they come and go: evenly, all at once, at random, or in ten groups.", "poisson"
     )
+    churn: Churn | None = key(None, "Restarts by chance while it lasts.", {"restart": "0.5%/min"})
 
 
 class Select(Block):
@@ -41,8 +55,10 @@ class Select(Block):
 
     fleets: tuple[Name, ...] = key((), "Of these fleets only.", ["emea"])
     labels: dict[str, Text] = key({}, "With these labels only.", {"site": "fra"})
+    ids: tuple[AgentRef, ...] = key((), "These agents only, by fleet and index from 0.", ["emea-0", "emea-17"])
     percent: Share | None = key(None, "This share of each fleet, by chance.", "10%")
     count: Count | None = key(None, "So many in all, by chance.", 5)
+    sticky: Flag = key(True, "The same agents every time; false draws anew each time that it is asked.", False)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -111,6 +127,12 @@ class Schedule(Block):
     until: Moment | None = key(None, "When `every` ends; unless given, with the run.", "back")
     spread: Duration = key("0s", "One round is posted evenly over this time.", "5s")
     operation: Literal["add", "remove"] = key("remove", "Of Management: what to do with a certificate.", "remove")
+    alias: Text | None = key(None, "Of Management: the name it has in the store; unless given, agent-sim.", "web01")
+    subject: Text | None = key(
+        None, "Of Reenrollment: whose certificate it is to be; unless given, CN={store}.", "CN=web01,O=Test"
+    )
+    dirs: tuple[Text, ...] = key((), "Of Discovery: where to look; unless given, in /opt.", ["/opt", "/srv/app"])
+    fields: dict[str, Value] = key({}, "Of custom types: what its fields are.", {"Target": "db01"})
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -124,6 +146,13 @@ class Schedule(Block):
             raise ValueError("found a spread that is longer than every, expected at most that")
         if self.type != "Management" and self.operation != "remove":
             raise ValueError(f"found an operation of {self.type}, expected it of Management only")
+        for name, owner in (("alias", "Management"), ("subject", "Reenrollment"), ("dirs", "Discovery")):
+            if getattr(self, name) and self.type != owner:
+                raise ValueError(f"found {name} of {self.type}, expected it of {owner} only")
+        if self.fields and not self.type.startswith(CUSTOM_PREFIX):
+            raise ValueError(f"found fields of {self.type}, expected them of custom types only")
+        if self.type in ONLY_NOW and self.schedule is not None:
+            raise ValueError(f"found a schedule of {self.type}, which no server repeats, expected every or at")
         return self
 
     def _is_given(self, name: str) -> bool:

@@ -1,23 +1,27 @@
 """Whether a scenario that is well formed also makes sense: nothing after the end, nobody selected in vain."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from agent_sim.agent.conditions import compared_with
 from agent_sim.errors import MalformedMessage, QueryError
+from agent_sim.protocol.enums import CUSTOM_PREFIX
 from agent_sim.protocol.oig_triggers import checked
 from agent_sim.query.fields import JOB_HISTORY
 from agent_sim.query.grammar import parse
 from agent_sim.query.sql import compile as compile_query
 from agent_sim.query.values import Context
+from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario.fault_sense import of_fault, too_late
-from agent_sim.scenario.fields import time_point_text
+from agent_sim.scenario.fields import agent_parts, time_point_text
+from agent_sim.scenario.job_types import JobType, misfit
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.oig_plan import trigger
 from agent_sim.scenario.schedules import Schedule
 from agent_sim.scenario.selection import able, can_do, chosen
 from agent_sim.scenario.storms import Storm
-from agent_sim.scenario.timeline import ever_online, levels, offset
+from agent_sim.scenario.timeline import ever_online, offset
 from agent_sim.scenario.units import duration_text, share_text
 from agent_sim.scenario.wording import Way
 
@@ -29,8 +33,11 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     """Everything that makes no sense."""
     yield from _phases(scenario)
     yield from _scheduler(scenario)
+    yield from _job_types(scenario)
+    yield from _rules(scenario)
+    yield from _connections(scenario)
     for number, schedule in enumerate(scenario.schedules):
-        for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule)):
+        for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule), *_given(scenario, schedule)):
             yield ("schedules", number, *way), message
     for number, fault in enumerate(scenario.faults):
         for way, message in of_fault(scenario, fault):
@@ -43,18 +50,53 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
             yield ("storms", number, *way), message
 
 
+def _connections(scenario: Scenario) -> Iterator[Finding]:
+    """A connection that many share says who one of them is, and no other."""
+    mode = scenario.transport.connections.mode
+    for number, fleet in enumerate(scenario.fleets):
+        if fleet.auth.kind == "client_cert" and mode == "shared":
+            expected = "expected transport.connections.mode per_agent or per_request: a certificate is one agent's"
+            yield ("fleets", number, "auth", "kind"), f"found client_cert with shared connections, {expected}"
+
+
 def remarks(scenario: Scenario) -> Iterator[str]:
     """What is not wrong, but perhaps not meant."""
     used = {fleet.behaviour for fleet in scenario.fleets}
+    used |= {persona.behaviour for fleet in scenario.fleets for persona in fleet.personas if persona.behaviour}
+    able = {word.removeprefix(CUSTOM_PREFIX).casefold() for fleet in scenario.fleets for word in fleet.capabilities}
+    for job_type in scenario.job_types:
+        if job_type.name.casefold() not in able:
+            yield f"no fleet has the capability custom:{job_type.name}"
     for behaviour in scenario.behaviours:
         if behaviour.name not in used:
             yield f"no fleet follows the behaviour {behaviour.name}"
+    yield from _open_runs(scenario)
     if scenario.server.retries and any(storm.op == "reschedule" for storm in scenario.storms):
         tries = f"a failed job is tried {scenario.server.retries} more times before it can be rescheduled"
         yield f"{tries}: server.retries is {scenario.server.retries}"
     if scenario.oig is not None:
         yield "oig.tasks hold for the embedded server; a real one runs the product's own tasks"
     yield "heartbeat.every and server hold for the embedded server; any other target has its own"
+
+
+_LEFT_OPEN: Final = ("hang", "late", "crash", "oversize", "malformed")
+
+
+def _open_runs(scenario: Scenario) -> Iterator[str]:
+    """Runs that only the server's timeout ends need the time for that."""
+    timeout, drain = scenario.server.job_timeout, scenario.stop.drain
+    for behaviour in scenario.behaviours:
+        endings = [*behaviour.rules, *(ending for job in behaviour.jobs for ending in job.endings)]
+        words = sorted({ending.result for ending in endings if ending.result in _LEFT_OPEN})
+        if words and timeout > drain:
+            yield (
+                f"behaviour {behaviour.name}: {' and '.join(words)} leave runs open until server.job_timeout"
+                f" ({duration_text(timeout)}), and the drain lasts {duration_text(drain)}: no_lost_jobs may be unknown"
+            )
+        for ending in endings:
+            if ending.result == "late" and ending.by is not None and ending.by < timeout:
+                late, given = duration_text(ending.by), duration_text(timeout)
+                yield f"behaviour {behaviour.name}: late by {late} is in time if server.job_timeout is {given}"
 
 
 # --- phases -----------------------------------------------------------------------------------
@@ -65,13 +107,6 @@ def _phases(scenario: Scenario) -> Iterator[Finding]:
     if total > scenario.length:
         found = f"found {duration_text(scenario.length)}, but the phases last {duration_text(total)} in all"
         yield ("stop", "after"), f"{found}; expected at least that"
-    for number, (phase, before, after) in enumerate(levels(scenario)):
-        if after < before:
-            found = f"found {share_text(phase.online or 0)} after {share_text(before)}"
-            yield (
-                ("phases", number, "online"),
-                f"{found}, expected as much or more: this version takes no agent offline",
-            )
     if scenario.fleets and not any(ever_online(scenario).values()):
         yield ("phases",), "found no agent that ever comes online, expected some"
 
@@ -121,6 +156,8 @@ def _selection(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
     count = schedule.select.count
     if not any(can_do(fleet, schedule.type) for fleet in scenario.fleets):
         yield ("type",), f"found {schedule.type}, but no fleet has a capability for it"
+    elif schedule.select.ids and (beyond := _beyond(scenario, schedule.select.ids)):
+        yield ("select", "ids"), beyond
     elif not fleets:
         yield ("select",), f"matches nobody: no fleet that it asks for has a capability for {schedule.type}"
     elif count is not None and count > agents:
@@ -128,6 +165,60 @@ def _selection(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
     elif not any(one.indices for one in chosen(scenario, schedule, online)):
         sizes = " and ".join(str(online[fleet.name]) for fleet in fleets)
         yield ("select",), f"matches nobody: {_share(schedule)} of {sizes} agents is less than half a one"
+
+
+def _given(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
+    """What a schedule gives to the fields of its job type, and what it owes them."""
+    name = schedule.type.removeprefix(CUSTOM_PREFIX)
+    if name == schedule.type:
+        return
+    known = next((one for one in scenario.job_types if one.name.casefold() == name.casefold()), JobType(name=name))
+    for field, value in schedule.fields.items():
+        said = known.field(field)
+        if said is None:
+            of = [one.name for one in known.fields]
+            remark = did_you_mean(field, of) if of else f"add it to job_types, where {name} is to be said"
+            yield ("fields", field), f"found a field that {name} does not have; {remark}"
+        elif (wrong := misfit(said.type, value)) is not None:
+            yield ("fields", field), wrong
+    missing = [one.name for one in known.fields if one.required and one.default is None]
+    given = {field.casefold() for field in schedule.fields}
+    if owed := [field for field in missing if field.casefold() not in given]:
+        yield ("fields",), f"lacks {' and '.join(owed)}, which {name} requires"
+
+
+def _rules(scenario: Scenario) -> Iterator[Finding]:
+    """Rules that wait for a phase, fleet or label that never comes."""
+    known: Mapping[str, Collection[str]] = {
+        "phase": [phase.name for phase in scenario.phases],
+        "agent.fleet": [fleet.name for fleet in scenario.fleets],
+    }
+    for number, behaviour in enumerate(scenario.behaviours):
+        for place, rule in enumerate(behaviour.rules):
+            for name, words in known.items():
+                for word in compared_with(rule.condition, name):
+                    if word not in words and word != "":
+                        remark = did_you_mean(str(word), words) if words else f"there is no {name} at all"
+                        yield ("behaviours", number, "rules", place, "when"), f"{name} is never {word}; {remark}"
+
+
+def _job_types(scenario: Scenario) -> Iterator[Finding]:
+    for number, job_type in enumerate(scenario.job_types):
+        for place, field in enumerate(job_type.fields):
+            if field.default is not None and (wrong := misfit(field.type, field.default)) is not None:
+                yield ("job_types", number, "fields", place, "default"), wrong
+
+
+def _beyond(scenario: Scenario, ids: tuple[str, ...]) -> str | None:
+    """What is wrong with the first agent that there is not."""
+    sizes = {fleet.name: fleet.count for fleet in scenario.fleets}
+    for reference in ids:
+        fleet, index = agent_parts(reference)
+        if fleet not in sizes:
+            return f"found {reference}, but there is no fleet of that name; {did_you_mean(fleet, sizes)}"
+        if index >= sizes[fleet]:
+            return f"found {reference}, expected {fleet}-0 to {fleet}-{sizes[fleet] - 1}"
+    return None
 
 
 def _share(schedule: Schedule) -> str:

@@ -19,6 +19,10 @@ _KEPT: Final = _TEXTS | {"transport", "age_out", "params", "version", "seed", "c
 _CALENDAR: Final = frozenset({"interval", "daily", "weekly", "monthly", "exactly_once"})
 _LEAST_BEAT: Final = 100 * MILLISECOND
 _SPAN: Final = re.compile(r"(?P<phase>(?:[A-Za-z][A-Za-z0-9_-]*\+)?)(?P<span>(?=[0-9.])(?:[0-9.]+(?:d|h|ms|m|s))+)")
+# In a condition, texts in quotes are not spans, and neither are numbers or parts of names.
+_SPAN_IN_CONDITION: Final = re.compile(
+    r"""'[^']*'|"[^"]*"|[A-Za-z_][\w.-]*|(?P<span>(?=[0-9.])(?:[0-9.]+(?:d|h|ms|m|s))+)"""
+)
 _RATE: Final = re.compile(r"[0-9.]+%?/(?:s|min|h)")
 
 
@@ -49,6 +53,8 @@ def _scaled(value: Tree, speed: float, place: str) -> Tree:
 
 
 def _scaled_member(key: str, value: Tree, speed: float, place: str) -> Tree:
+    if key == "when" and isinstance(value, str):
+        return _SPAN_IN_CONDITION.sub(lambda found: _text(found[0], speed, place) if found["span"] else found[0], value)
     return value if key in _KEPT else _scaled(value, speed, f"{place}.{key}")
 
 

@@ -1,16 +1,21 @@
-"""When things happen in a scenario, as spans from the run's start: phases, points in time, agents coming online."""
+"""When things happen in a scenario, as spans from the run's start: phases, points in time, agents coming and going.
 
+Of each fleet the first so many by index are online. So those who come are the next in line, and those who go are the
+last who came; who that is does not depend on other fleets.
+"""
+
+import math
 from collections.abc import Iterator
 from typing import Final
 
 from agent_sim.draws import unit
-from agent_sim.instants import MILLISECOND, Span
+from agent_sim.instants import MILLISECOND, SECOND, Span
 from agent_sim.scenario.apportion import portion
 from agent_sim.scenario.fields import TimePoint
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.models import Scenario
-from agent_sim.scenario.schedules import Phase
-from agent_sim.scenario.selection import agent_key
+from agent_sim.scenario.personas import agent_key
+from agent_sim.scenario.schedules import Churn, Phase
 
 _GROUPS: Final = 10
 
@@ -50,28 +55,70 @@ def ever_online(scenario: Scenario) -> dict[str, int]:
     return {fleet.name: portion(level, fleet.count) for fleet in scenario.fleets}
 
 
-def arrivals(scenario: Scenario, fleet: Fleet) -> tuple[Span, ...]:
-    """When each agent of a fleet comes online, by index; those that never do are left out."""
+# --- coming and going -------------------------------------------------------------------------
+
+
+def presence(scenario: Scenario, fleet: Fleet) -> tuple[tuple[Span, ...], ...]:
+    """When each agent of a fleet comes online, goes, comes again ..., by index; who never comes is left out."""
     starts = phase_starts(scenario)
-    times: list[Span] = [0] * portion(first_level(scenario), fleet.count)
+    turns: list[tuple[Span, ...]] = [(0,)] * portion(first_level(scenario), fleet.count)
+    online = len(turns)
     for phase, _, after in levels(scenario):
-        coming = portion(after, fleet.count) - len(times)
-        first = len(times)
-        for number in range(coming):
-            times.append(starts[phase.name] + _into(phase, number, coming, scenario.seed, fleet.name, first + number))
-    return tuple(times)
+        wanted = portion(after, fleet.count)
+        moving = range(online, wanted) if wanted >= online else range(online - 1, wanted - 1, -1)
+        for number, index in enumerate(moving):
+            into = _into(phase, number, len(moving), scenario.seed, fleet.name, index)
+            if index == len(turns):
+                turns.append(())
+            turns[index] = (*turns[index], starts[phase.name] + into)
+        online = wanted
+    return tuple(turns)
 
 
-def _into(phase: Phase, number: int, coming: int, seed: int, fleet: str, index: int) -> Span:
-    """How far into a phase the agent comes that is `number` of `coming` in it."""
+def arrivals(scenario: Scenario, fleet: Fleet) -> tuple[Span, ...]:
+    """When each agent of a fleet first comes online, by index; those that never do are left out."""
+    return tuple(turns[0] for turns in presence(scenario, fleet))
+
+
+def _into(phase: Phase, number: int, moving: int, seed: int, fleet: str, index: int) -> Span:
+    """How far into a phase the agent comes or goes that is `number` of `moving` in it."""
     match phase.shape:
         case "step":
             return 0
         case "linear":
-            return phase.duration * number // coming
+            return phase.duration * number // moving
         case "burst":
-            return phase.duration * (number * _GROUPS // coming) // _GROUPS
+            return phase.duration * (number * _GROUPS // moving) // _GROUPS
         case "poisson":
             # Given their number, the times of a Poisson process are independent and evenly spread.
             draw = unit(agent_key(seed, fleet, index), "online", phase.name)
             return int(draw * phase.duration) // MILLISECOND * MILLISECOND
+
+
+# --- churn ------------------------------------------------------------------------------------
+
+
+def restarts(scenario: Scenario, fleet: Fleet, index: int, turns: tuple[Span, ...]) -> Iterator[tuple[Span, Churn]]:
+    """When an agent that is online at these times is restarted by chance, as a Poisson process of its own."""
+    starts = phase_starts(scenario)
+    for phase in scenario.phases:
+        if phase.churn is None or not phase.churn.restart:
+            continue
+        at, end = starts[phase.name], starts[phase.name] + phase.duration
+        for number in range(_MOST_RESTARTS):
+            draw = unit(agent_key(scenario.seed, fleet.name, index), "restart", phase.name, number)
+            wait = -math.log1p(-draw) / phase.churn.restart * SECOND
+            at += round(wait / MILLISECOND) * MILLISECOND
+            if at >= end:
+                break
+            if is_online(turns, at):
+                yield at, phase.churn
+                at += phase.churn.down
+
+
+_MOST_RESTARTS: Final = 100_000
+
+
+def is_online(turns: tuple[Span, ...], at: Span) -> bool:
+    """True if an agent that comes and goes at these times is online."""
+    return sum(turn <= at for turn in turns) % 2 == 1

@@ -6,7 +6,7 @@ was found, what was expected and how to mend it. Each writer gives the shortest 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -49,6 +49,7 @@ _LARGEST: Final = 10**9
 DURATION_PATTERN: Final = "^(?=.)" + "".join(rf"({_NUMBER}{unit}{guard})?" for unit, guard in _PARTS) + "$"
 SHARE_PATTERN: Final = rf"^{_NUMBER}%$"
 RATE_PATTERN: Final = rf"^{_NUMBER}/(s|min|h)$"
+SHARE_RATE_PATTERN: Final = rf"^{_NUMBER}%/(s|min|h)$"
 SIZE_PATTERN: Final = rf"^{_NUMBER}(B|KB|MB|GB|KiB|MiB)$"
 
 
@@ -153,9 +154,22 @@ def share_rate(value: object) -> float:
 
 def rate_text(per_second: float) -> str:
     """`20/s`, or per minute or hour where that is shorter."""
-    texts = [f"{decimal_text(Fraction(repr(per_second * seconds)))}/{unit}" for unit, seconds in _PER.items()]
-    same = [text for text in texts if rate(text) == per_second]
-    return min(same, key=len)
+    return _shortest(per_second, "", rate)
+
+
+def share_rate_text(per_second: float) -> str:
+    """`0.5%/min`, or per second or hour where that is shorter."""
+    return _shortest(per_second, "%", share_rate)
+
+
+def _shortest(per_second: float, percent: str, read: Callable[[object], float]) -> str:
+    factor = 100 if percent else 1
+    texts = [
+        f"{decimal_text(Fraction(repr(per_second * seconds * factor)))}{percent}/{unit}"
+        for unit, seconds in _PER.items()
+    ]
+    same = [text for text in texts if read(text) == per_second]
+    return min(same or texts, key=len)
 
 
 def _rate(value: object, percent: str, expected: str) -> float:

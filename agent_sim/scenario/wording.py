@@ -19,10 +19,8 @@ Way = tuple[str | int, ...]
 
 LATER: Final = frozenset(
     {
-        *("rules", "sequence", "churn", "history", "align", "sticky", "ids"),
+        "history",
         *("exclude_faults", "abort_on_fail", "allow_after"),
-        *("reject", "never_start", "hang", "late", "complete_twice", "stale_session", "lost_ack", "crash"),
-        *("oversize", "malformed"),
         *("unschedule", "custom", "custom_bulk", "fetch_logs", "approve", "oig_create", "oig_run", "oig_stop"),
         *("single_terminal_state", "status_agrees", "capability_respected", "no_job_after_unschedule"),
         *("acknowledged_stays_acknowledged", "mqtt"),

@@ -64,6 +64,8 @@ class AgentRequests:
             return self._heartbeat(body, caller, now)
         if not caller.may(AGENT_SESSION):
             return AgentReply(403, None)
+        if isinstance(body, wire.Garbled):
+            return AgentReply(400, None)  # as over HTTP, where it does not get this far
         if not is_served(request.endpoint, type(body)):
             return AgentReply(404, None)
         with self._store.change():

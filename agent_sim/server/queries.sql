@@ -139,6 +139,9 @@ WHERE run.status = 2 AND run.operation_start <= :started ORDER BY run.operation_
 -- name: run_earliest
 SELECT min(operation_start) FROM run WHERE status = 2
 
+-- name: run_last_start
+SELECT max(operation_start) FROM run WHERE job_id = :job_id
+
 -- name: run_end
 UPDATE run SET result = :result, status = :status, operation_end = :operation_end, message = :message,
                timed_out = :timed_out

@@ -15,7 +15,7 @@ from agent_sim.jobs.model import Job, new_job
 from agent_sim.protocol import agent as wire
 from agent_sim.protocol.agent import OK, AgentReply, Outcome, pack_version, refusal, unpack_version
 from agent_sim.protocol.enums import AgentStatus, Category, Platform, ReplyStatus
-from agent_sim.protocol.schedule import Immediate
+from agent_sim.protocol.schedule import Immediate, next_run
 from agent_sim.server.ca import BadRequest
 from agent_sim.server.callers import Caller
 from agent_sim.server.dispatch import session_job
@@ -198,7 +198,7 @@ class Registration:
         """A session with the jobs that wait."""
         if body.client_parameters.get("RegistrationRequest") == ENROLL_STORES:
             self._enroll_stores(agent, now)
-        jobs = self._jobs(agent)
+        jobs = self._jobs(agent, now)
         minutes = self._minutes(agent)
         session = self._opened(agent, minutes, now + self._settings.session_length)
         session.listed = {job.job_id: job.wire_schedule for job in jobs}
@@ -207,8 +207,10 @@ class Registration:
         told = sorted(map(session_job, jobs), key=lambda job: job.priority)
         return _session_reply(session, agent, minutes, told, outcome, certificate)
 
-    def _jobs(self, agent: Orchestrator) -> list[Job]:
+    def _jobs(self, agent: Orchestrator, now: Instant) -> list[Job]:
         jobs = [job for job in self._work.jobs.waiting(agent.agent_id) if agent.can(job.type)]
+        if self._settings.list_only_due:
+            jobs = [job for job in jobs if self._is_due(job, now)]
         crashes = agent.platform == Platform.NATIVE and not agent.thumbprint  # agent-protocol 8.1.6
         if not (crashes and self._settings.management_needs_certificate):
             return jobs
@@ -216,6 +218,11 @@ class Registration:
         if len(safe) < len(jobs):
             self._note(agent, "management jobs wait: this kind of agent needs a client certificate for them")
         return safe
+
+    def _is_due(self, job: Job, now: Instant) -> bool:
+        """True if it is wanted at once, or if its schedule came round since it last ran or was asked for."""
+        since = self._work.runs.last_start(job.job_id) or job.requested
+        return job.at_once or next_run(job.schedule, since) <= now
 
     def _enroll_stores(self, agent: Orchestrator, now: Instant) -> None:
         """By setting, a re-enrolment for each approved store that has none to come (agent-protocol 2.1)."""

@@ -64,7 +64,7 @@ def test_a_crash_forgets_session_list_and_run_and_says_so():
     agent.take_facts()
     agent.handle(Crashed(LATER), START + SECOND)
 
-    assert (agent.token, agent.listed, agent.execution) == (None, None, None)
+    assert (agent.token, agent.worker.listed.items, agent.is_idle) == (None, {}, True)
     assert agent.take_facts() == [
         JobLeft("job-1", 7, Occasion(LOGS, "", 1, 1), "crash"),
         AgentCrashed(LATER, True),

@@ -389,7 +389,7 @@ def test_a_recurring_job_first_runs_one_interval_after_registration():
     agent, sent = online_agent(listed("a", schedule="I_1"))
 
     assert sent == []
-    assert agent.listed["a"].due == START + MINUTE
+    assert agent.worker.listed.items["a"].due == START + MINUTE
 
 
 def test_registering_again_does_not_push_a_recurring_job_away():
@@ -399,7 +399,7 @@ def test_registering_again_does_not_push_a_recurring_job_away():
 
     agent.handle(Answered(register, session(listed("a", schedule="I_1"))), at)
 
-    assert agent.listed["a"].due == START + MINUTE
+    assert agent.worker.listed.items["a"].due == START + MINUTE
 
 
 def test_a_changed_schedule_counts_from_now():
@@ -409,7 +409,7 @@ def test_a_changed_schedule_counts_from_now():
 
     agent.handle(Answered(register, session(listed("a", schedule="I_2"))), at)
 
-    assert agent.listed["a"].due == at + 2 * MINUTE
+    assert agent.worker.listed.items["a"].due == at + 2 * MINUTE
 
 
 def test_a_one_time_job_listed_anew_while_it_runs_is_run_again_afterwards():

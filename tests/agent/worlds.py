@@ -1,8 +1,9 @@
 """A hand-played server for agent tests: answers as values, no core, no I/O."""
 
 from agent_sim.agent.behaviour import Behaviour, Ending, JobBehaviour
-from agent_sim.agent.core import Agent, Identity
+from agent_sim.agent.core import Agent
 from agent_sim.agent.events import Answered, Woken
+from agent_sim.agent.identity import Identity
 from agent_sim.distributions import Constant
 from agent_sim.draws import key
 from agent_sim.instants import MINUTE, SECOND

@@ -20,7 +20,8 @@ import aiohttp
 
 from agent_sim.agent import events
 from agent_sim.agent.behaviour import Behaviour
-from agent_sim.agent.core import Agent, Identity
+from agent_sim.agent.core import Agent
+from agent_sim.agent.identity import Identity
 from agent_sim.cli.embedded import cpu_seconds, embedded_server, made_logins
 from agent_sim.cli.report import environment
 from agent_sim.draws import key

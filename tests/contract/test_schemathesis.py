@@ -21,6 +21,9 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 12
 """Per operation and phase."""
 
+PATIENCE = 900
+"""Seconds; a minute where nothing else runs."""
+
 pytestmark = pytest.mark.slow
 
 
@@ -30,6 +33,7 @@ def server() -> Iterator[ServerProcess]:
         yield start()
 
 
+@pytest.mark.timeout(PATIENCE)
 def test_schemathesis_finds_nothing(server: ServerProcess, tmp_path: Path) -> None:
     found = _run(server.url, seed(server), tmp_path, "--seed", "1")
 
@@ -50,7 +54,7 @@ def _run(url: str, known: Known, folder: Path, *options: str) -> subprocess.Comp
     command += ["--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-shrink", "--max-failures", "20"]
     environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "120"}
     return subprocess.run(
-        [*command, *options], cwd=folder, env=environment, capture_output=True, text=True, timeout=200, check=False
+        [*command, *options], cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 

@@ -36,6 +36,7 @@ def test_the_wheel_holds_one_package_with_all_that_it_needs(wheel):
         "agent_sim/loadtests/storm.py",
         "agent_sim/loadtests/locust.conf",
         "agent_sim/server/schema.sql",
+        "agent_sim/server/fidelity.md",
         "agent_sim/query/query.lark",
         "agent_sim/results/render/report.html.jinja",
         "agent_sim/py.typed",

@@ -47,8 +47,11 @@ class Played:
         return [line for line in self.lines if isinstance(line, kind)]
 
 
-def play(folder, text, *, seed=None, settings=(), change=lambda planned: planned, at=lambda run, line: None):
-    """Replay a scenario; `change` may alter its plan, `at` is told of each line and the run it comes from."""
+def play(
+    folder, text, *, seed=None, settings=(), change=lambda planned: planned, at=lambda run, line: None, watch=None
+):
+    """Replay a scenario; `change` may alter its plan, `at` is told of each line and the run it comes from, `watch` of
+    each agent's request with the server's reply and the instant."""
     file = folder / "scenario.yaml"
     file.write_text(text.replace("EVERY_LAW", EVERY_LAW), encoding="utf-8")
     scenario = load(file, Overrides(settings=tuple(settings), seed=seed), seed=1)
@@ -60,10 +63,22 @@ def play(folder, text, *, seed=None, settings=(), change=lambda planned: planned
         lines.append(line)
         at(run, line)
 
-    run = Replay(planned, backend(store, planned.server, planned.seed), record, scenario.stop.drain)
+    server = backend(store, planned.server, planned.seed)
+    run = Replay(planned, watched(server, watch) if watch else server, record, scenario.stop.drain)
     run.run()
     store.close()
     return Played(lines, planned.checks)
+
+
+def watched(server, watch):
+    """The same server, looked at."""
+
+    def agents(request, now):
+        reply = server.agents(request, now)
+        watch(request, reply, now)
+        return reply
+
+    return replace(server, agents=agents)
 
 
 def backwards(planned):

@@ -93,6 +93,7 @@ def test_a_schedule_that_is_off_never_runs():
         ({"Off": True, "Immediate": None}, Off()),
         ({"Weekly": {"Days": ["Monday", 0], "Time": "1970-01-01T01:00:00Z"}}, Weekly((0, 1), HOUR)),
         ({"interval": {"minutes": 5}}, Interval(5)),
+        ({"Interval": {"Minutes": 5, "Seconds": 3}, "Hourly": {}}, Interval(5)),  # what we do not know is passed over
     ],
 )
 def test_the_management_spelling_is_read_leniently(value, read):

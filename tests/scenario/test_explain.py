@@ -101,6 +101,12 @@ def test_every_kind_of_value_has_words(tmp_path: Path):
         "once at steady+1m",
         "acknowledge with a query each",
         "agents come online at random, from 0% to 90%",
+        "of them 99% well and 1% sick",
+        "0.5% taken and never completed",
+        "for each agent first failure, ended by a crash of its agent, success, then 100% success",
+        "completed late by 10m",
+        "completed under an older session when time < 10m and agent.index % 100 == 0",
+        "agents go offline one after another, from 100% to 60%; 30%/h of them are restarted, down for 10s",
     ):
         assert words in text, words
 

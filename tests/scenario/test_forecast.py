@@ -7,7 +7,7 @@ import pytest
 from agent_sim.scenario.forecast import Forecast, forecast
 from agent_sim.scenario.load import load
 from tests.fleet.replays import Played, play
-from tests.scenario.files import LAB, written
+from tests.scenario.files import LAB, loaded, written
 
 HEAD = "version: 1\nname: s\nseed: 3\nchecks: {invariants: {no_lost_jobs: true, at_most_once: true}}\n"
 LOGS = HEAD + "fleets: [{name: lab, count: 20, capabilities: [LOGS], heartbeat: {every: 5s}}]\n"
@@ -108,3 +108,19 @@ def test_a_run_without_an_end_is_foreseen_for_an_hour(tmp_path: Path):
 def test_agents_that_have_more_work_than_time_are_told(tmp_path: Path):
     assert foreseen(SCENARIOS["more work than time"], tmp_path).busiest > 1
     assert foreseen(SCENARIOS["logs again and again"], tmp_path).busiest < 0.1
+
+
+def test_runs_that_only_a_timeout_ends_are_foreseen_as_what_the_server_makes_of_them(tmp_path: Path):
+    behaviours = """\
+server: {retries: 0, job_timeout: 1m}
+stop: {after: 10m, drain: 3m}
+behaviours:
+  - name: default
+    jobs:
+      - type: LOGS
+        sequence: {results: [hang, never_start, {result: late, by: 30s}, {result: late, by: 5m}, malformed], then: last}
+schedules: [{name: a, type: LOGS, every: 1m, until: 5m}]
+"""
+    [logs] = forecast(loaded(LAB + behaviours, tmp_path)).jobs
+
+    assert {name: round(count) for name, count in logs.outcomes.items()} == {"failure": 30, "success": 10}

@@ -29,38 +29,56 @@ fleets:
     labels: {site: fra, ring: stable}
     capabilities: [PEM, LOGS, "custom:Patch"]
     heartbeat: {every: 60s, jitter: 10%}
-    stores: {per_agent: {dist: discrete, values: {1: 70%, 5: 25%, 40: 5%}}, certificates: {dist: lognormal, median: 12, p95: 150}}
+    personas: [{name: well, share: 99%}, {name: sick, share: 1%, labels: {ring: canary}, behaviour: flaky}]
+    stores:
+      per_agent: {dist: discrete, values: {1: 70%, 5: 25%, 40: 5%}}
+      certificates: {dist: lognormal, median: 12, p95: 150}
+      change: {add: 1%, remove: 1%, modify: 2%}
+      marks: full
+      discovered: 4
     behaviour: standard
-  - {name: factory, count: "${agents * 0.4}", labels: {site: shz}, capabilities: [LOGS], behaviour: flaky}
+  - {name: factory, count: "${agents * 0.4}", labels: {site: shz}, capabilities: [LOGS, SSL], heartbeat: {every: 5m, align: true}, endpoints: 50, behaviour: flaky}
+job_types:
+  - {name: Patch, description: Puts a patch on a host., fields: [{name: Target, required: true}, {name: Tries, type: int, default: 3}, {name: Force, type: bool}]}
 behaviours:
   - name: standard
     jobs:
       - type: Inventory
         duration: {dist: lognormal, median: 3s, p95: 20s, max: 5m}
         outcomes:
-          - {result: success, weight: 96.5%}
+          - {result: success, weight: 96%}
           - {result: warning, weight: 2%, message: "Store {store} holds {n} expired certificates"}
           - {result: failure, weight: 1.5%, message: "Access to {store} denied"}
+          - {result: hang, weight: 0.5%, at: after_upload}
       - type: Management
         duration: {dist: uniform, min: 1s, max: 4s}
+        sequence: {per: agent, results: [failure, {result: crash, point: after_complete, restart_after: 30s, keeps_identity: false}, success], then: weights}
       - type: LOGS
         duration: {dist: mixture, parts: [{weight: 90%, of: {dist: constant, value: 2s}}, {weight: 10%, of: {dist: pareto, median: 5s, p95: 1m}}]}
         size: {dist: lognormal, median: 200KB, p95: 2MB}
+        outcomes: [{result: success, weight: 97%}, {result: late, weight: 1%, by: 10m}, {result: complete_twice, weight: 1%, gap: 3s}, {result: oversize, weight: 1%, size: 3MB}]
       - {type: custom, duration: {dist: exponential, mean: 1s, max: 10s}}
       - {type: "custom:Patch", duration: {dist: discrete, values: {1s: 50%, 1500ms: 50%}}}
+    rules:
+      - {when: "agent.labels.ring == 'canary' and job.attempt == 1", result: failure, message: "canary, first try"}
+      - {when: "time < 10m and agent.index % 100 == 0", result: stale_session}
   - {name: flaky, extends: standard, jobs: [{type: LOGS, outcomes: [{result: success, weight: 70%}, {result: failure, weight: 30%}]}]}
 phases:
   - {name: ramp, duration: 5m, online: 90%, shape: poisson}
   - {name: steady, duration: 10m, online: 100%, shape: burst}
-  - {name: back, duration: 5m}
+  - {name: back, duration: 5m, online: 60%, churn: {restart: 0.5%/min, down: 10s, keeps_identity: false}}
 schedules:
   - {name: inventory, type: Inventory, select: {fleets: [emea]}, every: 15m, from: steady, until: back, spread: 1m}
   - {name: nightly, type: LOGS, select: {labels: {site: fra}, percent: 10%}, schedule: {daily: "02:00"}}
-  - {name: weekly, type: "custom:Patch", schedule: {weekly: {days: [monday, friday], time: "08:30"}}}
-  - {name: monthly, type: "custom:Patch", schedule: {monthly: {day: 31, time: steady}}}
+  - {name: weekly, type: "custom:Patch", fields: {Target: db01, Force: true}, schedule: {weekly: {days: [monday, friday], time: "08:30"}}}
+  - {name: renew, type: Reenrollment, at: steady, subject: "CN=web01,O=Test", select: {percent: 5%, sticky: false}}
+  - {name: find, type: Discovery, every: 10m, dirs: [/opt, /srv], select: {ids: [emea-0, emea-00007]}}
+  - {name: scan, type: SslDiscovery, every: 5m}
+  - {name: watch, type: Monitoring, schedule: {interval: 15m}}
+  - {name: monthly, type: "custom:Patch", fields: {target: "5"}, schedule: {monthly: {day: 31, time: steady}}}
   - {name: once, type: LOGS, from: ramp, schedule: {exactly_once: steady+1m}}
   - {name: often, type: LOGS, select: {count: 3}, schedule: {interval: 5m}}
-  - {name: now, type: Management, at: 90s, operation: add}
+  - {name: now, type: Management, at: 90s, operation: add, alias: web01}
 storms:
   - name: mass-reschedule
     at: back+1m

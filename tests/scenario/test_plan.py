@@ -56,7 +56,7 @@ def test_an_agent_is_who_its_fleet_and_index_say(tmp_path: Path):
         "Custom.FetchLogs",
         "Custom.Patch",
     )
-    assert (member.identity.jitter, member.identity.certificates) == (0.2, Lognormal(12, 150))
+    assert (member.identity.jitter, member.identity.contents.certificates) == (0.2, Lognormal(12, 150))
     assert (member.online, member.stores) == (START, 2)
     assert member.behaviour == Behaviour("default")
 

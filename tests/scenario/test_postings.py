@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent_sim.instants import DAY, MINUTE, SECOND, Instant, from_iso
+from agent_sim.operator.rounds import rounds
 from agent_sim.protocol.schedule import Daily, ExactlyOnce, Immediate, Interval, Monthly, Schedule, Weekly
 from agent_sim.scenario.duties import Posting
 from agent_sim.scenario.plan import plan
@@ -81,3 +82,18 @@ def test_a_point_after_midnight_falls_on_the_next_day(tmp_path: Path):
 
     [found] = plan(scenario, late).operator.postings
     assert found.handed_over == Weekly((4,), at("2026-03-05T00:01"))
+
+
+def test_who_is_not_sticky_is_drawn_anew_in_each_round(tmp_path):
+    text = LAB.replace("count: 10", "count: 40") + "stop: {after: 10m}\nschedules:\n"
+    share = "  - {name: a, type: LOGS, every: 1m, select: {percent: 25%, sticky: false}}\n"
+    number = "  - {name: b, type: LOGS, every: 1m, select: {count: 3, sticky: false}}\n"
+    a, b = plan(loaded(text + share + number, tmp_path), START).operator.postings
+
+    rounds_of_a = [a.lottery.drawn(n) for n in range(10)]
+    assert {len(one) for one in rounds_of_a} == {10}
+    assert len(set(rounds_of_a)) > 5
+    assert all(list(one) == sorted(one) for one in rounds_of_a)
+    assert rounds_of_a == [a.lottery.drawn(n) for n in range(10)]
+    assert {len(b.lottery.drawn(n)) for n in range(10)} == {3}
+    assert [due.machine for due in rounds((a,))] == [machine for one in rounds_of_a for machine in one]

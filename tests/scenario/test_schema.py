@@ -73,7 +73,7 @@ def test_a_file_that_extends_another_need_not_be_whole():
         (LAB + "behaviours: [{name: a, jobs: [{type: LOGS, duration: 2}]}]\n", "$.behaviours[0].jobs[0].duration"),
         (LAB + "behaviours: [{name: a, jobs: [{duration: 2s}]}]\n", "$.behaviours[0].jobs[0]"),
         (
-            LAB + "behaviours: [{name: a, jobs: [{type: LOGS, outcomes: [{result: hang}]}]}]\n",
+            LAB + "behaviours: [{name: a, jobs: [{type: LOGS, outcomes: [{result: hangs}]}]}]\n",
             "$.behaviours[0].jobs[0].outcomes[0].result",
         ),
         (LAB + "storms: [{name: a, at: 1s, op: reschedule}]\n", "$.storms[0]"),

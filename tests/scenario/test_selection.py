@@ -79,3 +79,19 @@ def test_another_fleet_changes_nobody_of_these(tmp_path: Path):
     before, after = who("{percent: 25%}", tmp_path), who("{percent: 25%}", tmp_path, fleets=more)
     assert {name: after[name] for name in before} == before
     assert len(after["new"]) == 8
+
+
+def test_agents_are_named_by_fleet_and_index(tmp_path: Path):
+    assert who("{ids: [a-3, a-00017, b-10]}", tmp_path) == {"a": (3, 17), "b": (10,)}
+    assert who("{ids: [a-3, b-10], fleets: [b]}", tmp_path) == {"b": (10,)}
+
+
+def test_labels_of_personas_select_single_agents(tmp_path: Path):
+    mixed = FLEETS.replace(
+        "{site: fra, ring: stable}",
+        "{site: fra}, personas: [{name: x, share: 25%, labels: {ring: canary}}, {name: y, share: 75%}]",
+    )
+
+    assert [len(indices) for indices in who("{labels: {ring: canary}}", tmp_path, fleets=mixed).values()] == [10, 11]
+    assert list(who("{labels: {persona: y}}", tmp_path, fleets=mixed)) == ["a"]
+    assert len(who("{labels: {persona: y}, percent: 10%}", tmp_path, fleets=mixed)["a"]) == 3

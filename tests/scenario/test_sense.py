@@ -9,14 +9,47 @@ from tests.scenario.files import LAB, loaded, problems
 
 PHASES = LAB + "stop: {after: 2m}\nphases: [{name: work, duration: 1m}, {name: rest, duration: 1m}]\n"  # 7 is next
 
+PATCH = """\
+job_types: [{name: Patch, fields: [{name: Target, required: true}, {name: Tries, type: int}]}]
+"""
+PATCHING = PHASES.replace("[PEM, LOGS]", "['custom:Patch']") + PATCH  # 8 is next
+
 BROKEN = [
+    (
+        PHASES + "behaviours: [{name: b, rules: [{when: \"phase == 'wrok'\", result: failure}]}]\n",
+        "7:39: behaviours[0].rules[0].when: phase is never wrok; did you mean work?",
+    ),
+    (
+        LAB + "behaviours: [{name: b, rules: [{when: \"phase in ['work']\", result: failure}]}]\n",
+        "5:39: behaviours[0].rules[0].when: phase is never work; there is no phase at all",
+    ),
+    (
+        PATCHING + "schedules: [{name: a, type: 'custom:Patch', at: 1m, fields: {Target: db01, tires: 3}}]\n",
+        "8:83: schedules[0].fields.tires: found a field that Patch does not have; did you mean Tries?",
+    ),
+    (
+        PATCHING + "schedules: [{name: a, type: 'custom:Patch', at: 1m, fields: {Target: db01, tries: many}}]\n",
+        '8:83: schedules[0].fields.tries: found "many", expected a whole number',
+    ),
+    (
+        PATCHING + "schedules: [{name: a, type: 'custom:Patch', at: 1m}]\n",
+        "8:13: schedules[0].fields: lacks Target, which Patch requires",
+    ),
+    (
+        PATCHING.replace("type: int", "type: bool, default: maybe"),
+        '7:103: job_types[0].fields[1].default: found "maybe", expected true or false',
+    ),
     (
         LAB + "stop: {after: 1m}\nphases: [{name: work, duration: 1m}, {name: rest, duration: 30s}]\n",
         "5:15: stop.after: found 1m, but the phases last 1m30s in all; expected at least that",
     ),
     (
-        LAB + "phases: [{name: a, duration: 1m, online: 80%}, {name: b, duration: 1m, online: 50%}]\n",
-        "5:80: phases[1].online: found 50% after 80%, expected as much or more: this version takes no agent offline",
+        PHASES + "schedules: [{name: a, type: LOGS, at: 1m, select: {ids: [lab-9, lab-10]}}]\n",
+        "7:57: schedules[0].select.ids: found lab-10, expected lab-0 to lab-9",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: LOGS, at: 1m, select: {ids: [lob-9]}}]\n",
+        "7:57: schedules[0].select.ids: found lob-9, but there is no fleet of that name; did you mean lab?",
     ),
     (
         LAB + "phases: [{name: a, duration: 1m, online: 0%}]\n",
@@ -102,3 +135,22 @@ def test_what_is_perhaps_not_meant_is_remarked(tmp_path: Path):
         "a failed job is tried 5 more times before it can be rescheduled: server.retries is 5",
         "heartbeat.every and server hold for the embedded server; any other target has its own",
     ]
+
+
+def test_runs_that_only_a_timeout_ends_are_remarked_upon_where_there_is_no_time_for_it(tmp_path: Path):
+    behaviours = """\
+behaviours:
+  - name: default
+    jobs: [{type: LOGS, outcomes: [{result: hang, weight: 50%}, {result: late, weight: 50%, by: 10m}]}]
+"""
+    said = list(remarks(loaded(LAB + behaviours, tmp_path)))
+    quiet = list(remarks(loaded(LAB + "server: {job_timeout: 1m}\n" + behaviours, tmp_path)))
+
+    assert said[:2] == [
+        (
+            "behaviour default: hang and late leave runs open until server.job_timeout (1h), and the drain lasts 1m: "
+            "no_lost_jobs may be unknown"
+        ),
+        "behaviour default: late by 10m is in time if server.job_timeout is 1h",
+    ]
+    assert not [text for text in quiet if "job_timeout" in text]

@@ -66,3 +66,15 @@ def test_the_calendar_has_one_speed():
     with pytest.raises(UsageError) as refused:
         at_speed(daily, 2.0)
     assert str(refused.value) == "--speed: the schedule nightly is daily, which has only one speed"
+
+
+def test_the_times_in_conditions_shrink_and_their_texts_stay():
+    when = "time >= 10m and agent.labels.wait == '10m' or agent.index % 10 == 5 and time < 1m30s"
+    tree = {"behaviours": [{"rules": [{"when": when, "result": "late", "by": "10m"}]}]}
+
+    [rule] = at_speed(tree, 10.0)["behaviours"][0]["rules"]
+    assert rule == {
+        "when": "time >= 1m and agent.labels.wait == '10m' or agent.index % 10 == 5 and time < 9s",
+        "result": "late",
+        "by": "1m",
+    }

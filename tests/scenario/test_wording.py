@@ -99,6 +99,22 @@ BROKEN = [
         LAB + "phases:\n  - {name: ramp, duration: 1m, online: 50%, shape: poison}\n",
         ['6:52: phases[0].shape: found "poison", expected linear, step, poisson or burst; did you mean poisson?'],
     ),
+    (
+        LAB + "phases: [{name: a, duration: 1m, churn: {restart: 5/min}}]\n",
+        ['5:51: phases[0].churn.restart: found "5/min", expected a share per time such as 0.5%/min'],
+    ),
+    (
+        HEAD + "fleets: [{name: a, count: 1, personas: [{name: x, share: 90%}]}]\n",
+        ["3:40: fleets[0].personas: found shares that total 90%, expected 100%"],
+    ),
+    (
+        LAB + "job_types: [{name: My Type}]\n",
+        ['5:20: job_types[0].name: found "My Type", expected a name of letters, digits, _, . and -, at most 60 in all'],
+    ),
+    (
+        LAB + "job_types: [{name: Patch, fields: [{name: a}, {name: A}]}]\n",
+        ["5:35: job_types[0].fields: found the field A again, expected each once"],
+    ),
     # distributions
     (
         HEAD + "fleets: [{name: a, count: 1, stores: {per_agent: {dist: normal}}}]\n",
@@ -161,21 +177,58 @@ BROKEN_BEHAVIOURS = [
         "8:59: {job}.outcomes[0].weight: found 0.9, expected a share with its unit: write 90%",
     ),
     (
-        "- {type: LOGS, outcomes: [{result: hang}]}",
+        "- {type: LOGS, outcomes: [{result: sucess}]}",
         (
-            '8:42: {job}.outcomes[0].result: found "hang", which this version does not know yet; '
-            "expected success, warning or failure"
+            '8:42: {job}.outcomes[0].result: found "sucess", expected success, warning, failure, reject, never_start, '
+            "hang, late, complete_twice, stale_session, lost_ack, crash, oversize or malformed; did you mean success?"
         ),
     ),
     (
-        "- {type: LOGS, outcomes: [{result: sucess}]}",
-        '8:42: {job}.outcomes[0].result: found "sucess", expected success, warning or failure; did you mean success?',
+        "- {type: LOGS, outcomes: [{result: late, gap: 3s}]}",
+        "8:33: {job}.outcomes[0]: found gap beside late, expected it beside complete_twice only",
+    ),
+    (
+        "- {type: LOGS, outcomes: [{result: late}]}",
+        "8:33: {job}.outcomes[0]: found late without by, expected how late, such as by: 10m",
+    ),
+    (
+        "- {type: Inventory, outcomes: [{result: oversize}]}",
+        "8:9: {job}: found oversize of Inventory, expected it of LOGS or a custom type: they carry data",
+    ),
+    (
+        "- {type: LOGS, sequence: {per: store, results: [failure]}}",
+        "8:9: {job}: found a sequence per store of LOGS, which has none, expected per agent or job",
+    ),
+    (
+        "- {type: Inventory, sequence: {per: store, results: [never_start]}}",
+        (
+            "8:9: {job}: found never_start in a sequence per store, expected per agent or job: "
+            "which store a job is about is not known before it is started"
+        ),
+    ),
+    (
+        "- {type: LOGS, sequence: {results: [failure, sucess]}}",
+        (
+            '8:52: {job}.sequence.results[1]: found "sucess", expected success, warning, failure, reject, '
+            "never_start, hang, late, complete_twice, stale_session, lost_ack, crash, oversize or malformed; "
+            "did you mean success?"
+        ),
+    ),
+    (
+        "- {type: LOGS, sequence: {results: []}}",
+        "8:42: {job}.sequence.results: found none, expected at least one",
     ),
     (
         '- {type: LOGS, outcomes: [{result: failure, message: "{stor} denied"}]}',
         "8:60: {job}.outcomes[0].message: found the unknown placeholder {stor}, did you mean store?",
     ),
-    ("- {type: LOGS, rules: []}", "8:22: {job}.rules: unknown key, this version does not know it yet"),
+    (
+        "- {type: LOGS, rules: []}",
+        (
+            "8:22: {job}.rules: unknown key, this version does not know it; "
+            "expected one of type, duration, outcomes, sequence, size"
+        ),
+    ),
     ("- {duration: 2s}", "8:9: {job}.type: found nothing, expected a value"),
 ]
 
@@ -204,11 +257,27 @@ BROKEN_SCHEDULES = [
         "7:5: {it}: found an operation of LOGS, expected it of Management only",
     ),
     (
-        "- {name: a, type: Discovery, at: work}",
+        "- {name: a, type: Sync, at: work}",
         (
-            '7:21: {it}.type: found "Discovery", which is no job type that this version knows; '
-            "expected one of Inventory, Management, LOGS, custom:Name"
+            '7:21: {it}.type: found "Sync", which is no job type that this version knows; expected one of '
+            "Inventory, Management, LOGS, SslDiscovery, Monitoring, Reenrollment, Discovery, custom:Name"
         ),
+    ),
+    (
+        "- {name: a, type: Reenrollment, schedule: {interval: 5m}}",
+        "7:5: {it}: found a schedule of Reenrollment, which no server repeats, expected every or at",
+    ),
+    (
+        "- {name: a, type: LOGS, at: work, alias: web01}",
+        "7:5: {it}: found alias of LOGS, expected it of Management only",
+    ),
+    (
+        "- {name: a, type: LOGS, at: work, fields: {a: 1}}",
+        "7:5: {it}: found fields of LOGS, expected them of custom types only",
+    ),
+    (
+        "- {name: a, type: 'custom:Patch', at: work, fields: {a: [1]}}",
+        "7:59: {it}.fields.a: found a list, expected a text, a number, true or false",
     ),
     ("- {name: a, type: LOGS, at: 30}", "7:31: {it}.at: found 30, expected a duration with its unit: write 30s"),
     (
@@ -253,8 +322,12 @@ BROKEN_SCHEDULES = [
         "7:45: {it}.select: found both percent and count, expected one of them",
     ),
     (
-        "- {name: a, type: LOGS, at: work, select: {sticky: true}}",
-        "7:46: {it}.select.sticky: unknown key, this version does not know it yet",
+        "- {name: a, type: LOGS, at: work, select: {stick: true}}",
+        "7:46: {it}.select.stick: unknown key, did you mean sticky?",
+    ),
+    (
+        "- {name: a, type: LOGS, at: work, select: {ids: [lab]}}",
+        '7:52: {it}.select.ids[0]: found "lab", expected an agent by fleet and index such as emea-17',
     ),
 ]
 

@@ -227,6 +227,30 @@ def test_jobs_are_listed_in_the_order_of_their_creation_with_their_schedules():
     assert [(job.job_id, job.schedule) for job in bench.register().jobs] == expected
 
 
+def test_by_setting_an_agent_that_runs_all_at_once_is_listed_only_what_is_due():
+    bench = Bench(list_only_due=True, retries=1)
+    bench.register()
+    hourly, now = bench.schedule(when=Interval(60)), bench.schedule()
+    once = bench.schedule(when=ExactlyOnce(START + 90 * MINUTE))
+
+    listed = []
+    for pause in (0, 0, HOUR, 0, HOUR):
+        bench.now += pause
+        session = bench.register()
+        listed.append([job.job_id for job in session.jobs])
+        for job in session.jobs:
+            bench.run(session, job.job_id, Result.SUCCESS, log="")
+
+    assert listed == [[now], [], [hourly], [], [hourly, once]]
+
+
+def test_a_platform_that_is_not_known_is_shown_as_unknown():
+    bench = Bench()
+    bench.send(REGISTER, Register(9, 0, NO_TENANT, "m9", None, "", ()))
+
+    assert bench.ask(command.ListAgents()).body[0].agent_platform == 0
+
+
 def test_an_agent_is_listed_only_the_jobs_that_it_can_do_by_name_or_by_guid():
     bench = Bench()
     bench.register()

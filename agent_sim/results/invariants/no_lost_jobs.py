@@ -36,6 +36,8 @@ class Fate(Enum):
     OFFLINE = "waiting for an agent that was taken offline"
     SHUT_OUT = "waiting for an agent that is not approved"
     UNSCHEDULED = "unscheduled"
+    NEVER_STARTED = "left on its agent's list, as the scenario has it"
+    LEFT_OPEN = "left in process by its agent, as the scenario has it, and not given up by the server yet"
     LEFT_BEHIND = "in process on an agent that was taken offline"
     TOO_YOUNG = "open, but younger than the time to settle"
     CUT_SHORT = "open when the run was cut short"
@@ -55,6 +57,8 @@ _ANSWERS: Final[Mapping[Fate, Answer]] = {
     Fate.OFFLINE: "kept",
     Fate.SHUT_OUT: "kept",
     Fate.UNSCHEDULED: "kept",
+    Fate.NEVER_STARTED: "kept",
+    Fate.LEFT_OPEN: "unknown",
     Fate.LEFT_BEHIND: "unknown",
     Fate.TOO_YOUNG: "unknown",
     Fate.CUT_SHORT: "unknown",
@@ -133,10 +137,12 @@ def _named(summary: Summary, accepted: Mapping[str, float], settle: float) -> It
 def _fate(facts: Facts, job: str) -> Fate:
     runs = facts.runs.get(job, ())
     open_runs = [run for run in runs if run.status is Status.IN_PROCESS]
+    if open_runs and open_runs[-1].audit in facts.left:
+        return Fate.LEFT_OPEN
     if open_runs:
         return Fate.LEFT_BEHIND if _is_offline(facts, open_runs[-1].machine) else Fate.IN_PROCESS
     if job in facts.waiting:
-        return _waiting_fate(facts, facts.waiting[job])
+        return Fate.NEVER_STARTED if job in facts.never_started else _waiting_fate(facts, facts.waiting[job])
     if runs and runs[-1].status in _TERMINAL:
         return Fate.ENDED
     if job in facts.cancelled or _is_unscheduled(facts, job):

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from agent_sim.errors import UsageError
 from agent_sim.instants import SECOND, Instant
 from agent_sim.protocol import oig as oig_wire
 from agent_sim.protocol.endpoints import ENDPOINTS, SIM_ENDPOINTS
@@ -131,15 +132,19 @@ def make_app(
     browsers: Browsers | None = None,
     controls: Controls | None = None,
     oig: OigCore | None = None,
-    api_bases: tuple[str, ...] = ("/KeyfactorAPI",),
-    agents_bases: tuple[str, ...] = ("/KeyfactorAgents",),
 ) -> web.Application:
-    """The application. It commits what is open when it is cleaned up; closing the store is the caller's business."""
+    """The application. It commits what is open when it is cleaned up; closing the store is the caller's business.
+
+    Raises UsageError if the settings put one thing on top of another.
+    """
+    if not settings.api_bases or not settings.agents_bases:
+        raise UsageError("the settings api_bases and agents_bases must each name one path at least")
     browsers = browsers or Browsers(clock)
     desk = Desk(core, accounts, settings, clock, Committer(store), bearers, browsers)
     live = Live(overview := Overview(store, settings, clock), clock, extras(controls))
-    pages = Pages(desk, browsers, live, overview, clock, api_bases[0], PRODUCT_VERSION, controls)
-    sides = _sides(desk, oauth, WebSide(pages), api_bases, agents_bases)
+    base = f"/{settings.api_bases[0].strip('/')}"
+    pages = Pages(desk, browsers, live, overview, clock, base, PRODUCT_VERSION, controls)
+    sides = _sides(desk, oauth, WebSide(pages))
     if oig is not None:
         scheduler = OigSide(desk, oig)
         sides = replace(sides, by_base=((_base(oig_wire.BASE), scheduler), *sides.by_base))
@@ -165,12 +170,10 @@ def make_app(
     return app
 
 
-def _sides(
-    desk: Desk, oauth: OAuth | None, pages: Side, api_bases: tuple[str, ...], agents_bases: tuple[str, ...]
-) -> Sides:
+def _sides(desk: Desk, oauth: OAuth | None, pages: Side) -> Sides:
     agents, command = AgentsSide(desk), CommandSide(desk, ENDPOINTS)
-    by_base: list[tuple[str, Side]] = [(_base(base), agents) for base in agents_bases]
-    for base in api_bases:
+    by_base: list[tuple[str, Side]] = [(_base(base), agents) for base in desk.settings.agents_bases]
+    for base in desk.settings.api_bases:
         by_base += [*description_sides(desk, f"/{base.strip('/')}"), (_base(base), command)]
     by_base += [("/healthz", HealthSide()), ("/ui", pages)]
     if oauth is not None:
@@ -178,11 +181,21 @@ def _sides(
     if desk.settings.sim_api:
         rows = [replace(row, path=row.path.removeprefix("/sim")) for row in SIM_ENDPOINTS]
         by_base.append(("/sim", CommandSide(desk, rows)))
-    return Sides(tuple(by_base), FrontSide(pages))
+    return Sides(_in_order(by_base), FrontSide(pages))
 
 
 def _base(base: str) -> str:
     return "/" + base.strip("/").lower()
+
+
+def _in_order(by_base: list[tuple[str, Side]]) -> tuple[tuple[str, Side], ...]:
+    """The longest first, as one base may lie under another. Raises UsageError for one that is empty or used twice."""
+    bases = [base for base, _ in by_base]
+    for base in bases:
+        if base == "/" or bases.count(base) > 1:
+            what = "is empty" if base == "/" else f"names {base} a second time"
+            raise UsageError(f"one of the settings api_bases and agents_bases {what}: give each a path of its own")
+    return tuple(sorted(by_base, key=lambda row: -len(row[0])))
 
 
 # --- the sweep --------------------------------------------------------------------------------

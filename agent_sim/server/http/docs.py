@@ -1,4 +1,5 @@
-"""The API's description: `openapi.json` under the API's base, and `docs`, the same for people, as one HTML page.
+"""The API's description: `openapi.json` under the API's base, `docs`, the same for people as one HTML page, and
+`fidelity`, how each behaviour of the server is known.
 
 For anybody who is signed in, whatever they may do (our choice: it tells nothing secret, but everything under this base
 asks who is there). The page is made once, needs no second file and runs no script. What the description says is made
@@ -62,7 +63,12 @@ def description_sides(desk: Desk, base: str) -> tuple[tuple[str, DocumentSide], 
     return (
         (f"{base}/openapi.json".lower(), DocumentSide(desk, text, {"Content-Type": "application/json; charset=utf-8"})),
         (f"{base}/docs".lower(), DocumentSide(desk, page(described), _page_headers())),
+        (f"{base}/fidelity".lower(), DocumentSide(desk, _fidelity(), {"Content-Type": "text/markdown; charset=utf-8"})),
     )
+
+
+def _fidelity() -> str:
+    return resources.files("agent_sim.server").joinpath("fidelity.md").read_text(encoding="utf-8")
 
 
 # --- the page ---------------------------------------------------------------------------------

@@ -30,11 +30,13 @@ The orchestrator part of Keyfactor Command's management API, as agent-sim's embe
   `certificateStoreQuery.`); of duplicates the last one counts. An empty value counts as not given.
 - **GUIDs** are understood in any case, with or without braces, and shown in lower case without.
 - **Bodies** of requests that need none are not looked at.
-- **Schedules** have one member that is neither null nor false.
+- **Schedules** have one known member that is neither null nor false.
 - **Ids or a query**: where a body takes a list of ids and `Query`, exactly one of them must be given; null, an empty
   list and an empty text count as not given.
 - **Refusals** are objects with `ErrorCode` and `Message`. A request that fits this document can still be refused
   with 400 for what it means: a query that does not parse, an id that does not exist, a job that is not eligible.
+- **How each behaviour is known**, and which setting changes what nobody outside the vendor knows, is told by the table
+  at `fidelity`, beside this document.
 """
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from agent_sim.errors import MalformedMessage
+from agent_sim.errors import MalformedMessage, MalformedSchedule
 from agent_sim.server.http.committer import CommitFailed
 from agent_sim.server.problems import Problem
 
@@ -81,6 +81,8 @@ def reason_of(error: Exception) -> Reason:
     match error:
         case Refused():
             return error.reason
+        case MalformedSchedule():
+            return Reason(Problem.SCHEDULE, str(error))
         case MalformedMessage():
             return Reason(Problem.MALFORMED, str(error))
         case CommitFailed():

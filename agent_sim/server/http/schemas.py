@@ -256,11 +256,12 @@ def _request_schedule() -> Schema:
     members = _members(TIME, day)
     return {
         "description": "When a job runs: an object with one member that is given; null and false count as not given,"
-        " and with none the schedule itself is not. Times are UTC; `Off` is for stores only.",
+        " and with none the schedule itself is not. Unknown members are passed over beside a known one. Times are UTC;"
+        " `Off` is for stores only.",
         "anyOf": [
             *(
-                {"title": name, "type": "object", "properties": {name: part}, "required": [name]}
-                | {"additionalProperties": absent}
+                {"title": name, "type": "object", "required": [name]}
+                | {"properties": {other: part if other == name else absent for other in members}}
                 for name, part in members.items()
             ),
             {"title": "not given", "type": "object", "additionalProperties": absent},

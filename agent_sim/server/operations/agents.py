@@ -5,7 +5,7 @@ from typing import Final
 from agent_sim.instants import Instant
 from agent_sim.protocol import agent_commands, command
 from agent_sim.protocol.command import AgentJobType, AgentRecord, CommandReply
-from agent_sim.protocol.enums import FETCH_LOGS, STORE_JOBS, AgentStatus, Category, JobType, custom
+from agent_sim.protocol.enums import FETCH_LOGS, STORE_JOBS, AgentStatus, Category, JobType, Platform, custom
 from agent_sim.server.callers import Caller
 from agent_sim.server.guids import read_guid
 from agent_sim.server.operations.listing import AGENTS, Found, condition, find
@@ -19,6 +19,8 @@ from agent_sim.server.tables.store_types import StoreTypes
 from agent_sim.server.tables.stores import Stores
 from agent_sim.server.work import Work
 from agent_sim.settings import ServerSettings
+
+_PLATFORMS: Final = frozenset(map(int, Platform))
 
 
 class AgentOperations:
@@ -149,7 +151,8 @@ def _record(agent: Orchestrator, known: dict[str, JobType]) -> AgentRecord:
         agent_id=agent.agent_id,
         client_machine=agent.client_machine,
         username=agent.username,
-        agent_platform=agent.platform,
+        # The published Python client cannot read any other number than those that are known (command-api 3.1).
+        agent_platform=agent.platform if agent.platform in _PLATFORMS else Platform.UNKNOWN,
         version=agent.version,
         status=agent.status,
         capabilities=agent.capabilities_by(minted),

@@ -79,6 +79,11 @@ class Runs:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def last_start(self, job_id: str) -> Instant | None:
+        """When this job's newest run began."""
+        [(at,)] = self._store.rows("run_last_start", {"job_id": job_id})
+        return None if at is None else int(at)
+
     def begin(self, job_id: str, at: Instant) -> int:
         """A new run in process of this job; returns its audit id."""
         columns: Values = {

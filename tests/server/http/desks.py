@@ -70,9 +70,9 @@ class FakeCore:
 
 @asynccontextmanager
 async def serving(
-    core: FakeCore, settings: ServerSettings = DEFAULT_SETTINGS, accounts: Accounts = ACCOUNTS, **bases
+    core: FakeCore, settings: ServerSettings = DEFAULT_SETTINGS, accounts: Accounts = ACCOUNTS
 ) -> AsyncIterator[TestClient[Any, Any]]:
-    app = make_app(core, core.store, accounts, settings, lambda: NOW, **bases)
+    app = make_app(core, core.store, accounts, settings, lambda: NOW)
     async with TestClient(TestServer(app)) as client:
         yield client
 

@@ -1,11 +1,13 @@
 import asyncio
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 
 from agent_sim.protocol import agent
 from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.settings import DEFAULT_SETTINGS
 from tests.server.http.desks import AGENT, NOW, OPERATOR, FakeCore, FakeStore, basic, serving
 
 pytestmark = pytest.mark.slow
@@ -74,7 +76,9 @@ async def test_a_server_given_endpoint_reaches_the_core_as_it_was_given_below_th
 async def test_another_base_can_be_served_beside():
     core = heartbeat_core()
 
-    async with serving(core, agents_bases=("/KeyfactorAgents", "/Keyfactor/Agents/")) as client:
+    async with serving(
+        core, replace(DEFAULT_SETTINGS, agents_bases=("/KeyfactorAgents", "/Keyfactor/Agents/"))
+    ) as client:
         response = await client.post("/keyfactor/agents/Session/Heartbeat", json=HEARTBEAT, headers=AGENT)
 
     assert response.status == 200

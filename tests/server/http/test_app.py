@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from agent_sim.credentials import Credentials
+from agent_sim.errors import UsageError
 from agent_sim.protocol import command
 from agent_sim.protocol.command import CommandReply
 from agent_sim.server.auth import Accounts, Verdict
@@ -41,6 +42,32 @@ async def test_many_first_requests_with_one_password_have_it_checked_once():
 
     assert {response.status for response in responses} == {200}
     assert accounts.verified == 1
+
+
+async def test_a_base_may_lie_under_another():
+    settings = ServerSettings(api_bases=("/Keyfactor", "/Keyfactor/API"), agents_bases=("/Keyfactor/Agents",))
+    core = FakeCore(FakeStore(), CommandReply(200, (), total=0))
+
+    async with serving(core, settings) as client:
+        paths = ("/Keyfactor/API/Agents", "/Keyfactor/Agents", "/Keyfactor/JobTypes/Custom")
+        statuses = [(await client.get(path, headers=OPERATOR)).status for path in paths]
+
+    assert statuses == [200, 405, 200]  # the second is the agents' side, which takes POST only
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (ServerSettings(api_bases=("/",)), "is empty"),
+        (ServerSettings(api_bases=()), "one path at least"),
+        (ServerSettings(agents_bases=("/KeyfactorAPI/",)), "names /keyfactorapi a second time"),
+        (ServerSettings(api_bases=("/healthz",)), "names /healthz a second time"),
+    ],
+)
+async def test_bases_that_cannot_be_are_refused_before_the_start(settings, words):
+    with pytest.raises(UsageError, match=words):
+        async with serving(FakeCore(FakeStore()), settings):
+            pass
 
 
 async def test_our_own_endpoint_is_served_only_when_asked_for():

@@ -1,12 +1,13 @@
 import gzip
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from agent_sim.protocol import agent_commands, command
 from agent_sim.protocol.command import ApiError, CommandReply, FailedOperation, Page
-from agent_sim.settings import ServerSettings
+from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 from tests.server.http.desks import AGENT, NOW, OPERATOR, WRITES, FakeCore, FakeStore, basic, error_of, serving
 
 pytestmark = pytest.mark.slow
@@ -93,7 +94,7 @@ async def test_the_id_in_a_path_reaches_the_operation():
 async def test_an_extra_prefix_can_be_served_beside():
     core = core_that(CommandReply(200, (), total=0))
 
-    async with serving(core, api_bases=("/KeyfactorAPI", "Keyfactor/API")) as client:
+    async with serving(core, replace(DEFAULT_SETTINGS, api_bases=("/KeyfactorAPI", "Keyfactor/API"))) as client:
         statuses = [
             (await client.get(f"{base}/Agents", headers=OPERATOR)).status
             for base in ("/Keyfactor/API", "/keyfactorapi", "/Keyfactor/APIs")
@@ -132,6 +133,15 @@ async def test_a_refusal_by_the_core_with_its_reasons():
         "Message": "Not eligible.",
         "FailedOperations": [{"Reason": "Job audit 17: in process"}],
     }
+
+
+async def test_a_schedule_that_is_none_has_a_code_of_its_own():
+    body = {"AgentId": GUID, "JobTypeName": "FetchLogs", "Schedule": {"Interval": {"Minutes": 0}}}
+
+    async with serving(core_that()) as client:
+        response = await client.post("/KeyfactorAPI/OrchestratorJobs/Custom", json=body, headers=WRITES)
+
+        assert await error_of(response) == (400, "0xA0110008")
 
 
 @pytest.mark.parametrize(

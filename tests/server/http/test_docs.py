@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from importlib import resources
 
 import pytest
 
@@ -23,7 +25,7 @@ async def test_the_document_is_for_everybody_who_is_signed_in(path, who):
         assert json.loads(await response.read())["openapi"] == "3.1.0"
 
 
-@pytest.mark.parametrize("path", ["/KeyfactorAPI/openapi.json", "/KeyfactorAPI/docs"])
+@pytest.mark.parametrize("path", [f"/KeyfactorAPI/{name}" for name in ("openapi.json", "docs", "fidelity")])
 async def test_it_is_for_nobody_else(path):
     async with serving(FakeCore(FakeStore())) as client, client.get(path) as response:
         assert await error_of(response) == (401, "0xA0140001")
@@ -41,10 +43,20 @@ async def test_it_is_only_to_be_read_and_nothing_is_below_it():
 
 async def test_the_document_names_the_base_that_it_is_served_under():
     bases = ("/KeyfactorAPI", "/Keyfactor/API")
-    async with serving(FakeCore(FakeStore()), api_bases=bases) as client:
+    async with serving(FakeCore(FakeStore()), replace(DEFAULT_SETTINGS, api_bases=bases)) as client:
         for base in bases:
             async with client.get(f"{base}/openapi.json", headers=OPERATOR) as response:
                 assert json.loads(await response.read())["servers"] == [{"url": base}]
+
+
+async def test_how_each_behaviour_is_known_lies_beside_the_document():
+    path = "/KeyfactorAPI/Fidelity"
+    async with serving(FakeCore(FakeStore())) as client, client.get(path, headers=OPERATOR) as response:
+        assert response.content_type == "text/markdown"
+        told = await response.text()
+
+    assert told == resources.files("agent_sim.server").joinpath("fidelity.md").read_text(encoding="utf-8")
+    assert "fidelity" in DESCRIBED["info"]["description"]
 
 
 async def test_the_page_may_load_nothing_and_run_nothing():

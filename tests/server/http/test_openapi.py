@@ -96,6 +96,7 @@ SCHEDULES: list[tuple[object, bool]] = [
     ({"Interval": {"Minutes": 0}}, False),
     ({"Immediate": True, "Interval": {"Minutes": 5}}, False),
     ({"Hourly": {}}, False),
+    ({"Immediate": True, "Hourly": {}}, True),
     ({"Weekly": {"Days": ["Monday", 3], "Time": "2026-01-05T10:00:00Z"}}, True),
     ({"Weekly": {"Days": [7], "Time": "2026-01-05T10:00:00Z"}}, False),
 ]

@@ -1,0 +1,73 @@
+"""The jobs on a session's list, and when each is due here.
+
+The whole list is replaced with each session; a recurring job keeps its next time, and a job that the agent will never
+start stays so.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from agent_sim.instants import NEVER, Instant
+from agent_sim.protocol import schedule
+from agent_sim.protocol.agent import SessionJob
+from agent_sim.protocol.enums import JobType
+
+
+@dataclass(slots=True)
+class Listed:
+    """A listed job; `ignored` if the agent will never start it."""
+
+    job: SessionJob
+    type: JobType
+    due: Instant
+    ignored: bool = False
+
+    def leave(self, now: Instant) -> None:
+        """It is not done this time: a recurring job waits for its next, any other for ever."""
+        when = schedule.from_wire(self.job.schedule)
+        self.due = schedule.next_run(when, now) if schedule.recurs(when) else NEVER
+        self.ignored = self.due == NEVER
+
+
+class JobList:
+    """Jobs by id, in the server's order."""
+
+    __slots__ = ("items",)
+
+    def __init__(self) -> None:
+        self.items: dict[str, Listed] = {}
+
+    def replace(self, jobs: tuple[SessionJob, ...], catalogue: Mapping[str, JobType], now: Instant) -> None:
+        """The list of a new session; `catalogue` maps GUIDs to job types."""
+        before, self.items = self.items, {}
+        for job in jobs:
+            kind = catalogue.get(job.job_type_id.lower())
+            if kind is None:
+                continue  # unknown job types are skipped silently (agent-protocol 2.2)
+            known = before.get(job.job_id)
+            if known is not None and known.ignored:
+                self.items[job.job_id] = known
+                continue
+            when = schedule.from_wire(job.schedule)
+            keep = known is not None and known.job.schedule == job.schedule and schedule.recurs(when)
+            due = known.due if known is not None and keep else schedule.next_run(when, now)
+            self.items[job.job_id] = Listed(job, kind, due)
+
+    def next_due(self) -> Instant:
+        """When the first is due."""
+        return min((item.due for item in self.items.values()), default=NEVER)
+
+    def due(self, now: Instant) -> Iterator[Listed]:
+        """Those that are due."""
+        return (item for item in self.items.values() if item.due <= now)
+
+    def done(self, job: SessionJob, now: Instant = NEVER) -> None:
+        """A recurring job waits for its next time after `now`; any other, or with no `now`, leaves the list."""
+        item = self.items.get(job.job_id)
+        if item is None or item.job is not job:
+            return  # the list was replaced meanwhile: what it says now counts
+        when = schedule.from_wire(job.schedule)
+        if schedule.recurs(when) and now != NEVER:
+            item.due = schedule.next_run(when, now)
+        else:
+            del self.items[job.job_id]
