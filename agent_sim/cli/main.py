@@ -13,6 +13,7 @@ from agent_sim.cli.cleanup import cleanup
 from agent_sim.cli.compare import compare_runs
 from agent_sim.cli.doctor import doctor
 from agent_sim.cli.explain import explain
+from agent_sim.cli.fuzz import fuzz
 from agent_sim.cli.init import init
 from agent_sim.cli.record import record
 from agent_sim.cli.replay import replay
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
-for verb in (run, replay, up, record, serve, init, check, explain, schema, scenarios, doctor, cleanup):
+for verb in (run, replay, up, record, fuzz, serve, init, check, explain, schema, scenarios, doctor, cleanup):
     app.command()(verb)
 app.command("compare")(compare_runs)
 app.add_typer(users, name="users")

@@ -91,7 +91,8 @@ def _open_runs(scenario: Scenario) -> Iterator[str]:
         if words and timeout > drain:
             yield (
                 f"behaviour {behaviour.name}: {' and '.join(words)} leave runs open until server.job_timeout"
-                f" ({duration_text(timeout)}), and the drain lasts {duration_text(drain)}: no_lost_jobs may be unknown"
+                f" ({duration_text(timeout)}), and the drain lasts {duration_text(drain)}:"
+                " some may still be open at the end"
             )
         for ending in endings:
             if ending.result == "late" and ending.by is not None and ending.by < timeout:

@@ -149,7 +149,7 @@ behaviours:
     assert said[:2] == [
         (
             "behaviour default: hang and late leave runs open until server.job_timeout (1h), and the drain lasts 1m: "
-            "no_lost_jobs may be unknown"
+            "some may still be open at the end"
         ),
         "behaviour default: late by 10m is in time if server.job_timeout is 1h",
     ]
