@@ -54,6 +54,8 @@ format: setup ## format the code
 bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.requests
 	$(BIN)/python -m tests.bench.replay --hours 24
+	$(BIN)/python -m tests.bench.server
+	$(BIN)/python -m tests.bench.durable
 	$(BIN)/python -m tests.bench.outcomes
 
 soak: setup ## the long tests: the server killed under load, ROUNDS times, and held to its word

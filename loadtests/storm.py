@@ -26,10 +26,12 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner, WorkerRunner
 from storm_client import Target, narrowed, require_honest_client
 from storm_engine import Engine, Prepared
+from storm_faults import faults_of
 from storm_oig import OigTarget
 from storm_options import Asked, add_options, read
 
 from agent_sim.errors import QueryError, TargetError, UsageError
+from agent_sim.faults.arming import Faults
 from agent_sim.instants import SECOND
 from agent_sim.storms import guard
 from agent_sim.storms.budget import most_requests
@@ -185,7 +187,10 @@ def _prepared(asked: Asked) -> Prepared:
     if asked.everything:
         _confirm(asked, found, _examples(operation, asked, target, found))
     report.announce(plan, operation, found, asked.users, query)
-    return Prepared(plan, operation, query, asked.users, target, found, mark(target), asked.timeout, asked.quiet)
+    faults = Faults(()) if asked.faults is None else faults_of(plan, *asked.faults)
+    return Prepared(
+        plan, operation, query, asked.users, target, found, mark(target), asked.timeout, asked.quiet, faults
+    )
 
 
 def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
@@ -198,7 +203,8 @@ def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
         _confirm(asked, found, [f"  {token.job_id}" for token in found.tokens[:SHOWN]])
     report.announce(plan, operation, found, asked.users, "")
     before = target.drive(operation.mark(plan))
-    return Prepared(plan, operation, "", asked.users, target, found, before, asked.timeout, asked.quiet)
+    faults = Faults(())  # they meet the other target's storms only
+    return Prepared(plan, operation, "", asked.users, target, found, before, asked.timeout, asked.quiet, faults)
 
 
 def _examples(operation: StormOperation, asked: Asked, target: Target, found: Harvest) -> Iterator[str]:

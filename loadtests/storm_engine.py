@@ -15,9 +15,12 @@ import gevent
 from gevent.event import Event
 from gevent.pool import Pool as Senders
 from storm_client import Answer, Target
+from storm_faults import detour
 from storm_oig import OigTarget
 
 from agent_sim.errors import TargetError
+from agent_sim.faults.arming import Faults
+from agent_sim.faults.effects import Strike
 from agent_sim.instants import MILLISECOND, SECOND, Instant, Span
 from agent_sim.protocol.command import Operation
 from agent_sim.storms.arrivals import due_offsets
@@ -65,6 +68,7 @@ class Prepared:
     before: Mark
     timeout: int
     quiet: float
+    faults: Faults
 
 
 class Engine:
@@ -251,26 +255,34 @@ class Engine:
     def _send(self, due: Span, batch: Batch | None, entry: Entry) -> None:
         sent = self._now()
         self.meter.start(due, sent)
+        strikes = self.storm.faults.strikes(self.plan.name, self.plan.operation, self._wall(sent))
         try:
-            answer = self._ask(batch)
+            answer = self._asked(batch, strikes)
         except gevent.GreenletExit:
             answer = _KILLED
         except Exception as error:  # noqa: BLE001  # the taxonomy has a row for bugs of ours; the storm goes on
             answer = Answer(ErrorKind.CLIENT_BUG, 0, b"", None, repr(error))
-        self._book(due, sent, batch, entry, answer)
+        self._book(due, sent, batch, entry, answer, tuple(dict.fromkeys(strike.fault for strike in strikes)))
 
-    def _ask(self, batch: Batch | None) -> Answer:
+    def _ask(self, operation: Operation, strikes: tuple[Strike, ...]) -> Answer:
+        if not strikes:
+            return self.storm.target.ask(operation)
+        return detour(strikes, self.storm.target, operation, lambda: self._wall(self._now()), self.storm.timeout)
+
+    def _asked(self, batch: Batch | None, strikes: tuple[Strike, ...]) -> Answer:
         storm = self.storm
         if isinstance(storm.operation, OigStorm):
             assert batch is not None  # its plans are by ids
             assert isinstance(storm.target, OigTarget)
             return storm.target.ask_of_job(storm.operation.request(self.pool.tokens, batch))
-        return storm.target.ask(self._request(storm.operation, batch))
+        return self._ask(self._request(storm.operation, batch), strikes)
 
     def _request(self, operation: StormOperation, batch: Batch | None) -> Operation:
         return operation.by_query(self.storm.query) if batch is None else operation.by_ids(batch.ids)
 
-    def _book(self, due: Span, sent: Span, batch: Batch | None, entry: Entry, answer: Answer) -> None:
+    def _book(
+        self, due: Span, sent: Span, batch: Batch | None, entry: Entry, answer: Answer, faults: tuple[str, ...]
+    ) -> None:
         now = self._now()
         is_first = self.meter.ids == 0
         if not self.ledger.settle(entry, outcome_of(answer.error), self._wall(now)):
@@ -280,7 +292,9 @@ class Engine:
         self.meter.finish(due, sent, now, answer.error, ids)
         if answer.error is not None:
             self.said.setdefault(answer.error, answer.said)
-        reason = self._rule.see(answer.error, now)
+        self.meter.faults.update(faults)
+        # What declared faults did says nothing about how the target fares.
+        reason = None if faults else self._rule.see(answer.error, now)
         if reason is not None:
             self.stop(reason)
         self._tell_request(

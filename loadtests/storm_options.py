@@ -14,7 +14,7 @@ from locust.argument_parser import timespan
 
 from agent_sim.credentials import OPERATOR_NAMES
 from agent_sim.errors import UsageError
-from agent_sim.instants import SECOND
+from agent_sim.instants import SECOND, Instant
 from agent_sim.logins import Login, need_operator
 from agent_sim.protocol.oig import BASE
 from agent_sim.storms import guard
@@ -31,7 +31,10 @@ _PLANNED: Final = ("storm", "rate", "batch", "by", "query", "arrivals", "max_in_
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks for. `users` is a closed loop's number of users, None for an open storm."""
+    """What the command line asks for. `users` is a closed loop's number of users, None for an open storm.
+
+    `faults` are a scenario, and when its run began.
+    """
 
     plan: StormPlan
     users: int | None
@@ -45,6 +48,7 @@ class Asked:
     result: Path | None
     everything: bool
     foreign: tuple[str, ...]
+    faults: tuple[Path, Instant] | None
 
     @property
     def host(self) -> str:
@@ -67,6 +71,8 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--scope", choices=["prefix", "all"], default="prefix", help="'all' asks before it goes on.")
     group.add_argument("--plan", type=Path, metavar="FILE", help="A storm plan as JSON, instead of the above.")
     group.add_argument("--result", type=Path, metavar="FILE", help="Where to write the result as JSON.")
+    group.add_argument("--faults", type=Path, metavar="FILE", help="A scenario whose faults meet the requests.")
+    group.add_argument("--faults-start", type=int, metavar="NANOSECONDS", help="When its run began, since the epoch.")
     group.add_argument("--api-path", help=f"Of the API (default /KeyfactorAPI, or {BASE} for jobs of the scheduler).")
     group.add_argument("--api-url", metavar="URL", help="Base of the API, instead of --host and --api-path.")
     group.add_argument("--credentials", type=Path, metavar="FILE",
@@ -108,6 +114,7 @@ def read(options: Namespace, parser: Any) -> Asked:
         result=options.result,
         everything=everything,
         foreign=tuple(options.foreign),
+        faults=None if options.faults is None else (options.faults, options.faults_start or 0),
     )
 
 

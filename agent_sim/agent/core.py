@@ -17,6 +17,7 @@ end well: its job comes back as the next attempt. Source: agent-protocol 2 to 4 
 from collections.abc import Mapping
 from typing import Final, assert_never
 
+from agent_sim.agent import clock
 from agent_sim.agent.behaviour import Behaviour
 from agent_sim.agent.events import (
     AgentCrashed,
@@ -24,6 +25,7 @@ from agent_sim.agent.events import (
     AgentOnline,
     Answered,
     CameOnline,
+    ClockSet,
     Crashed,
     Event,
     Fact,
@@ -71,6 +73,7 @@ class Agent:
         "beat",
         "behaviour",
         "catalogue",
+        "clock",
         "down_until",
         "facts",
         "heartbeat_at",
@@ -116,6 +119,7 @@ class Agent:
         self.look_again = False  # notified while asking
         self.down_until: Instant = start  # no process before
         self.offline = False
+        self.clock = clock.RIGHT
         self.stopping = False
         self.timetable = timetable
         self.turn_at: Instant = timetable[0][0] if timetable else NEVER
@@ -143,6 +147,8 @@ class Agent:
                 self._cut_off()
             case CameOnline():
                 self._come_back()
+            case ClockSet():
+                self._set_clock(clock.Clock(event.offset, event.drift, now), now)
             case StopRequested():
                 self._stop()
             case _:
@@ -272,7 +278,7 @@ class Agent:
         # Never sooner than told (agent-protocol 8.2.7): jitter only ever adds.
         jitter = self.identity.jitter
         late = jitter * unit(self.identity.key, "heartbeat", now) if jitter else 0.0
-        self.heartbeat_at = now + round(self.interval * (1 + late))
+        self.heartbeat_at = now + self.clock.lasts(round(self.interval * (1 + late)))
 
     def _on_the_grid(self, now: Instant) -> Instant:
         """The next multiple of the interval: an even grid, as the vendor's C agent keeps it (agent-protocol 3)."""
@@ -363,3 +369,8 @@ class Agent:
         self.down_until = max(crash.restart_at, now)
         self.register_at = NEVER if self.stopping else self.down_until
         self.note(AgentCrashed(self.down_until, crash.keeps_identity))
+
+    def _set_clock(self, new: clock.Clock, now: Instant) -> None:
+        if self.worker is not None:
+            self.worker.listed.reset_clock(self.clock, new, now)
+        self.clock = new

@@ -67,11 +67,19 @@ class CameOnline:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The machine's clock is now so far ahead, and gains `drift` seconds each second; zeros: it is right again."""
+
+    offset: Span
+    drift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Finish what is running, start nothing new."""
 
 
-Event = Woken | Answered | SendFailed | Notified | Crashed | WentOffline | CameOnline | StopRequested
+Event = Woken | Answered | SendFailed | Notified | Crashed | WentOffline | CameOnline | ClockSet | StopRequested
 
 
 # --- facts ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ start stays so.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from agent_sim.agent.clock import RIGHT, Clock
 from agent_sim.instants import NEVER, Instant
 from agent_sim.protocol import schedule
 from agent_sim.protocol.agent import SessionJob
@@ -22,10 +23,10 @@ class Listed:
     due: Instant
     ignored: bool = False
 
-    def leave(self, now: Instant) -> None:
+    def leave(self, now: Instant, clock: Clock = RIGHT) -> None:
         """It is not done this time: a recurring job waits for its next, any other for ever."""
         when = schedule.from_wire(self.job.schedule)
-        self.due = schedule.next_run(when, now) if schedule.recurs(when) else NEVER
+        self.due = clock.next_run(when, now) if schedule.recurs(when) else NEVER
         self.ignored = self.due == NEVER
 
 
@@ -37,8 +38,10 @@ class JobList:
     def __init__(self) -> None:
         self.items: dict[str, Listed] = {}
 
-    def replace(self, jobs: tuple[SessionJob, ...], catalogue: Mapping[str, JobType], now: Instant) -> None:
-        """The list of a new session; `catalogue` maps GUIDs to job types."""
+    def replace(
+        self, jobs: tuple[SessionJob, ...], catalogue: Mapping[str, JobType], now: Instant, clock: Clock = RIGHT
+    ) -> None:
+        """The list of a new session; `catalogue` maps GUIDs to job types, `clock` shows when schedules are due."""
         before, self.items = self.items, {}
         for job in jobs:
             kind = catalogue.get(job.job_type_id.lower())
@@ -50,8 +53,14 @@ class JobList:
                 continue
             when = schedule.from_wire(job.schedule)
             keep = known is not None and known.job.schedule == job.schedule and schedule.recurs(when)
-            due = known.due if known is not None and keep else schedule.next_run(when, now)
+            due = known.due if known is not None and keep else clock.next_run(when, now)
             self.items[job.job_id] = Listed(job, kind, due)
+
+    def reset_clock(self, old: Clock, new: Clock, now: Instant) -> None:
+        """What waits for its time waits for when the new clock will show it; what is due already stays so."""
+        for item in self.items.values():
+            if now < item.due < NEVER:
+                item.due = max(new.when(old.shows(item.due)), now)
 
     def next_due(self) -> Instant:
         """When the first is due."""
@@ -61,13 +70,13 @@ class JobList:
         """Those that are due."""
         return (item for item in self.items.values() if item.due <= now)
 
-    def done(self, job: SessionJob, now: Instant = NEVER) -> None:
+    def done(self, job: SessionJob, now: Instant = NEVER, clock: Clock = RIGHT) -> None:
         """A recurring job waits for its next time after `now`; any other, or with no `now`, leaves the list."""
         item = self.items.get(job.job_id)
         if item is None or item.job is not job:
             return  # the list was replaced meanwhile: what it says now counts
         when = schedule.from_wire(job.schedule)
         if schedule.recurs(when) and now != NEVER:
-            item.due = schedule.next_run(when, now)
+            item.due = clock.next_run(when, now)
         else:
             del self.items[job.job_id]

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from agent_sim.agent.behaviour import Behaviour, Surroundings, decide, is_started, may_never_start
 from agent_sim.agent.certificates import of_contents
+from agent_sim.agent.clock import Clock
 from agent_sim.agent.events import (
     CompletionRepeated,
     Crashed,
@@ -71,6 +72,7 @@ class Employer(Protocol):
     token: str | None
     stopping: bool
     setbacks: int
+    clock: Clock
 
     def note(self, fact: Fact) -> None: ...
 
@@ -133,7 +135,7 @@ class Worker:
 
     def relist(self, jobs: tuple[SessionJob, ...], now: Instant) -> None:
         """The list of a new session."""
-        self.listed.replace(jobs, self._employer.catalogue, now)
+        self.listed.replace(jobs, self._employer.catalogue, now, self._employer.clock)
 
     def go_on(self, now: Instant) -> None:
         """There is a new session: what waited for one is due."""
@@ -165,7 +167,7 @@ class Worker:
         if is_started(employer.behaviour, employer.identity.key, occasion, self._around(item.type, "", now)):
             return False
         self.memory.count(item.type)
-        item.leave(now)
+        item.leave(now, employer.clock)
         employer.note(JobLeft(job_id, 0, occasion, "never_start"))
         return True
 
@@ -358,7 +360,7 @@ class Worker:
             self.lingering = tuple(other for other in self.lingering if other is not execution)
             return  # its place on the list was settled when it began to linger
         self.execution = None
-        self.listed.done(execution.job, now)
+        self.listed.done(execution.job, now, self._employer.clock)
 
 
 def _store_path(reply: Configuration) -> str:

@@ -16,12 +16,12 @@ from agent_sim.cli.oig_live import OigLive
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
 from agent_sim.errors import TargetError, TransportError
-from agent_sim.faults.effects import AgentEffect, BrokerEffect, Crash
+from agent_sim.faults.effects import AgentEffect, BrokerEffect
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
 from agent_sim.fleet.live import Kind, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic, error_of
-from agent_sim.fleet.troubles import Troubles, crashed
+from agent_sim.fleet.troubles import Troubles, crashed, suffered
 from agent_sim.instants import HOUR, MILLISECOND, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import readback
@@ -145,8 +145,8 @@ class LiveRun:
         )
 
     def _suffer(self, cast: Cast[int], machine: str, effect: AgentEffect | BrokerEffect) -> None:
-        if isinstance(effect, Crash):
-            cast.tell(machine, crashed(effect, self.clock()))
+        if isinstance(effect, AgentEffect):
+            cast.tell(machine, suffered(effect, self.clock()))
 
     def _operator_kind(self) -> OperatorKind:
         async def send(order: operator_events.Order) -> command.CommandReply:

@@ -242,7 +242,7 @@ async def _live(
             plan=planned,
             agent_transport=agents,
             api=api,
-            storm_process=lambda storm: _storm(storm, options, target, logins, folder),
+            storm_process=lambda storm: _storm(storm, planned, options, target, logins, folder),
             record=written.write,
             progress=progress,
             clock=clock,
@@ -304,10 +304,14 @@ def _opening(
     )
 
 
-def _storm(storm: StormPlan, options: Options, target: Target, logins: Parties, folder: RunFolder) -> StormProcess:
+def _storm(
+    storm: StormPlan, planned: Plan, options: Options, target: Target, logins: Parties, folder: RunFolder
+) -> StormProcess:
     more: list[str] = [f"--foreign={host}" for host in options.foreign]
     if options.owned is not None:
         more += ["--i-own-this-target", options.owned]
+    if any(storm.operation in fault.operations for fault in planned.faults):
+        more += ["--faults", str(folder.path / "scenario.resolved.yaml"), "--faults-start", str(planned.start)]
     return StormProcess(storm, target, folder.path, variables(logins.operator), tuple(more))
 
 

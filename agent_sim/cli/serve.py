@@ -37,8 +37,9 @@ from agent_sim.scenario.plan import plan
 from agent_sim.server.auth import Accounts, find_pairs
 from agent_sim.server.bearer import Judge
 from agent_sim.server.core import Server
-from agent_sim.server.http.app import make_app
+from agent_sim.server.http.app import DESK, make_app
 from agent_sim.server.http.bearers import Bearers
+from agent_sim.server.http.door import listening as listening_at_door
 from agent_sim.server.http.oauth import OAuth
 from agent_sim.server.issuers import named_issuer
 from agent_sim.server.oig import OigServer
@@ -48,6 +49,9 @@ from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
 from agent_sim.server.web.browsers import Browsers
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
+
+SWITCH_SECONDS: Final = 0.0005
+"""How long one of our threads may keep the others from the interpreter."""
 
 DRAIN_SECONDS: Final = 3.0
 """How long requests in flight may take when the server is told to stop."""
@@ -261,6 +265,8 @@ async def _serve(
     exit_with_parent: bool,
 ) -> None:
     bearers, oauth = tokens
+    # While a large storm is handled in a thread of its own, the loop must not wait long for its turn.
+    sys.setswitchinterval(SWITCH_SECONDS)
     browsers = Browsers(time.time_ns)
     core, scheduler = Server(store, settings, RandomMint()), OigServer(store, settings, runner)
     app = make_app(core, store, accounts, settings, bearers=bearers, oauth=oauth, browsers=browsers, oig=scheduler)
@@ -285,19 +291,17 @@ async def _running(app: web.Application, at: _Address) -> AsyncIterator[str]:
     runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
     try:
-        await _listen(runner, at)
-        bound = runner.addresses[0][1]
-        scheme = "http" if at.context is None else "https"
-        yield f"{scheme}://{f'[{at.host}]' if ':' in at.host else at.host}:{bound}"
+        async with contextlib.AsyncExitStack() as door:
+            where = {"host": at.host, "port": at.port, "ssl": at.context}
+            try:
+                server = await door.enter_async_context(listening_at_door(runner, app[DESK], DRAIN_SECONDS, **where))
+            except OSError as error:
+                raise UsageError(_why_not(error, at.host, at.port)) from error
+            bound = server.sockets[0].getsockname()[1]
+            scheme = "http" if at.context is None else "https"
+            yield f"{scheme}://{f'[{at.host}]' if ':' in at.host else at.host}:{bound}"
     finally:
         await runner.cleanup()
-
-
-async def _listen(runner: web.AppRunner, at: _Address) -> None:
-    try:
-        await web.TCPSite(runner, at.host, at.port, backlog=1024, ssl_context=at.context).start()
-    except OSError as error:
-        raise UsageError(_why_not(error, at.host, at.port)) from error
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:

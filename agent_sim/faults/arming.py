@@ -40,10 +40,14 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A window ended: how many requests were met, and which senders (of requests, or as agents)."""
+    """A window ended: how many requests were met, and which senders (of requests, or as agents).
+
+    Both are for the fault's own kind of sender: `is_of_agents`, or of storms.
+    """
 
     fault: str
     window: Window
+    is_of_agents: bool
     requests: int
     met: tuple[str, ...]
     suffered: tuple[Suffered, ...]
@@ -153,7 +157,8 @@ class _Fault:
         window = self.window
         assert window is not None
         suffered = self._suffer(is_end=True)
-        ended = Ended(self._plan.name, window, self._requests, tuple(self._met), suffered)
+        is_of_agents = self._plan.crowd is not None
+        ended = Ended(self._plan.name, window, is_of_agents, self._requests, tuple(self._met), suffered)
         self.window = None
         self._counts, self._met, self._requests = {}, {}, 0
         return ended

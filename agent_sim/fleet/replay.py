@@ -15,9 +15,10 @@ from agent_sim.errors import TargetError, TransportError
 from agent_sim.faults.effects import AgentEffect, BrokerEffect, Crash
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
+from agent_sim.fleet.journeys import Journey
 from agent_sim.fleet.oig_replay import OigBackend, OigReplay
 from agent_sim.fleet.replay_traffic import VirtualTraffic, period
-from agent_sim.fleet.troubles import Troubles, crashed
+from agent_sim.fleet.troubles import Troubles, crashed, suffered
 from agent_sim.fleet.virtual import ROUND_TRIP, Actor, Detours, Kind, VirtualScheduler
 from agent_sim.instants import MILLISECOND, MINUTE, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
@@ -28,6 +29,7 @@ from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
 from agent_sim.results.plain import JsonObject
 from agent_sim.scenario.plan import Member, PhaseWindow, Plan
+from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.direct import as_agent_reads, as_caller_reads
 
@@ -75,10 +77,10 @@ class Replay:
             scheduler.at(phase.end, lambda _: self._write_traffic())  # what came by then belongs to this phase
         scheduler.at(plan.start, self._sweep)
         scheduler.at(plan.start + self._period, self._tick)
-        self._watch_faults(plan.start)
         cast_ = self._cast
         cast_.enter(scheduler, lambda number, member: self._agent_kind(member), self._operator_kind())
         self._scheduler_side.enter()
+        self._watch_faults(plan.start)  # when there is somebody to suffer what begins at once
         for planned in plan.storms:
             self._enter_storm(planned)
         self._run_until(plan.stop)
@@ -141,8 +143,8 @@ class Replay:
 
     def _suffer(self, machine: str, effect: AgentEffect | BrokerEffect) -> None:
         """Nobody has a broker in virtual time."""
-        if isinstance(effect, Crash):
-            self._cast.tell(machine, crashed(effect, self._scheduler.now))
+        if isinstance(effect, AgentEffect):
+            self._cast.tell(machine, suffered(effect, self._scheduler.now))
 
     def _operator_kind(self) -> Kind[operator_events.Order, command.CommandReply, operator_events.Event]:
         def send(order: operator_events.Order, now: Instant) -> operator_events.Event:
@@ -184,13 +186,38 @@ class Replay:
 
     def _enter_storm(self, plan: StormPlan) -> None:
         core = Storm(plan)
-        kind: Kind[storm.Shot, storm.Said, storm.Event] = Kind(self._shoot, operator_events.Woken())
+        if isinstance(core.operation, OigStorm):  # faults meet the other target's storms only
+            jobs: Kind[storm.Shot, oig.Reply, storm.Event] = Kind(self._shoot, operator_events.Woken())
+            self._storms[plan.name] = self._scheduler.add(core, jobs, lambda: self._settle_storm(core))
+            return
+        kind: Kind[storm.Shot, command.CommandReply, storm.Event] = Kind(
+            lambda shot, now: storm.Answered(shot, self._ask_command(_commanded(shot), now)),
+            operator_events.Woken(),
+            self._storm_detours(plan) if self.plan.faults else None,
+        )
         self._storms[plan.name] = self._scheduler.add(core, kind, lambda: self._settle_storm(core))
 
+    def _storm_detours(self, plan: StormPlan) -> Detours[storm.Shot, command.CommandReply, storm.Event]:
+        def begin(shot: storm.Shot, now: Instant) -> Journey[command.CommandReply] | None:
+            """Reads before and after a storm are not the storm."""
+            return None if shot.number is None else self._troubles.storm_journey(plan, _commanded(shot), now)
+
+        def arrived(
+            shot: storm.Shot,
+            outcome: command.CommandReply | TransportError | Crash,
+            faults: tuple[str, ...],
+            took: Span,
+        ) -> storm.Event:
+            assert not isinstance(outcome, Crash), "a storm is no agent"
+            if isinstance(outcome, TransportError):
+                return storm.SendFailed(shot, outcome, faults)
+            return storm.Answered(shot, outcome, faults)
+
+        return Detours(begin, lambda shot, now: self._ask_command(_commanded(shot), now), arrived)
+
     def _shoot(self, shot: storm.Shot, now: Instant) -> storm.Event:
-        if isinstance(shot.operation, oig.Operation):
-            return storm.Answered(shot, self._scheduler_side.ask(shot.operation, now))
-        return storm.Answered(shot, self._ask_command(shot.operation, now))
+        assert isinstance(shot.operation, oig.Operation)
+        return storm.Answered(shot, self._scheduler_side.ask(shot.operation, now))
 
     def _settle_storm(self, core: Storm) -> None:
         name = core.plan.name
@@ -262,3 +289,8 @@ class Replay:
                 operation = reading.send(self._ask_command(operation, self._scheduler.now))
             except StopIteration as end:
                 return cast(T, end.value)
+
+
+def _commanded(shot: storm.Shot) -> command.Operation:
+    assert not isinstance(shot.operation, oig.Operation), "a storm asks one target"
+    return shot.operation

@@ -7,14 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from agent_sim.agent import events as agent_events
+from agent_sim.errors import MalformedMessage
 from agent_sim.faults.arming import Began, Faults, Turn
 from agent_sim.faults.course import Patience, Trip, course
 from agent_sim.faults.effects import (
     ONLY_SLOWER,
     AgentEffect,
     BrokerEffect,
+    ClockOffset,
     Crash,
+    DropReply,
     DuplicateDelivery,
+    Refuse,
     Strike,
 )
 from agent_sim.fleet import lines
@@ -22,8 +26,10 @@ from agent_sim.fleet.journeys import Journey
 from agent_sim.instants import NEVER, SECOND, Instant
 from agent_sim.protocol import codec
 from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.protocol.command import ApiError, CommandReply, Operation
 from agent_sim.results import journal
 from agent_sim.scenario.plan import Member, Plan
+from agent_sim.storms.plan import StormPlan
 
 NOTIFICATION: Final = "notification"
 
@@ -31,6 +37,15 @@ NOTIFICATION: Final = "notification"
 def crashed(crash: Crash, now: Instant) -> agent_events.Crashed:
     """What an agent is told of its end."""
     return agent_events.Crashed(now + crash.restart_after, crash.keeps_identity)
+
+
+def suffered(effect: AgentEffect, now: Instant) -> agent_events.Event:
+    """What an agent is told of that befalls it."""
+    match effect:
+        case Crash():
+            return crashed(effect, now)
+        case ClockOffset(offset, drift):
+            return agent_events.ClockSet(offset, drift)
 
 
 class AgentWire:
@@ -51,6 +66,32 @@ class AgentWire:
         return AgentReply(reply.status, codec.read_agent_reply(request, spoil(body)) if reply.status < 300 else None)
 
 
+class CommandWire:
+    """What operations of the management API and their replies are as bytes (`faults.course.Wire`)."""
+
+    def request_size(self, request: Operation) -> int:
+        return len(codec.api_call(request).body or b"")
+
+    def reply_size(self, reply: CommandReply) -> int:
+        """Of no account: storms' answers are empty or short."""
+        return 0
+
+    def answer(self, request: Operation, status: int, headers: Mapping[str, str], body: bytes) -> CommandReply:
+        return CommandReply(status, ApiError("0", body.decode(errors="replace")) if body else None)
+
+    def reread(self, request: Operation, reply: CommandReply, spoil: Callable[[bytes], bytes]) -> CommandReply:
+        """What is left of an empty answer is empty; what nobody can read counts as a bad gateway's."""
+        if reply.body is not None:
+            return codec.unreadable(MalformedMessage("spoilt on its way"))
+        return self.answer(request, reply.status, {}, spoil(b""))
+
+
+AGENT_WIRE: Final = AgentWire()
+COMMAND_WIRE: Final = CommandWire()
+STORM_PATIENCE: Final = Patience(5 * SECOND, 30 * SECOND)
+"""What storms have by default on the command line."""
+
+
 class Troubles:
     """All faults of one run. `suffer` carries out what an agent, or its way to a broker, suffers by itself."""
 
@@ -64,7 +105,6 @@ class Troubles:
         self._faults = Faults(plan.faults)
         self._start, self._record, self._clock, self._suffer = plan.start, record, clock, suffer
         self._patience = Patience(plan.transport.connect_timeout, plan.transport.request_timeout)
-        self._wire = AgentWire()
 
     @property
     def next_change(self) -> Instant:
@@ -88,13 +128,23 @@ class Troubles:
         if not strikes:
             return None
         self._tell_struck(member, operation, request, strikes)
-        trip = Trip(request, self._wire, self._clock, now, self._patience)
+        trip = Trip(request, AGENT_WIRE, self._clock, now, self._patience)
+        return Journey(_names(strikes), course(trip, strikes))
+
+    def storm_journey(self, storm: StormPlan, operation: Operation, now: Instant) -> Journey[CommandReply] | None:
+        """What happens to a request of a storm that is sent now; None if no fault meets it."""
+        strikes = self._faults.strikes(storm.name, storm.operation, now)
+        if not strikes:
+            return None
+        trip = Trip(operation, COMMAND_WIRE, self._clock, now, STORM_PATIENCE)
         return Journey(_names(strikes), course(trip, strikes))
 
     def deliveries(self, machine: str, now: Instant) -> int:
-        """How often the broker delivers a message that it has for the agent now."""
-        strikes = self._faults.strikes(machine, NOTIFICATION, now)
-        return 1 + sum(isinstance(strike.effect, DuplicateDelivery) for strike in strikes)
+        """How often a message that a broker has for the agent now reaches it: 0 if what comes in is lost."""
+        effects = [strike.effect for strike in self._faults.strikes(machine, NOTIFICATION, now)]
+        if any(isinstance(effect, DropReply | Refuse) for effect in effects):
+            return 0
+        return 1 + sum(isinstance(effect, DuplicateDelivery) for effect in effects)
 
     # --- the journal ----------------------------------------------------------------------------
 
@@ -119,7 +169,9 @@ class Troubles:
                 self._suffer(suffered.agent, effect)
         if not isinstance(turn, Began):
             t = self._seconds(min(window.end, self._clock()))
-            self._record(journal.FaultOver(t, turn.fault, window.number, begin, turn.requests, turn.met))
+            # Storms tell themselves what they met: in a live run they are not of this process.
+            requests, agents = (turn.requests, turn.met) if turn.is_of_agents else (0, ())
+            self._record(journal.FaultOver(t, turn.fault, window.number, begin, requests, agents))
 
     def _seconds(self, instant: Instant) -> float:
         return (instant - self._start) / SECOND

@@ -53,10 +53,11 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """`shot` was answered."""
+    """`shot` was answered; it met these declared faults on its way."""
 
     shot: Shot
     reply: Said
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class SendFailed:
 
     shot: Shot
     error: TransportError
+    faults: tuple[str, ...] = ()
 
 
 Event = Woken | Answered | SendFailed | StopRequested
@@ -128,14 +130,14 @@ class Storm:
         match event:
             case Woken():
                 return self._due(now)
-            case Answered(shot, reply):
+            case Answered(shot, reply, faults):
                 if shot.number is None:
                     return self._read_on(reply, now)
-                self._book(shot.number, _error_of(shot.operation, reply), now)
-            case SendFailed(shot, error):
+                self._book(shot.number, _error_of(shot.operation, reply), faults, now)
+            case SendFailed(shot, error, faults):
                 if shot.number is None:
                     return self._cannot_read(str(error))
-                self._book(shot.number, _error_without_answer(error), now)
+                self._book(shot.number, _error_without_answer(error), faults, now)
             case StopRequested():
                 self._stop(INTERRUPTED, now)
             case _:
@@ -242,13 +244,15 @@ class Storm:
             return operation.request(self.pool.tokens, batch)
         return operation.by_query(self.query) if batch is None else operation.by_ids(batch.ids)
 
-    def _book(self, number: int, error: ErrorKind | None, now: Instant) -> None:
+    def _book(self, number: int, error: ErrorKind | None, faults: tuple[str, ...], now: Instant) -> None:
         shot = self.under_way.pop(number)
         self.ledger.settle(shot.entry, outcome_of(error), now)
         # By query, the first accepted request may have changed them all, the next ones none.
         ids = len(shot.batch.ids) if shot.batch is not None else len(self.pool) * (self.meter.ids == 0)
         self.meter.finish(shot.due, shot.sent, now - self.began, error, ids)
-        reason = self.rule.see(error, now)
+        self.meter.faults.update(faults)
+        # What declared faults did says nothing about how the target fares.
+        reason = None if faults else self.rule.see(error, now)
         if reason is not None:
             self._stop(reason, now)
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from agent_sim.operator.readback import every, runs, waiting
+from agent_sim.operator.work import Store, work
 from agent_sim.protocol import command
 from agent_sim.protocol.endpoints import BY_OPERATION
-from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus, Category
+from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus
 from agent_sim.query.scope import quote
 from agent_sim.scenario.duties import OperatorPlan
 from agent_sim.storms.operations import OPERATIONS
@@ -26,12 +27,6 @@ ALWAYS: Final[tuple[type[command.Operation], ...]] = (
     command.ListScheduledJobs,
 )
 """What every run asks: who is there, and what became of the jobs."""
-
-_POSTS: Final[dict[str, tuple[type[command.Operation], ...]]] = {
-    Category.INVENTORY.value: (command.ScheduleInventory,),
-    Category.MANAGEMENT.value: (command.RemoveCertificate,),
-    Category.FETCH_LOGS.value: (command.ScheduleJob,),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +74,10 @@ def needed(plan: OperatorPlan, storms: tuple[str, ...]) -> tuple[str, ...]:
         operations += [command.ListJobTypes, command.CreateJobType]
     if any(count for fleet in plan.fleets for count in fleet.stores):
         operations += [command.ListStores, command.CreateStore]
+    capabilities = {word for fleet in plan.fleets for word in fleet.capabilities if word in STORE_TYPE_IDS}
+    stores = tuple(Store("", "", capability) for capability in sorted(capabilities))
     for posting in plan.postings:
-        operations += _POSTS.get(posting.type, (command.ScheduleJob,))
-        if posting.operation == "add" and plan.certificate_id is not None:
-            operations.append(command.AddCertificate)
+        operations += [type(operation) for operation in work(posting, "", stores, plan.certificate_id)]
     rows = [BY_OPERATION[operation].name for operation in operations]
     rows += [BY_OPERATION[type(OPERATIONS[name].by_query(""))].name for name in storms if name in OPERATIONS]
     return tuple(dict.fromkeys(rows))

@@ -52,6 +52,18 @@ class Agents:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A declared fault: the stretches in which it was armed, in seconds, and how many requests (of agents or of
+    storms) and agents it met."""
+
+    name: str
+    windows: int
+    stretches: tuple[tuple[float, float], ...]
+    requests: int
+    agents: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobCounts:
     """Jobs of one type (a scenario's word); `turned_away` are completions that the server did not accept."""
 

@@ -91,7 +91,8 @@ class StormSecond:
 class StormResult:
     """A finished storm. Rates are per second; `offered_rate` and `achieved_rate` count requests.
 
-    `completed` counts the requests that a status came back for, `errors` those that went wrong, answered or not.
+    `completed` counts the requests that a status came back for, `errors` those that went wrong, answered or not,
+    `faults` those that each declared fault met.
     """
 
     name: str
@@ -115,6 +116,7 @@ class StormResult:
     service: Histogram
     lateness: Histogram
     errors: Counts
+    faults: Counts
     ledger: Ledger
     reconciliation: Reconciliation
     generator: Generator

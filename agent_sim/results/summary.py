@@ -17,7 +17,8 @@ from agent_sim.instants import SECOND, Instant
 from agent_sim.protocol.enums import Result
 from agent_sim.results import journal
 from agent_sim.results.facts import Facts, FactsFold, instant_of
-from agent_sim.results.figures import Agents, JobCounts, Message, OperationTraffic, Storm, Window
+from agent_sim.results.faults import FaultsFold
+from agent_sim.results.figures import Agents, Fault, JobCounts, Message, OperationTraffic, Storm, Window
 from agent_sim.results.oig_facts import OigFacts, OigFold
 from agent_sim.results.storm import read_storm
 from agent_sim.results.timeline import Timeline, TimelineFold
@@ -42,6 +43,7 @@ class Summary:
     phases: tuple[Window, ...]
     agents: Agents
     jobs: tuple[JobCounts, ...]
+    faults: tuple[Fault, ...]
     storms: tuple[Storm, ...]
     messages: tuple[Message, ...]
     slowest: tuple[journal.JobCompleted, ...]
@@ -64,6 +66,7 @@ class _Fold:
     def __init__(self) -> None:
         self._facts = FactsFold()
         self._oig = OigFold()
+        self._faults = FaultsFold()
         self._timeline = TimelineFold()
         self._whole = _WindowFold("", 0.0, float("inf"))
         self._phases: list[_WindowFold] = []
@@ -81,6 +84,7 @@ class _Fold:
     def add(self, line: journal.Line) -> None:
         self._facts.add(line)
         self._oig.add(line)
+        self._faults.add(line)
         self._last = max(self._last, line.t)
         match line:
             case journal.Traffic():
@@ -189,6 +193,7 @@ class _Fold:
             phases=tuple(phase.finish(seconds) for phase in self._phases),
             agents=Agents(**self._agents),
             jobs=tuple(job.finish() for _, job in sorted(self._jobs.items())),
+            faults=self._faults.finish(seconds, self._storms.values()),
             storms=tuple(sorted(self._storms.values(), key=lambda storm: (storm.at, storm.name))),
             messages=tuple(Message(*key, count) for key, count in sorted(self._messages.items(), key=_often_first)),
             slowest=self._slowest.finish(),

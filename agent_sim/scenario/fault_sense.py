@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from agent_sim.instants import NEVER, Span
 from agent_sim.scenario.apportion import portion
 from agent_sim.scenario.fault_plans import fault_plan
-from agent_sim.scenario.faults import OF_AGENTS, OF_STORMS, Fault
+from agent_sim.scenario.faults import OF_AGENTS, OF_STORMS, Fault, FaultSelect
 from agent_sim.scenario.fields import time_point_text
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.selection import candidates
@@ -56,7 +56,7 @@ def _requests(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
             yield ("on", number), f"found {word} beside {other}, expected requests of agents or of storms, not both"
         elif word not in made:
             yield ("on", number), f"found {word}, but no storm asks for that"
-    if fault.select.model_fields_set:
+    if fault.select != FaultSelect():
         yield ("select",), "found beside a storm's requests, which come from no agent; expected none"
     if crash is not None or fault.do.reorder is not None:
         name = "crash" if crash is not None else "reorder"

@@ -4,11 +4,12 @@ Each key of `do` is a fault of `agent_sim.faults`; how one is added stands there
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from agent_sim.faults.bandwidth import Bandwidth
+from agent_sim.faults.clock import Clock
 from agent_sim.faults.crash import CrashAtRequest, CrashNow
 from agent_sim.faults.dns import Dns
 from agent_sim.faults.drop import Drop
@@ -24,6 +25,7 @@ from agent_sim.faults.reset import Reset
 from agent_sim.faults.status import Status
 from agent_sim.faults.tls import Tls
 from agent_sim.faults.truncate import Truncate
+from agent_sim.instants import Span
 from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario import units
 from agent_sim.scenario.blocks import Block, key, needed
@@ -36,6 +38,8 @@ from agent_sim.storms.operations import OPERATIONS
 
 OF_AGENTS: Final = tuple(word for word in AGENT_OPERATIONS if word != "operator")
 OF_STORMS: Final = tuple(OPERATIONS)
+
+V = TypeVar("V", int, float)
 
 # --- values -----------------------------------------------------------------------------------
 
@@ -63,6 +67,53 @@ def _code(shown: object) -> BeforeValidator:
     return BeforeValidator(
         lambda value: {"code": value} if isinstance(value, int | Quantity) else value, json_schema_input_type=shown
     )
+
+
+def _signed(read: Callable[[object], V]) -> Callable[[object], V]:
+    """The same value with a minus before it, or none."""
+
+    def read_signed(value: object) -> V:
+        if isinstance(value, str) and value.startswith("-"):
+            return -read(value[1:])
+        return read(value)
+
+    return read_signed
+
+
+def _minus(text: Callable[[Any], str]) -> PlainSerializer:
+    return PlainSerializer(lambda value: f"-{text(-value)}" if value < 0 else text(value))
+
+
+Offset = Annotated[
+    Span,
+    BeforeValidator(_signed(units.duration)),
+    _minus(units.duration_text),
+    pattern("^-?" + units.DURATION_PATTERN[1:], "2h", "-90s"),
+]
+"""A duration, ahead or behind."""
+
+Drift = Annotated[
+    float,
+    BeforeValidator(_signed(units.share)),
+    _minus(units.share_text),
+    pattern("^-?" + units.SHARE_PATTERN[1:], "1%", "-0.5%"),
+]
+"""A share, gained or lost."""
+
+
+class WrongClock(Block):
+    """A clock that is not right."""
+
+    offset: Offset = key("0s", "How far ahead it is, or with a minus behind.", "2h", "-90s")
+    drift: Drift = key("0%", "What it gains each second, or with a minus loses.", "1%", "-0.5%")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.offset and not self.drift:
+            raise ValueError("found a clock that is right, expected an offset or a drift")
+        if self.drift <= -1:
+            raise ValueError("found -100% or less as drift, expected a clock that still runs forward")
+        return self
 
 
 class StatusAnswer(Block):
@@ -136,6 +187,7 @@ class Do(Block):
     reorder: Period | None = key(
         None, "Requests wait until a later one of the same agent has overtaken them, at most this long.", "2s"
     )
+    clock: WrongClock | None = key(None, "The agents' clocks are wrong.", {"offset": "2h"}, {"drift": "-0.5%"})
     crash: CrashAt | None = key(
         None, "The agent's process dies and comes back.", {"point": "before_complete", "restart_after": "15s"}
     )
@@ -191,6 +243,7 @@ BUILDERS: Final[Mapping[str, Callable[[Any], Kind]]] = {
     "tls": Tls,
     "duplicate": lambda said: Duplicate(distribution(said)),
     "reorder": Reorder,
+    "clock": lambda said: Clock(said.offset, said.drift),
     "crash": lambda said: (
         CrashAtRequest(said.point.startswith("after"), said.restart_after, said.keeps_identity)
         if said.operation

@@ -85,7 +85,7 @@ def span_of(runs: Sequence[Observation]) -> Span:
         series[run.machine, run.word, run.store].append(run.start)
     # Work in step pauses longer than the mean of all; what is rare may pause longer than the history goes back.
     spans = [span for starts in series.values() if (span := _covered(starts)) <= whole * _LONGEST_PAUSE]
-    return max(_whole_seconds(max([whole, *spans])), MINUTE)
+    return _whole_seconds(max([whole, *spans])) or MINUTE
 
 
 def _covered(starts: Sequence[Instant]) -> Span:

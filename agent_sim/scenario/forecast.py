@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agent_sim.agent.behaviour import Occasion, decide
+from agent_sim.agent.behaviour import Occasion, Surroundings, decide
 from agent_sim.instants import HOUR, NEVER, SECOND, Instant, Span
 from agent_sim.jobs.eligibility import why_not_acknowledge, why_not_reschedule
 from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JobType, Status, custom
@@ -193,8 +193,10 @@ class _Forecaster:
         end.is_newest = False
         ran = end.ran
         occasion = Occasion(ran.work.type, ran.work.store, ran.occurrence, ran.attempt + 1)
-        decision = decide(end.member.behaviour, end.member.identity.key, occasion)
         heard = storm.start + storm.span // 2 + self._intervals[end.member.identity.fleet]
+        who = end.member.identity
+        around = Surroundings(heard, who.machine, who.fleet, who.index, who.labels)
+        decision = decide(end.member.behaviour, who.key, occasion, around)
         at = min(heard + decision.duration, self._drain)
         again = Ran(ran.work, ran.occurrence, ran.attempt + 1, at, decision.ending.result, again=False)
         self._count(end.member, again, weight)

@@ -13,6 +13,7 @@ from agent_sim.instants import SECOND
 from agent_sim.scenario.units import duration, duration_text
 
 Tree = dict[str, Any]
+"""What a scenario file holds; which values may stand where is the models' business, who check every tree made here."""
 
 _SEEDS_TRIED: Final = 8
 _FEWEST: Final = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89)

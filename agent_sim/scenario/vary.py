@@ -16,6 +16,7 @@ from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.units import duration, duration_text
 
 Tree = dict[str, Any]
+"""What a scenario file holds; which values may stand where is the models' business, who check every tree made here."""
 
 _SEEDS: Final = 2**31
 

@@ -29,7 +29,7 @@ class Mint(Protocol):
 
 
 class Store(Protocol):
-    """A database with named statements (`queries.sql`), used by one thread."""
+    """A database with named statements (`queries.sql`), used by one thread at a time."""
 
     @property
     def dirty(self) -> bool:
@@ -49,6 +49,9 @@ class Store(Protocol):
 
     def select(self, name: str, filling: Filling, parameters: Parameters) -> list[Row]:
         """Run a named SELECT with its {braces} filled; `parameters` for its question marks, in order."""
+
+    def count(self, name: str, filling: Filling, parameters: Parameters) -> int:
+        """The one number that such a SELECT gives; remembered until anything changes."""
 
     def commit(self) -> None:
         """Make every change so far permanent."""

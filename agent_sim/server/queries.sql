@@ -139,6 +139,15 @@ WHERE run.status = 2 AND run.operation_start <= :started ORDER BY run.operation_
 -- name: run_earliest
 SELECT min(operation_start) FROM run WHERE status = 2
 
+-- name: run_newest
+SELECT coalesce(max(job_history_id), 0) FROM run
+
+-- name: run_given
+SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'run'
+
+-- name: run_after
+SELECT job_history_id FROM run WHERE job_history_id >= :begin ORDER BY job_history_id LIMIT 1 OFFSET :skip
+
 -- name: run_last_start
 SELECT max(operation_start) FROM run WHERE job_id = :job_id
 

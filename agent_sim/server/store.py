@@ -1,7 +1,8 @@
 """The server's database: SQLite behind the Store protocol, and the only module that knows it is SQLite.
 
-One connection, one thread, the file held exclusively. Statements come by name from `queries.sql`. Changes pile up
-in one open transaction until `commit`; whether that is after each request or after many is the shell's business.
+One connection, one thread at a time, the file held exclusively. Statements come by name from `queries.sql`. Changes
+pile up in one open transaction until `commit`; whether that is after each request or after many is the shell's
+business.
 """
 
 import os
@@ -16,13 +17,15 @@ from typing import Final
 
 from agent_sim.errors import UsageError
 from agent_sim.query.sql import fold
-from agent_sim.server.ports import Filling, Parameters, Row, Values
+from agent_sim.server.ports import Filling, Parameters, Row, Value, Values
 
 SCHEMA_VERSION: Final = 3
 APPLICATION_ID: Final = 0x41475331  # "AGS1": tells our files from other programs'
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 
 _PATIENCE_SECONDS: Final = 1.0  # a server that is just being stopped lets go within this
+_STATEMENTS_KEPT: Final = 512  # compiled: ours, and those made for queries
+_COUNTS_KEPT: Final = 256
 _SYNCHRONOUS: Final = {"normal": "NORMAL", "full": "FULL"}
 
 
@@ -33,6 +36,8 @@ class SqliteStore:
         self._connection = connection
         self._request = _Request(connection)
         self._committed = connection.total_changes
+        self._counts: dict[tuple[Value, ...], int] = {}  # what was counted after so many changes
+        self._counted_in = (-1, 0)
 
     @classmethod
     def open(cls, path: str, durability: str = "normal") -> "SqliteStore":
@@ -40,7 +45,13 @@ class SqliteStore:
         _check_library()
         _reserve(path)
         with _explained(path):
-            connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+            connection = sqlite3.connect(
+                path,
+                timeout=_PATIENCE_SECONDS,
+                isolation_level=None,
+                cached_statements=_STATEMENTS_KEPT,
+                check_same_thread=False,  # one thread at a time is the shell's promise
+            )
             try:
                 _prepare(connection, path, durability)
             except BaseException:
@@ -82,6 +93,17 @@ class SqliteStore:
         """Run a named SELECT with its {braces} filled; `parameters` for its question marks, in order."""
         return self._connection.execute(_statements()[name].sql.format_map(filling), parameters).fetchall()
 
+    def count(self, name: str, filling: Filling, parameters: Parameters) -> int:
+        """The one number that such a SELECT gives; remembered until anything changes."""
+        state = self._connection.total_changes, self._request.undone
+        if state != self._counted_in or len(self._counts) > _COUNTS_KEPT:
+            self._counts, self._counted_in = {}, state
+        key = (name, *filling.values(), *parameters)
+        if key not in self._counts:
+            [(number,)] = self.select(name, filling, parameters)
+            self._counts[key] = int(number)
+        return self._counts[key]
+
     def commit(self) -> None:
         """Make every change so far permanent."""
         if self._connection.in_transaction:
@@ -104,6 +126,7 @@ class _Request:
         self._connection = connection
         self._depth = 0
         self._begun = False
+        self.undone = 0  # how often changes were
 
     def __enter__(self) -> None:
         self._depth += 1
@@ -123,6 +146,7 @@ class _Request:
         if self._begun and (kind is not None or self._depth == 0):
             if kind is not None:
                 self._connection.execute("ROLLBACK TO request")
+                self.undone += 1
             self._connection.execute("RELEASE request")
             self._begun = False
 

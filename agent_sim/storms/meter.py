@@ -47,6 +47,7 @@ class Meter:
         self.planned = self.started = self.dropped = self.late_starts = self.completed = self.ids = 0
         self.response, self.service, self.lateness = Histogram(), Histogram(), Histogram()
         self.errors: Counter[ErrorKind] = Counter()
+        self.faults: Counter[str] = Counter()  # requests that declared faults met, by fault
         self.series: list[SeriesEntry] = []
         self._second = _Second()
         self._queue: deque[Instant] = deque()

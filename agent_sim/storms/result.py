@@ -2,7 +2,7 @@
 
 The shape is shared with `results`, which reads it as JSON; nothing here renders. Rates are per second, spans in
 seconds, latencies in microseconds. `completed` counts requests that a status came back for; late answers count
-for the storm that sent them.
+for the storm that sent them. `faults` counts the requests that each declared fault met.
 """
 
 from collections.abc import Mapping
@@ -98,6 +98,7 @@ class StormResult(TypedDict):
     service: HistogramJson
     lateness: HistogramJson
     errors: dict[str, int]
+    faults: dict[str, int]
     ledger: LedgerJson
     reconciliation: ReconciliationJson
     generator: GeneratorJson
@@ -149,6 +150,7 @@ def storm_result(
         service=meter.service.to_json(),
         lateness=meter.lateness.to_json(),
         errors={kind.value: meter.errors[kind] for kind in ErrorKind if meter.errors[kind]},
+        faults=dict(sorted(meter.faults.items())),
         ledger=LedgerJson(sent=totals.sent, accepted=totals.accepted, refused=totals.refused, unknown=totals.unknown),
         reconciliation=_reconciliation(compared),
         generator=GeneratorJson(

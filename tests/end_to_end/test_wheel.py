@@ -33,6 +33,8 @@ def test_the_wheel_holds_one_package_with_all_that_it_needs(wheel):
     assert {name.split("/")[0] for name in names} == {"agent_sim", "agent_sim-0.1.0.dist-info"}
     for needed in (
         "agent_sim/scenarios/demo.yaml",
+        "agent_sim/scenarios/thirteen-paths.yaml",
+        "agent_sim/cli/starter.yaml",
         "agent_sim/loadtests/storm.py",
         "agent_sim/loadtests/locust.conf",
         "agent_sim/server/schema.sql",

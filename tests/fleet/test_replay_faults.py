@@ -218,3 +218,68 @@ def test_answers_that_are_not_the_servers_lose_no_job(tmp_path, monkeypatch, do)
     assert bool([t for t, _, _ in seen if 180.0 <= t < 240.0]) is arrives
     assert played.of(journal.FaultOver)[0].requests > 20
     assert played.answers == {"no_lost_jobs": "kept", "at_most_once": "kept"}
+
+
+def test_a_wrong_clock_runs_a_daily_job_at_the_wrong_time(tmp_path):
+    daily = TWO.replace("every: 30s, until: 8m", 'schedule: {daily: "00:08"}')
+    fault = "faults:\n  - {name: trouble, at: 1m, for: 6m, select: {fleets: [far]}, do: {clock: {offset: 5m}}}\nchecks:"
+    played = play(tmp_path, daily.replace("checks:", fault))
+
+    times = {line.fleet: round(line.t) for line in played.of(journal.JobConfigured)}
+    assert times == {"near": 480, "far": 180}
+    [over] = played.of(journal.FaultOver)
+    assert (over.requests, len(over.agents)) == (0, 8)
+
+
+def test_what_agents_suffer_may_begin_with_the_run(tmp_path):
+    daily = TWO.replace("every: 30s, until: 8m", 'schedule: {daily: "00:08"}')
+    fault = "faults:\n  - {name: trouble, at: 0s, select: {fleets: [far]}, do: {clock: {offset: -1m}}}\nchecks:"
+    played = play(tmp_path, daily.replace("checks:", fault))
+
+    times = {line.fleet: round(line.t) for line in played.of(journal.JobConfigured)}
+    assert times == {"near": 480, "far": 540}
+    assert [(line.t, line.agents) for line in played.of(journal.FaultArmed)] == [(0.0, 8)]
+
+
+STORM = """
+version: 1
+name: storm
+seed: 7
+stop: {after: 6m, drain: 2m}
+server: {retries: 0}
+fleets: [{name: lab, count: 30, capabilities: [PEM], heartbeat: {every: 10s}}]
+behaviours: [{name: default, jobs: [{type: Management, outcomes: [{result: failure, weight: 100%}]}]}]
+schedules: [{name: renewals, type: Management, at: 30s}]
+storms: [{name: again, at: 3m, op: reschedule, target: {batch: 1}, load: {rate: 2/s}, for: 20s}]
+faults: [{name: trouble, at: 2m, for: 3m, on: reschedule, FAULT}]
+checks:
+  invariants: {no_lost_jobs: true, at_most_once: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "acted"),
+    [
+        ("probability: 50%, do: {status: 503}", "http_5xx", False),
+        ("probability: 50%, do: {drop: response}", "read_timeout", True),
+        ("probability: 50%, do: {refuse: true}", "connect_refused", False),
+        ("probability: 50%, do: {garbage: 20B}", "wrong_2xx", True),
+    ],
+)
+def test_a_storm_meets_its_faults_and_does_not_stop_for_them(tmp_path, fault, error, acted):
+    played = play(tmp_path, STORM.replace("FAULT", fault))
+
+    result = played.summary.storms[0].result
+    met = result.faults["trouble"]
+    assert 5 <= met <= 25
+    assert (result.errors, result.stopped) == ({error: met}, None)
+    assert result.reconciliation.broken == 0
+    again = sum(line.attempt == 2 for line in played.of(journal.JobCompleted))
+    assert again == (30 if acted else 30 - met)
+
+
+def test_a_slow_way_shows_in_a_storms_latency(tmp_path):
+    played = play(tmp_path, STORM.replace("FAULT", "do: {latency: 2s}"))
+
+    result = played.summary.storms[0].result
+    assert result.response.max_us == result.response.min_us == 2_001_000

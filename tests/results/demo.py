@@ -160,6 +160,7 @@ def _storm(draw: Key, name: str, operation: str, at: float, length: float, satur
         "service": response.to_json(),
         "lateness": _spread(draw, requests, 0.3).to_json(),
         "errors": {"http_4xx_contract": 2} if refused else {},
+        "faults": {},
         "ledger": {"sent": sent, "accepted": sent - refused, "refused": refused, "unknown": 0},
         "reconciliation": {
             "checked": sent,

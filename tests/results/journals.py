@@ -176,6 +176,7 @@ def storm_result(**changes: Any) -> dict[str, Any]:
         "service": dict(latencies(19, 24, 39, times=100).to_json()),
         "lateness": dict(latencies(0.2, times=300).to_json()),
         "errors": {},
+        "faults": {},
         "ledger": {"sent": 15_000, "accepted": 15_000, "refused": 0, "unknown": 0},
         "reconciliation": {
             "checked": 15_000,

@@ -138,6 +138,13 @@ def test_work_is_posted_as_often_as_it_ran():
     assert schedules[1]["at"] == "0s"
 
 
+def test_a_short_history_is_not_stretched():
+    runs = [record(n, operation_start=n * SECOND, operation_end=(n + 1) * SECOND) for n in range(20)]
+
+    assert fitted(runs)["stop"]["after"] == "20s"
+    assert fitted(runs[:1])["stop"]["after"] == "1m"  # one run tells no rate
+
+
 def test_what_the_server_repeats_keeps_its_schedule_if_that_explains_the_runs():
     hourly = [
         record(n, f"m{n % 5}", "PEMInventory", store_path="/s", job_id=f"j{n % 5}", schedule=Interval(60))

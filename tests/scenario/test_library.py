@@ -66,11 +66,11 @@ def rate(run: Played) -> float:
 def test_there_are_at_least_twelve_besides_the_first_two():
     names = {path.stem for path in ALL}
 
-    assert len(names) >= 12
+    assert len(names) >= 14
     assert {
         *("steady-fleet", "morning-herd", "outage-and-return", "reschedule-storm", "acknowledge-storm", "logs-sweep"),
-        *("flapping-site", "slow-server", "lost-acknowledgements", "rolling-restart"),
-        *("certificate-renewal-day",),
+        *("flapping-site", "slow-server", "lost-acknowledgements", "poison-job", "rolling-restart"),
+        *("certificate-renewal-day", "cause-cured", "thirteen-paths"),
     } <= names
 
 

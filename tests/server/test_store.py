@@ -4,6 +4,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,31 @@ def test_a_change_that_raises_is_undone_and_earlier_ones_stay():
 
     store.commit()
     assert names(store) == ["Rotate"]
+
+
+def test_a_count_is_remembered_until_something_changes_or_is_undone():
+    store = SqliteStore.open(":memory:")
+
+    def count() -> int:
+        return store.count("job_type_count", {"where": "job_type_name <> ?"}, ("x",))
+
+    def add(name: str) -> None:
+        columns = {"id": name, "job_type_name": name, "description": None, "job_type_fields": "[]"}
+        store.run("job_type_add", columns)
+
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)
+    counts = [count(), count()]
+    assert len(asked) == 1
+    add("a")
+    counts.append(count())
+    with suppress(ZeroDivisionError), store.change():
+        add("b")
+        counts.append(count())
+        _ = 1 / 0
+    counts.append(count())
+
+    assert counts == [0, 0, 1, 2, 1]
 
 
 def test_a_change_inside_a_change_is_undone_alone_if_its_error_is_handled():

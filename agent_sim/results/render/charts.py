@@ -23,12 +23,13 @@ _Values = Sequence[float | None]
 
 
 def chart_data(summary: Summary) -> dict[str, Json]:
-    """`x` (the middles of buckets), `width`, `phases` and `storms` as stretches, and `panels` of series."""
+    """`x` (the middles of buckets), `width`, `phases`, `faults` and `storms` as stretches, and `panels` of series."""
     length = _length(summary)
     return {
         "width": summary.timeline.width,
         "x": [(place + 0.5) * summary.timeline.width for place in range(length)],
         "phases": [_stretch(phase.name, phase.start, phase.end) for phase in summary.phases],
+        "faults": [_stretch(fault.name, *stretch) for fault in summary.faults for stretch in fault.stretches],
         "storms": [_stretch(storm.name, storm.at, storm_end(storm)) for storm in summary.storms],
         "panels": [panel for panel in _panels(summary, length) if panel["series"]],
     }

@@ -8,7 +8,7 @@ content security policy lets no script run but the two whose hashes it names.
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -20,10 +20,11 @@ from markupsafe import Markup
 from agent_sim.histogram import Histogram
 from agent_sim.protocol.enums import Result
 from agent_sim.results import wording
+from agent_sim.results.figures import Fault
 from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.plain import Json
 from agent_sim.results.render.charts import axis_seconds, chart_data, storm_end
-from agent_sim.results.render.rows import COLUMNS, percentile, rows, storm_name
+from agent_sim.results.render.rows import COLUMNS, fault_words, percentile, rows, storm_name
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Verdict, overall
 
@@ -75,6 +76,7 @@ def render_html(
         command=command,
         chart=chart,
         phases=_strip(summary, ((phase.name, phase.start, phase.end) for phase in summary.phases)),
+        faults=[(_met(fault), _strip(summary, _stretches(fault))) for fault in summary.faults],
         storms=_strip(summary, ((storm.name, storm.at, storm_end(storm)) for storm in summary.storms)),
         chart_json=safe_json(chart),
         policy=_policy(),
@@ -167,6 +169,14 @@ def _strip(summary: Summary, stretches: Iterable[tuple[str, float, float]]) -> t
         _Stretch(name, f"left: {100 * start / axis:.3f}%; width: {100 * max(end - start, 0) / axis:.3f}%")
         for name, start, end in stretches
     )
+
+
+def _stretches(fault: Fault) -> Iterator[tuple[str, float, float]]:
+    return ((fault.name, start, end) for start, end in fault.stretches)
+
+
+def _met(fault: Fault) -> str:
+    return f"fault {wording.visible(fault.name)}: {fault_words(fault)}"
 
 
 # --- the template and its assets --------------------------------------------------------------

@@ -38,6 +38,7 @@ def render_json(
         "jobs": _plain(summary.jobs),
         "whole": _window(summary.whole),
         "phases": [_window(phase) for phase in summary.phases],
+        "faults": _plain(summary.faults),
         "storms": _plain(summary.storms),
         "messages": _plain(summary.messages),
         "slowest": _plain(summary.slowest),

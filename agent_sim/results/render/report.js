@@ -26,7 +26,7 @@
   const colour = (series, panel) => series.colour ? token(series.colour)
     : token("series-" + (names.indexOf(panel.kind === "band" ? panel.title : series.label) % 9 + 1));
 
-  // Behind the data: every other phase shaded, storms tinted and framed.
+  // Behind the data: every other phase shaded, storms tinted and framed, faults as bars at the top.
   const backdrop = (u) => {
     const { left: x0, top, width, height } = u.bbox, ctx = u.ctx;
     const at = (s) => Math.min(Math.max(u.valToPos(s, "x", true), x0), x0 + width);
@@ -48,6 +48,9 @@
         ctx.stroke();
       }
     }
+    ctx.fillStyle = token("fault-edge");
+    for (const fault of data.faults)
+      ctx.fillRect(at(fault.start), top, Math.max(at(fault.end) - at(fault.start), 2), 3 * devicePixelRatio);
     ctx.restore();
   };
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from agent_sim.histogram import Histogram
 from agent_sim.results import wording
-from agent_sim.results.figures import OperationTraffic, Storm
+from agent_sim.results.figures import Fault, OperationTraffic, Storm
 from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.metrics import felt
 from agent_sim.results.summary import Summary
@@ -128,3 +128,9 @@ def _runs(summary: Summary) -> str:
         outcomes[result.name.lower()] = outcomes.get(result.name.lower(), 0) + count
     parts = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
     return wording.counted(sum(outcomes.values()), "run") + (f" ({parts})" if parts else "")
+
+
+def fault_words(fault: Fault) -> str:
+    """What a declared fault came to, in a few words."""
+    met = f"armed {wording.counted(fault.windows, 'time')}, met {wording.counted(fault.requests, 'request')}"
+    return f"{met} of {wording.counted(fault.agents, 'agent')}" if fault.agents else met

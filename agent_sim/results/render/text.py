@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_sim.results import wording
-from agent_sim.results.render.rows import COLUMNS, NOTHING, Row, headline, rows
+from agent_sim.results.render.rows import COLUMNS, NOTHING, Row, fault_words, headline, rows
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Answer, Overall, Verdict, overall
 
@@ -35,11 +35,13 @@ _WARNING: Final = ("warning", "yellow")
 def render_text(summary: Summary, verdicts: Sequence[Verdict]) -> RenderableType:
     """Headline, table of figures, a line per verdict, and last `verdict: PASS`, `FAIL` or `INCONCLUSIVE`."""
     found = overall(verdicts)
+    faults: list[RenderableType] = [_faults(summary), Text("")] if summary.faults else []
     return Group(
         Text(headline(summary), style="bold"),
         Text(""),
         _Figures(rows(summary)),
         Text(""),
+        *faults,
         _answers(verdicts) if verdicts else Text("no check was asked for", style="dim"),
         Text.assemble("verdict: ", (found, _OVERALL[found])),
     )
@@ -71,6 +73,13 @@ def _table(lines: Sequence[Row], is_narrow: bool) -> Table:
 def _cell(text: str) -> Text:
     lines = "\n".join(map(wording.visible, text.split("\n")))
     return Text(lines, style="dim" if text.startswith(("n/a", NOTHING)) else "")
+
+
+def _faults(summary: Summary) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    for fault in summary.faults:
+        table.add_row(Text("fault"), Text(f"{wording.visible(fault.name)} · {fault_words(fault)}"))
+    return table
 
 
 def _answers(verdicts: Sequence[Verdict]) -> Table:

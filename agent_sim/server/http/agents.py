@@ -19,7 +19,7 @@ from agent_sim.server.http.refusals import NO_AGENT, Reason, Refused, wrong_meth
 LARGEST_BODY: Final = 16 * 1024 * 1024
 """Bytes; inventories and logs come in one piece (agent-protocol 8.1.11 asks for several MB, 4.1 for 10)."""
 
-_FIXED: Final = {REGISTER.lower(): REGISTER, HEARTBEAT.lower(): HEARTBEAT}
+FIXED: Final = {REGISTER.lower(): REGISTER, HEARTBEAT.lower(): HEARTBEAT}
 _JSON: Final = {"Content-Type": "application/json"}
 
 _logger = logging.getLogger(__name__)
@@ -39,9 +39,9 @@ class AgentsSide:
         if not caller.may(AGENT_SESSION):
             raise Refused(NO_AGENT)
         body = await read_body(request, LARGEST_BODY)
-        message = read_agent_request(_FIXED.get(path.lower(), path), body)
+        message = read_agent_request(FIXED.get(path.lower(), path), body)
         reply = await self._desk.ask(message, caller)
-        _log(message, reply)
+        log(message, reply)
         return _response(reply)
 
     def refuse(self, reason: Reason) -> web.Response:
@@ -55,7 +55,8 @@ def _response(reply: AgentReply) -> web.Response:
     return web.Response(status=reply.status, body=agent_body(reply.body), headers=_JSON)
 
 
-def _log(message: AgentRequest, reply: AgentReply) -> None:
+def log(message: AgentRequest, reply: AgentReply) -> None:
+    """One line for each message; heartbeats only for who debugs."""
     level = logging.DEBUG if isinstance(message.body, Heartbeat) else logging.INFO
     if _logger.isEnabledFor(level):
         facts = {"endpoint": message.endpoint, "status": reply.status}

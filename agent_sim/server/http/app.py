@@ -43,6 +43,8 @@ SWEEP_AT_LEAST_EVERY: Final = 1.0
 
 SWEEP_AT_MOST_EVERY: Final = 0.01
 
+DESK: Final = web.AppKey("desk", Desk)
+
 _logger = logging.getLogger(__name__)
 _connections_logger = logging.getLogger(f"{__name__}.connections")
 
@@ -141,7 +143,7 @@ def make_app(
         raise UsageError("the settings api_bases and agents_bases must each name one path at least")
     browsers = browsers or Browsers(clock)
     desk = Desk(core, accounts, settings, clock, Committer(store), bearers, browsers)
-    live = Live(overview := Overview(store, settings, clock), clock, extras(controls))
+    live = Live(overview := Overview(store, settings, clock), clock, desk.turn, extras(controls))
     base = f"/{settings.api_bases[0].strip('/')}"
     pages = Pages(desk, browsers, live, overview, clock, base, PRODUCT_VERSION, controls)
     sides = _sides(desk, oauth, WebSide(pages))
@@ -162,6 +164,7 @@ def make_app(
             return side.refuse(reason)
 
     app = web.Application(handler_args=_CONNECTIONS)
+    app[DESK] = desk
     app.router.add_route("*", "/{path:.*}", handle)
     app.cleanup_ctx.append(lambda _: _sweeping(desk))
     app.on_shutdown.append(lambda _: live.close())
@@ -207,20 +210,20 @@ async def _sweeping(desk: Desk) -> AsyncIterator[None]:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    desk.committer.flush()
+    await desk.close()
 
 
 async def _sweep_forever(desk: Desk) -> None:
     pause = 0.0
     while True:
         await asyncio.sleep(pause)
-        pause = _sweep(desk)
+        pause = await _sweep(desk)
 
 
-def _sweep(desk: Desk) -> float:
+async def _sweep(desk: Desk) -> float:
     """Sweep once; returns the seconds until the next time."""
     try:
-        wanted = desk.sweep()
+        wanted = await desk.sweep()
     except Exception:  # a bug here must not end the sweep for ever
         _logger.exception("sweep failed")
         return SWEEP_AT_LEAST_EVERY

@@ -4,6 +4,7 @@ What operations do is the core's business; how replies are spelled, `http.render
 Source: command-api 0, 1.2 to 1.4.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from agent_sim.protocol.codec import read_operation
-from agent_sim.protocol.command import CommandReply
+from agent_sim.protocol.command import Acknowledge, CommandReply, Operation, Page, Reschedule, Unschedule
 from agent_sim.protocol.endpoints import WITH_BODY, Endpoint
 from agent_sim.protocol.forms import form_as_json
 from agent_sim.server.http.desk import Desk, read_body
@@ -32,6 +33,12 @@ from agent_sim.server.http.rendering import body_of, error_body
 
 LARGEST_BODY: Final = 2 * 1024 * 1024
 """Bytes; 10,000 GUIDs are 400 kB."""
+
+SMALL_BODY: Final = 8 * 1024
+"""Bytes; what is larger is read and handled off the loop."""
+
+SMALL_PAGE: Final = 200
+"""Records; a longer page, or one that must be searched for, is handled off the loop as well."""
 
 PRODUCT_VERSION: Final = "25.4.1+agent-sim"
 
@@ -103,10 +110,16 @@ class CommandSide:
         row, fields = self._routes.find(request.method, path)
         self._check_headers(request)
         body = await self._body(request, row)
-        operation = read_operation(row, fields, tuple(request.query.items()), body)
-        reply = await self._desk.ask(operation, caller)
+        query = tuple(request.query.items())
+        if len(body) <= SMALL_BODY:
+            operation = read_operation(row, fields, query, body)
+            long = may_take_long(operation)
+        else:
+            operation = await asyncio.to_thread(read_operation, row, fields, query, body)
+            long = True
+        reply = await (self._desk.ask_at_length if long else self._desk.ask)(operation, caller)
         _log(row, caller.name, reply)
-        return self._response(reply)
+        return await asyncio.to_thread(self._response, reply) if long else self._response(reply)
 
     def refuse(self, reason: Reason) -> web.Response:
         """No, with its reason as JSON."""
@@ -140,6 +153,14 @@ class CommandSide:
         if body is None:
             del headers["Content-Type"]
         return web.Response(status=reply.status, body=body, headers=headers)
+
+
+def may_take_long(operation: Operation) -> bool:
+    """True for a storm by query, and for a page that is long or must be searched for: they may look at all there is."""
+    if isinstance(operation, Reschedule | Acknowledge | Unschedule):
+        return bool(operation.query)
+    page = getattr(operation, "page", None)
+    return isinstance(page, Page) and bool(page.limit > SMALL_PAGE or page.query or page.sort_field)
 
 
 def _headers(total: int | None) -> dict[str, str]:

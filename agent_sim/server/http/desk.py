@@ -1,10 +1,14 @@
 """What every side of the HTTP shell does with a request: who asks, what it says, what the core replies, the commit.
 
-Neither side's paths, headers or JSON are known here.
+The loop's thread is the writer and handles requests one by one. A request that takes long, such as a storm at ten
+thousand ids, is handled and committed in a thread of its own; until it is done all others wait, except heartbeats,
+which need no database: SQLite lets the interpreter go while it works. Neither side's paths, headers or JSON are known
+here.
 """
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, Protocol, overload
 
@@ -12,7 +16,7 @@ from aiohttp import web
 
 from agent_sim.credentials import Credentials
 from agent_sim.instants import Instant
-from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.protocol.agent import AgentReply, AgentRequest, Heartbeat
 from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.server.auth import Accounts, Verdict, basic
 from agent_sim.server.callers import Caller
@@ -64,6 +68,8 @@ class Desk:
     bearers: Bearers | None = None
     browsers: Browsers | None = None
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by whoever has the store while others may run
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="at length"))
 
     async def person(self, request: web.Request) -> Caller:
         """Who sent this to the management API: as `caller`, or signed in with a browser. Raises Refused."""
@@ -97,7 +103,8 @@ class Desk:
         if shown is None:
             return await self.caller(request)
         account = await self.caller(request) if "Authorization" in request.headers else None
-        caller = self.core.with_certificate(shown, account, self.clock())
+        async with self.turn:
+            caller = self.core.with_certificate(shown, account, self.clock())
         if caller is None:
             raise Refused(UNKNOWN_CERTIFICATE)
         return caller
@@ -132,15 +139,45 @@ class Desk:
     async def ask(self, question: Operation, caller: Caller) -> CommandReply: ...
     async def ask(self, question: AgentRequest | Operation, caller: Caller) -> AgentReply | CommandReply:
         """The core's reply, once everything that it tells is committed."""
-        reply = self.core.handle(question, caller, self.clock())
+        if isinstance(question, AgentRequest) and isinstance(question.body, Heartbeat):
+            return self.beat(question, caller)
+        async with self.turn:
+            reply = self.core.handle(question, caller, self.clock())
         await self.committer.settled()
         return reply
 
-    def sweep(self) -> Instant:
+    def beat(self, question: AgentRequest, caller: Caller) -> AgentReply:
+        """The reply to a heartbeat: it changes nothing, and never waits."""
+        return self.core.handle(question, caller, self.clock())
+
+    async def ask_at_length(self, question: Operation, caller: Caller) -> CommandReply:
+        """The same for what takes long, while heartbeats go on."""
+        # Once begun it must end, also if nobody waits for the answer any more: the core is not free before that.
+        return await asyncio.shield(asyncio.create_task(self._handled_apart(question, caller), name="at length"))
+
+    async def _handled_apart(self, question: Operation, caller: Caller) -> CommandReply:
+        async with self.turn:
+            self.committer.flush()  # what others wait for must not wait for this
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, self._handle_and_commit, question, caller)
+
+    def _handle_and_commit(self, question: Operation, caller: Caller) -> CommandReply:
+        reply = self.core.handle(question, caller, self.clock())
+        self.committer.commit()
+        return reply
+
+    async def sweep(self) -> Instant:
         """Let the core do what is due, and commit that; returns when it wants to be called again."""
-        wanted = self.core.sweep(self.clock())
-        self.committer.flush()
+        async with self.turn:
+            wanted = self.core.sweep(self.clock())
+            self.committer.flush()
         return wanted
+
+    async def close(self) -> None:
+        """Wait for what takes long, and commit what is open."""
+        async with self.turn:
+            self.committer.flush()
+        self._thread.shutdown()
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:

@@ -105,7 +105,8 @@ class OigSide:
             raise Refused(REQUESTED_BY_MISSING)
         body = await self._body(request, row)
         operation = read_operation(row, fields, _query(request.query.items()), body)
-        reply = self._core.handle(operation, caller, self._desk.clock())
+        async with self._desk.turn:
+            reply = self._core.handle(operation, caller, self._desk.clock())
         self._moved.set()
         await self._desk.committer.settled()
         _log(row, caller.name, reply)
@@ -141,7 +142,8 @@ class OigSide:
     async def _wake_forever(self) -> None:
         while True:
             self._moved.clear()
-            pause = self._wake()
+            async with self._desk.turn:
+                pause = self._wake()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), min(max(pause, 0.0), LONGEST_SLEEP))
 

@@ -38,6 +38,8 @@ class _Item(Protocol):
     @property
     def label(self) -> str: ...
     @property
+    def category(self) -> Category: ...
+    @property
     def store_id(self) -> str | None: ...
     @property
     def container_id(self) -> int | None: ...
@@ -124,7 +126,7 @@ class BulkOperations:
         chosen = self._choose_runs(wanted.job_audit_ids, wanted.query, _RESCHEDULABLE, caller, now)
         rules: _Rules[_Run] = _Rules(
             "rescheduled",
-            lambda run: may_do(caller, Deed.RESCHEDULE, run.category, run.container_id),
+            _judge(caller, Deed.RESCHEDULE),
             lambda run: run.why_lost or why_not_reschedule(run.category, run.schedule, run.result, run.status),
             lambda runs: self._requeue(runs, now),
         )
@@ -135,7 +137,7 @@ class BulkOperations:
         chosen = self._choose_runs(wanted.job_audit_ids, wanted.query, _ACKNOWLEDGEABLE, caller, now)
         rules: _Rules[_Run] = _Rules(
             "acknowledged",
-            lambda run: may_do(caller, Deed.ACKNOWLEDGE, run.category, run.container_id),
+            _judge(caller, Deed.ACKNOWLEDGE),
             lambda run: None if self._is_done(run) else why_not_acknowledge(run.result, run.status),
             lambda runs: self._acknowledge([run.audit_id for run in runs if not self._is_done(run)], now),
         )
@@ -146,7 +148,7 @@ class BulkOperations:
         chosen = self._choose_jobs(wanted, caller, now)
         rules: _Rules[_Job] = _Rules(
             "unscheduled",
-            lambda job: may_do(caller, Deed.UNSCHEDULE, job.category, job.container_id),
+            _judge(caller, Deed.UNSCHEDULE),
             lambda job: why_not_unschedule(job.category),
             lambda jobs: self._unschedule(jobs, now),
         )
@@ -239,6 +241,19 @@ class BulkOperations:
         for job in jobs:
             advance_job(job.state, JobEvent.UNSCHEDULED)
         self._work.unschedule([job.job_id for job in jobs], now)
+
+
+def _judge(caller: Caller, deed: Deed) -> Callable[[_Item], bool]:
+    """Who may do `deed` to an item; ten thousand items are of few kinds, in few containers."""
+    known: dict[tuple[Category, int | None], bool] = {}
+
+    def may(item: _Item) -> bool:
+        kind = item.category, item.container_id
+        if kind not in known:
+            known[kind] = may_do(caller, deed, *kind)
+        return known[kind]
+
+    return may
 
 
 def _sorted_out(items: Iterable[_T], why_not: Callable[[_T], str | None]) -> tuple[list[_T], list[str]]:

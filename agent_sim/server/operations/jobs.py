@@ -23,6 +23,7 @@ from agent_sim.server.work import Work
 from agent_sim.settings import ServerSettings
 
 _MOST_TRANSITIONS: Final = 50_000
+_BY_ID: Final = ("", "jobhistoryid")  # the orders of history in which a page's first audit id tells where it is
 
 
 class JobOperations:
@@ -35,8 +36,23 @@ class JobOperations:
 
     def history(self, wanted: command.ListJobHistory, caller: Caller, now: Instant) -> CommandReply:
         """Runs, in process or ended (command-api 4.1)."""
-        found = find(self._store, JOB_HISTORY, wanted.page, self._settings.max_return_limit, caller, now)
+        page = wanted.page
+        if not page.query.strip() and page.sort_field.strip().lower() in _BY_ID:
+            found: Found | CommandReply = self._history_by_id(page)
+        else:
+            found = find(self._store, JOB_HISTORY, page, self._settings.max_return_limit, caller, now)
         return CommandReply(200, tuple(map(_run, found.rows)), found.total) if isinstance(found, Found) else found
+
+    def _history_by_id(self, page: command.Page) -> Found:
+        """A page of all there is: found by its first audit id, so that the last page costs what the first does."""
+        limit = min(page.limit, self._settings.max_return_limit)
+        offset, total = page.skip + (page.number - 1) * limit, self._work.runs.total()
+        if offset >= total:
+            return Found([], total)
+        first = self._work.runs.at(total - 1 - offset if page.descending else offset)
+        way = ("<=", "DESC") if page.descending else (">=", "ASC")
+        filling = {"where": f"job_history_id {way[0]} ?", "order": f"job_history_id {way[1]}"}
+        return Found(self._store.select("history_page", filling, (first, limit, 0)), total)
 
     def scheduled(self, wanted: command.ListScheduledJobs, caller: Caller, now: Instant) -> CommandReply:
         """Jobs that wait or recur (command-api 4.2)."""

@@ -88,8 +88,7 @@ def find(
     filling = {"where": f"{within.where} AND {readable} AND {where.where}", "order": order}
     params = (*within.params, *where.params)
     rows = store.select(f"{listing.statement}_page", filling, (*params, limit, offset))
-    [(total,)] = store.select(f"{listing.statement}_count", filling, params)
-    return Found(rows, int(total))
+    return Found(rows, store.count(f"{listing.statement}_count", filling, params))
 
 
 def _order(listing: Listing, page: Page) -> str | None:

@@ -11,6 +11,7 @@ from agent_sim.protocol.command import Transition
 from agent_sim.protocol.enums import Category, JobType, Result, Status, category_by_suffix
 from agent_sim.server.ports import Row, Store, Values
 from agent_sim.server.tables.columns import array, document, job_type, named_texts, schedule, schedule_columns
+from agent_sim.server.tables.positions import Positions
 from agent_sim.states import JobState
 
 
@@ -78,6 +79,38 @@ class Runs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._positions = Positions()
+        self._counted: tuple[int, int] | None = None  # how many there were, and the last audit id given
+
+    # --- how many, and where ------------------------------------------------------------------
+
+    def total(self) -> int:
+        """How many there are. Counted once: since then each new one took the next audit id, or somebody expired."""
+        [(given,)] = self._store.rows("run_given", {})
+        if self._counted is None:
+            [(count,)] = self._store.select("history_count", {"where": "TRUE"}, ())
+            self._counted = int(count), int(given)
+        count, then = self._counted
+        return count + int(given) - then
+
+    def _newest(self) -> int:
+        [(newest,)] = self._store.rows("run_newest", {})
+        return int(newest)
+
+    def at(self, place: int) -> int:
+        """The audit id of the run at this place, counted from 0, in the order of audit ids; there must be one."""
+        if self._positions.is_empty:
+            self._positions.know(0, self._after(0, 0))
+        begin, skip = self._positions.find(place, self.total() - 1, self._newest())
+        if not skip:
+            return begin
+        audit_id = self._after(begin, skip)
+        self._positions.know(place, audit_id)
+        return audit_id
+
+    def _after(self, begin: int, skip: int) -> int:
+        [(audit_id,)] = self._store.rows("run_after", {"begin": begin, "skip": skip})
+        return int(audit_id)
 
     def last_start(self, job_id: str) -> Instant | None:
         """When this job's newest run began."""
@@ -134,7 +167,10 @@ class Runs:
         """Forget runs that ended before this, with what they returned; returns how many."""
         self._store.run("run_data_expire", {"before": before})
         self._store.run("run_locations_expire", {"before": before})
-        return self._store.run("runs_expire", {"before": before})
+        forgotten = self._store.run("runs_expire", {"before": before})
+        if forgotten:
+            self._positions, self._counted = Positions(), None
+        return forgotten
 
     def exists(self, audit_id: int) -> bool:
         return bool(self._store.rows("run_known", {"job_history_id": audit_id}))

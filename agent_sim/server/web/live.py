@@ -32,12 +32,19 @@ class _Watcher:
 
 
 class Live:
-    """Shares one look among all who watch. `extras` gives what else belongs into a message."""
+    """Shares one look among all who watch. `extras` gives what else belongs into a message.
+
+    `turn` is held while the database is looked at.
+    """
 
     def __init__(
-        self, overview: Overview, clock: Callable[[], Instant], extras: Callable[[], dict[str, Any]] = dict
+        self,
+        overview: Overview,
+        clock: Callable[[], Instant],
+        turn: asyncio.Lock,
+        extras: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        self._overview, self._clock, self._extras = overview, clock, extras
+        self._overview, self._clock, self._turn, self._extras = overview, clock, turn, extras
         self._watchers: list[_Watcher] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -47,9 +54,10 @@ class Live:
         """True if nobody more may watch."""
         return len(self._watchers) >= MOST_WATCHERS
 
-    def picture(self) -> dict[str, Any]:
+    async def picture(self) -> dict[str, Any]:
         """Everything, now."""
-        return self._overview.whole(self._clock()) | self._extras()
+        async with self._turn:
+            return self._overview.whole(self._clock()) | self._extras()
 
     async def messages(self) -> AsyncIterator[str]:
         """Messages as server-sent events, for as long as somebody listens."""
@@ -78,7 +86,8 @@ class Live:
     async def _look_on(self) -> None:
         while self._watchers:
             try:
-                self._tell()
+                async with self._turn:
+                    self._tell()
             except Exception:  # the page must not end for ever because of one look
                 _logger.exception("the overview failed")
             await asyncio.sleep(EVERY)

@@ -167,7 +167,7 @@ class WebSide:
             product_version=self._pages.product_version,
             controls=self._pages.controls is not None,
             fields=completions(),
-            picture=self._pages.live.picture() if may_read else None,
+            picture=await self._pages.live.picture() if may_read else None,
         )
 
     async def _session(self, request: web.Request) -> web.StreamResponse:
@@ -179,7 +179,8 @@ class WebSide:
         name = request.query.get("range", "")
         if name not in RANGES:
             raise Refused(NOT_FOUND)
-        return _json(self._pages.overview.timeline(name, self._pages.clock()))
+        async with self._pages.desk.turn:
+            return _json(self._pages.overview.timeline(name, self._pages.clock()))
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         self._reader(request)

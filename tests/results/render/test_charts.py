@@ -1,6 +1,7 @@
 from typing import Any
 
 from agent_sim.protocol.enums import Result
+from agent_sim.results.journal import FaultArmed, FaultOver
 from agent_sim.results.render.charts import axis_seconds, chart_data
 from agent_sim.results.summary import summarise
 from agent_sim.results.timeline import LIMIT
@@ -24,6 +25,14 @@ def test_phases_and_storms_are_stretches_of_it():
 
     assert made["phases"] == [{"name": "ramp", "start": 0.0, "end": 20.0}]
     assert made["storms"] == [{"name": "again", "start": 30.0, "end": 45.0}]
+
+
+def test_faults_are_stretches_of_it():
+    lines = (FaultArmed(10.0, "slow", 0, 20.0, 3), FaultOver(20.0, "slow", 0, 10.0, 7, ("agent-1",)))
+
+    made: Any = chart_data(summarise([started(), *lines, ended(60.0)]))
+
+    assert made["faults"] == [{"name": "slow", "start": 10.0, "end": 20.0}]
 
 
 def test_a_storms_seconds_stand_where_they_happened():

@@ -8,7 +8,7 @@ from importlib import resources
 import pytest
 
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
-from agent_sim.results.journal import StormEnded, StormStarted
+from agent_sim.results.journal import FaultArmed, FaultOver, StormEnded, StormStarted
 from agent_sim.results.judge import judge
 from agent_sim.results.render.html import because, render_html, safe_json
 from agent_sim.results.summary import Summary, summarise
@@ -77,6 +77,27 @@ def test_hostile_names_are_shown_as_text(hostile):
     assert HOSTILE not in hostile
     assert page.text.count(HOSTILE) > 20
     assert [attrs.get("type") for tag, attrs in page.elements if tag == "script"] == ["application/json", None, None]
+
+
+def test_faults_have_their_stretches_above_the_charts_and_say_what_they_met():
+    lines = [started(), traffic(t=5.0), *faulted("slow"), ended(60.0)]
+
+    page = Page(report(summarise(lines)))
+
+    [bar] = [attrs for tag, attrs in page.elements if attrs.get("class") == "fault"]
+    assert bar["style"] == "left: 16.667%; width: 16.667%"
+    assert "fault slow: armed 1 time, met 7 requests of 1 agent" in page.text
+
+
+def test_a_hostile_name_of_a_fault_is_text():
+    page = Page(report(summarise([started(), traffic(t=5.0), *faulted(HOSTILE), ended(60.0)])))
+
+    assert len(page.scripts) == 3
+    assert not [attrs for _, attrs in page.elements if "onerror" in attrs]
+
+
+def faulted(name):
+    return (FaultArmed(10.0, name, 0, 20.0, 3), FaultOver(20.0, name, 0, 10.0, 7, ("agent-1",)))
 
 
 def test_no_element_handles_events(hostile):

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from agent_sim.protocol.enums import Result
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
-from agent_sim.results.journal import StormStarted
+from agent_sim.results.journal import FaultArmed, FaultOver, StormStarted
 from agent_sim.results.judge import judge
 from agent_sim.results.render.text import render_text
 from agent_sim.results.summary import summarise
@@ -131,3 +131,11 @@ def test_names_can_neither_steer_the_terminal_nor_be_markup():
     assert "[bold]" in text
     assert "[blink]a · b\ufffd[1m" in text
     assert "- c\ufffdd" in text
+
+
+def test_declared_faults_are_told_with_what_they_met():
+    lines = [FaultArmed(1.0, "lost-ack", 0, 9.0, 3), FaultOver(9.0, "lost-ack", 0, 1.0, 1_234, ("a", "b"))]
+
+    said = printed(summarise([started(), *lines, ended(60.0)]), [])
+
+    assert "fault  lost-ack · armed 1 time, met 1,234 requests of 2 agents" in said

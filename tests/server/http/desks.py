@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientResponse, ClientSession, web
 
 from agent_sim.credentials import Credentials
 from agent_sim.instants import NEVER, SECOND
 from agent_sim.protocol.command import CommandReply
 from agent_sim.server.auth import Accounts
-from agent_sim.server.http.app import make_app
+from agent_sim.server.http.app import DESK, make_app
+from agent_sim.server.http.door import listening
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
 NOW = 1_772_000_000 * SECOND
@@ -71,10 +71,17 @@ class FakeCore:
 @asynccontextmanager
 async def serving(
     core: FakeCore, settings: ServerSettings = DEFAULT_SETTINGS, accounts: Accounts = ACCOUNTS
-) -> AsyncIterator[TestClient[Any, Any]]:
+) -> AsyncIterator[ClientSession]:
     app = make_app(core, core.store, accounts, settings, lambda: NOW)
-    async with TestClient(TestServer(app)) as client:
-        yield client
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        async with listening(runner, app[DESK], 3.0, host="127.0.0.1", port=0) as server:
+            address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with ClientSession(address) as client:
+                yield client
+    finally:
+        await runner.cleanup()
 
 
 async def error_of(response: ClientResponse) -> tuple[int, str]:

@@ -19,8 +19,15 @@ HEARTBEAT = {
     "ClientMachine": "agent-1",
     "SessionToken": TOKEN,
 }
+CONFIGURE = "/KeyfactorAgents/Custom/Configure"
+TAKES = {"SessionToken": TOKEN, "JobId": "j"}
 BODY = agent.Heartbeat(5, agent.NO_TENANT, "agent-1", TOKEN)
 REPLY = AgentReply(200, agent.HeartbeatReply(1, True, agent.OK))
+
+
+def taking_core() -> FakeCore:
+    """One that changes something with every answer."""
+    return FakeCore(FakeStore(), AgentReply(200, agent.Configuration(result=agent.OK)), changes=True)
 
 
 def heartbeat_core(**fields) -> FakeCore:
@@ -191,15 +198,13 @@ async def test_a_body_over_the_limit_is_413_whether_announced_or_not():
 
 
 async def test_an_answer_about_a_change_waits_for_the_commit_and_many_share_one():
-    core = heartbeat_core(changes=True)
+    core = taking_core()
 
     async with serving(core) as client:
         # The first one makes the password known, so that the others come together.
-        await client.post("/KeyfactorAgents/Session/Heartbeat", json=HEARTBEAT, headers=AGENT)
+        await client.post(CONFIGURE, json=TAKES, headers=AGENT)
         before = core.store.commits
-        responses = await asyncio.gather(
-            *(client.post("/KeyfactorAgents/Session/Heartbeat", json=HEARTBEAT, headers=AGENT) for _ in range(40))
-        )
+        responses = await asyncio.gather(*(client.post(CONFIGURE, json=TAKES, headers=AGENT) for _ in range(40)))
         commits, dirty = core.store.commits - before, core.store.dirty
 
     assert {response.status for response in responses} == {200}
@@ -208,11 +213,11 @@ async def test_an_answer_about_a_change_waits_for_the_commit_and_many_share_one(
 
 
 async def test_a_commit_that_fails_is_an_empty_503():
-    core = heartbeat_core(changes=True)
+    core = taking_core()
     core.store.failure = OSError("disk full")
 
     async with serving(core) as client:
-        response = await client.post("/KeyfactorAgents/Session/Heartbeat", json=HEARTBEAT, headers=AGENT)
+        response = await client.post(CONFIGURE, json=TAKES, headers=AGENT)
         body = await response.read()
 
     assert (response.status, body) == (503, b"")
