@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 FOR ?= 60s
 AGENTS ?=
+JOBS ?= 1000000
 ROUNDS ?= 200
 BIN := .venv/bin
 # A real broker and a real browser; each package is named like its command.
@@ -54,12 +55,14 @@ format: setup ## format the code
 bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.requests
 	$(BIN)/python -m tests.bench.replay --hours 24
+	$(BIN)/python -m tests.bench.digests
 	$(BIN)/python -m tests.bench.server
 	$(BIN)/python -m tests.bench.durable
 	$(BIN)/python -m tests.bench.outcomes
 
-soak: setup ## the long tests: the server killed under load, ROUNDS times, and held to its word
+soak: setup ## the long tests: the server killed under load, ROUNDS times; JOBS correct jobs under every fault
 	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
+	$(BIN)/python -m tests.mutations.menu --jobs $(JOBS)
 
 lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
 	pip-compile --quiet --extra dev --extra broker --extra otel --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

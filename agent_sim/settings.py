@@ -62,6 +62,7 @@ class ServerSettings:
     timestamp_key: Literal["both", "sdk", "seed"] = "both"  # command-api 2.3
     strict_headers: bool = True  # command-api 1.2
     sim_api: bool = False  # our own /sim/ endpoints
+    metrics_open: bool = False  # /metrics without an account; our choice
 
     # Where the two APIs are (command-api 1.1, agent-protocol 1: hosted servers add /Keyfactor/API, /Keyfactor/Agents)
     api_bases: tuple[str, ...] = ("/KeyfactorAPI",)

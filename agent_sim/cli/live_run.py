@@ -28,6 +28,7 @@ from agent_sim.operator import readback
 from agent_sim.protocol import command
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
+from agent_sim.results.watch import Watch
 from agent_sim.scenario.plan import Member, Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
@@ -66,13 +67,17 @@ class LiveRun:
     _stop_rule: StopRule = field(default_factory=StopRule)
     _traffic: Traffic = field(default_factory=Traffic)
     _processes: list[StormProcess] = field(default_factory=list)
+    _watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watch = Watch(self.plan.checks)
 
     async def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""
         if self.plan.members:
             self._before = await self._ask(readback.mark(self.plan.operator.prefix))
         jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
-        scheduler = Scheduler(self.clock)
+        scheduler = Scheduler(self.clock, self.clock.scale)
         cast = Cast[int](self.plan, self._write, self._elapsed)
         troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
         limit = asyncio.Semaphore(self.connections)
@@ -98,8 +103,11 @@ class LiveRun:
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report is written."""
+        self._end("interrupted")
+
+    def _end(self, reason: str) -> None:
         if not self.interrupted.is_set():
-            self.reason = "interrupted"
+            self.reason = reason
             self.interrupted.set()
 
     async def _stages(
@@ -179,8 +187,7 @@ class LiveRun:
         why = None if faults else self._stop_rule.see(error_of(outcome), self.clock())
         if why is not None and not self.interrupted.is_set():
             self.refused = why == REFUSED
-            self.reason = f"aborted: {why}"
-            self.interrupted.set()
+            self._end(f"aborted: {why}")
 
     def _elapsed(self) -> float:
         return (self.clock() - self.plan.start) / SECOND
@@ -188,6 +195,8 @@ class LiveRun:
     def _write(self, line: journal.Line) -> None:
         self.record(line)
         self.progress.observe(line)
+        if (reason := self._watch.see(line)) is not None:
+            self._end(reason)
 
     def _write_traffic(self) -> None:
         for line in self._traffic.take(self._elapsed()):
@@ -212,12 +221,15 @@ class LiveRun:
     # --- the order of things --------------------------------------------------------------------
 
     async def _sleep_until(self, instant: Instant) -> None:
-        await asyncio.sleep(max(instant - self.clock(), 0) / SECOND)
+        await asyncio.sleep(self._seconds_until(instant))
+
+    def _seconds_until(self, instant: Instant) -> float:
+        return max(instant - self.clock(), 0) / SECOND / self.clock.scale
 
     async def _until(self, instant: Instant, driving: "asyncio.Task[None]") -> None:
         """Wait for an instant, unless somebody interrupts or the scheduler breaks (a bug, seen by `run`)."""
         interrupted = asyncio.create_task(self.interrupted.wait())
-        seconds = max(instant - self.clock(), 0) / SECOND
+        seconds = self._seconds_until(instant)
         await asyncio.wait({interrupted, driving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         interrupted.cancel()
 
@@ -268,7 +280,7 @@ class LiveRun:
                 pass  # the stop rule sees agents fail as well; the deadline bounds this loop
             if self.clock() >= deadline:
                 return False
-            await self._until(min(self.clock() + _CHECK_DRAIN, deadline), driving)
+            await self._until(min(self.clock() + self._of_the_wall(_CHECK_DRAIN), deadline), driving)
         return False
 
     async def _is_drained(self, cast: Cast[int]) -> bool:
@@ -278,9 +290,13 @@ class LiveRun:
 
     async def _last_requests(self, scheduler: Scheduler, driving: "asyncio.Task[None]") -> None:
         """Let requests on their way be answered, for a few seconds."""
-        deadline = self.clock() + _LAST_REQUESTS
+        deadline = self.clock() + self._of_the_wall(_LAST_REQUESTS)
         while scheduler.in_flight and self.clock() < deadline and not driving.done():
-            await self._sleep_until(self.clock() + 20 * MILLISECOND)
+            await self._sleep_until(self.clock() + self._of_the_wall(20 * MILLISECOND))
+
+    def _of_the_wall(self, span: Span) -> Span:
+        """What is about the machine and not the scenario takes as long whatever the scale."""
+        return round(span * self.clock.scale)
 
     async def _read_back(self, drained: bool, cast: Cast[int]) -> None:
         self.progress.doing("reading back what the server says")
@@ -288,7 +304,7 @@ class LiveRun:
         try:
             if self.plan.members:
                 said = await self._ask(readback.everything(self.plan.operator.prefix, self._before))
-                for line in lines.of_said(said, self.plan.start, t):
+                for line in lines.of_said(said, self.clock.on_the_wall(self.plan.start), t, self.clock.scale):
                     self._write(line)
             await self._jobs.read_back(t)
         except (TransportError, TargetError) as error:

@@ -21,7 +21,7 @@ import typer
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.oig_tasks import ScenarioTasks
-from agent_sim.cli.report import report
+from agent_sim.cli.report import Inconclusive, report
 from agent_sim.draws import guid, key
 from agent_sim.errors import UsageError
 from agent_sim.fleet.oig_replay import OigBackend
@@ -62,6 +62,7 @@ def replay(
     ] = None,
     start: Annotated[str, typer.Option(metavar="TIME", help="When it begins, in virtual time.")] = START,
     runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
+    inconclusive: Inconclusive = None,
 ) -> None:
     """Run a scenario in virtual time and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive.
 
@@ -75,7 +76,7 @@ def replay(
     planned, before = plan(chosen, begin), time.process_time()
     _replay(planned, chosen.stop.drain, folder)
     used = {"replay_cpu_seconds": f"{time.process_time() - before:.2f}"}
-    summary, code = report(folder, chosen, shlex.join(["agent-sim", *sys.argv[1:]]), used)
+    summary, code = report(folder, chosen, shlex.join(["agent-sim", *sys.argv[1:]]), used, inconclusive)
     typer.echo(f"outcome digest: {summary.outcome_digest}")
     raise typer.Exit(code)
 

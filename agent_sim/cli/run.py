@@ -22,7 +22,7 @@ from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
-from agent_sim.cli.report import report
+from agent_sim.cli.report import IfInconclusive, Inconclusive, report
 from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, signed, ways
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
@@ -35,6 +35,7 @@ from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, TransportPlan, plan
+from agent_sim.settings import ServerSettings
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
@@ -66,6 +67,8 @@ class Options:
     runs: Path
     db: str
     port: int
+    inconclusive: IfInconclusive | None
+    time_scale: float
 
 
 def run(
@@ -104,6 +107,11 @@ def run(
     runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
     db: Annotated[str, typer.Option(help="Database file of the embedded server.")] = ":memory:",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded server; 0 picks one.")] = 0,
+    inconclusive: Inconclusive = None,
+    time_scale: Annotated[
+        float,
+        typer.Option(min=0.01, max=1000, help="Seconds of the scenario in one of the wall; embedded server only."),
+    ] = 1.0,
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
@@ -113,7 +121,7 @@ def run(
     certificate = None if client_cert is None else Certificate(client_cert, client_key)
     options = Options(
         scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id,
-        certificate, state, tuple(foreign or ()), runs, db, port,
+        certificate, state, tuple(foreign or ()), runs, db, port, inconclusive, time_scale,
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -122,6 +130,7 @@ async def _run(options: Options) -> int:
     path = scenario_file(options.scenario)
     scenario = load(path, options.overrides, seed=secrets.randbelow(2**31))
     _refuse_what_no_target_takes(options)
+    _refuse_what_has_its_own_time(options, scenario)
     approve = _guard(options, scenario)
     shareable = options.target is None and not has_certificates(scenario)
     limits = _connections(plan(scenario, 0).transport, shareable=shareable)
@@ -135,7 +144,8 @@ async def _run(options: Options) -> int:
         before = cpu_seconds()
         refused = await _live(options, scenario, folder, reached, limits, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
-    _, code = report(folder, scenario, command, used)
+        used |= {"time_scale": f"{options.time_scale:g}"} if options.time_scale != 1.0 else {}
+    _, code = report(folder, scenario, command, used, options.inconclusive)
     if refused:
         raise TargetError(
             f"{reached.target.agents_url} refuses our credentials (401 or 403): set {' and '.join(AGENT_NAMES)},"
@@ -174,6 +184,26 @@ def _guard(options: Options, scenario: Scenario) -> bool:
     return may_approve
 
 
+def _refuse_what_has_its_own_time(options: Options, scenario: Scenario) -> None:
+    if options.time_scale == 1.0:
+        return
+    if options.target is not None:
+        raise UsageError("--time-scale is for the embedded server: a target keeps its own time")
+    if scenario.storms:
+        raise UsageError("--time-scale: storms keep real time; leave it out, or replay the scenario")
+    if scenario.oig is not None:
+        raise UsageError("--time-scale: Oracle's scheduler keeps real time; leave it out, or replay the scenario")
+
+
+def scaled(settings: ServerSettings, scale: float) -> ServerSettings:
+    """Settings of a server whose clock is the wall's, for a scenario that passes `scale` times as fast."""
+    return replace(
+        settings,
+        job_timeout=max(round(settings.job_timeout / scale), 1),
+        session_length=max(round(settings.session_length / scale), 1),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Reached:
     """A target that we can talk to; `server` only if it is our own."""
@@ -197,7 +227,7 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
         at = Target.at(options.target, options.agents_url, options.api_url, options.ca, scheduler)
         yield _Reached(at, parties)
         return
-    logins, settings = made_logins(), plan(scenario, 0).server
+    logins, settings = made_logins(), scaled(plan(scenario, 0).server, options.time_scale)
     tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
     more = (*options_for(scenario, folder.path), *tasks)
     ca = ca_file(scenario, folder.path)
@@ -212,7 +242,7 @@ async def _live(
     options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, limits: Connections, *, approve: bool
 ) -> bool:
     """Run it; true if the target refused somebody's credentials."""
-    clock, target, logins = WallClock(), reached.target, reached.logins
+    clock, target, logins = WallClock(options.time_scale), reached.target, reached.logins
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         sign_in = await stack.enter_async_context(signed(logins.operator, target.ca))
@@ -222,7 +252,7 @@ async def _live(
             await check_target(api, target)
         if scenario.oig is not None:
             await check_scheduler(scheduler, target)
-        planned = plan(scenario, clock() + _LEAD)
+        planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         duties = replace(
             planned.operator,
             may_approve=approve,

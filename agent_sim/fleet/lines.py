@@ -93,19 +93,22 @@ def of_fleet(fleet: FleetNeed) -> journal.FleetDeclared:
     return journal.FleetDeclared(0.0, fleet.name, len(fleet.machines), fleet.capabilities)
 
 
-def of_said(said: Said, started: Instant, t: float) -> Iterator[journal.Line]:
-    """The lines for all that the server says, `t` seconds into the run that began at `started`."""
+def of_said(said: Said, started: Instant, t: float, scale: float = 1.0) -> Iterator[journal.Line]:
+    """The lines for all that the server says, `t` seconds into the run that began at `started` by its clock.
+
+    `scale` is how many seconds of the run passed in one of the server's.
+    """
     for run in said.runs:
-        yield of_run(run, started, t)
+        yield of_run(run, started, t, scale)
     for job in said.waiting:
         yield of_job(job, t)
-    yield from of_transitions(said.transitions or (), started, t)
+    yield from of_transitions(said.transitions or (), started, t, scale)
     for listed in said.agents:
-        yield of_server_agent(listed, started, t)
+        yield of_server_agent(listed, started, t, scale)
     yield journal.ServerCensus(t, said.counted, said.transitions is not None)
 
 
-def of_run(record: JobHistoryRecord, started: Instant, t: float) -> journal.ServerRun:
+def of_run(record: JobHistoryRecord, started: Instant, t: float, scale: float = 1.0) -> journal.ServerRun:
     """The line for one record of the server's job history."""
     return journal.ServerRun(
         t,
@@ -115,8 +118,8 @@ def of_run(record: JobHistoryRecord, started: Instant, t: float) -> journal.Serv
         machine=record.agent_machine,
         result=record.result,
         status=record.status,
-        start=_since(record.operation_start, started),
-        end=_since(record.operation_end, started),
+        start=_since(record.operation_start, started, scale),
+        end=_since(record.operation_end, started, scale),
         schedule=to_wire(record.schedule) if record.schedule is not None else None,
     )
 
@@ -157,7 +160,7 @@ def of_oig_job(found: Found, started: Instant, t: float) -> journal.OigJob:
         enabled=job.is_enabled,
         status=job.status.value,
         trigger="None" if trigger is None else trigger.trigger_type.value,
-        next_fire=None if trigger is None else _since(trigger.next_fire, started),
+        next_fire=None if trigger is None else _since(trigger.next_fire, started, 1.0),
     )
 
 
@@ -165,24 +168,27 @@ def of_oig_run(run: oig.History, started: Instant, t: float) -> journal.OigRun:
     """The line for one run of the scheduler's history."""
     start = (run.start - started) / SECOND
     return journal.OigRun(
-        t, run.id, run.job_name, run.status.value, start, _since(run.end, started), run.error_message or ""
+        t, run.id, run.job_name, run.status.value, start, _since(run.end, started, 1.0), run.error_message or ""
     )
 
 
-def of_transitions(transitions: Iterable[Transition], started: Instant, t: float) -> Iterator[journal.ServerStory]:
+def of_transitions(
+    transitions: Iterable[Transition], started: Instant, t: float, scale: float = 1.0
+) -> Iterator[journal.ServerStory]:
     """A line for each job that something happened to."""
     stories: dict[str, list[journal.Step]] = {}
     for each in transitions:
-        step = each.kind, (each.at - started) / SECOND, each.audit_id
+        step = each.kind, (each.at - started) / SECOND * scale, each.audit_id
         stories.setdefault(each.job_id, []).append(step)
     for job, steps in stories.items():
         yield journal.ServerStory(t, job, tuple(steps))
 
 
-def of_server_agent(agent: AgentRecord, started: Instant, t: float) -> journal.ServerAgent:
+def of_server_agent(agent: AgentRecord, started: Instant, t: float, scale: float = 1.0) -> journal.ServerAgent:
     """The line for an orchestrator as the server lists it."""
-    return journal.ServerAgent(t, agent.agent_id, agent.client_machine, agent.status, _since(agent.last_seen, started))
+    seen = _since(agent.last_seen, started, scale)
+    return journal.ServerAgent(t, agent.agent_id, agent.client_machine, agent.status, seen)
 
 
-def _since(instant: Instant | None, started: Instant) -> float | None:
-    return None if instant is None else (instant - started) / SECOND
+def _since(instant: Instant | None, started: Instant, scale: float) -> float | None:
+    return None if instant is None else (instant - started) / SECOND * scale

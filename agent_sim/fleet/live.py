@@ -46,13 +46,22 @@ class Kind(Generic[Request, Reply, Event]):
 
 
 class WallClock:
-    """Nanoseconds since the epoch that never jump: the wall's time at the start, the monotonic clock's from there."""
+    """Nanoseconds since the epoch that never jump: the wall's time at the start, the monotonic clock's from there.
 
-    def __init__(self) -> None:
-        self._offset = time.time_ns() - time.monotonic_ns()
+    `scale` is how many of the scenario's seconds pass in one of the wall's.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+        self._origin, self._began = time.time_ns(), time.monotonic_ns()
 
     def __call__(self) -> Instant:
-        return time.monotonic_ns() + self._offset
+        passed = time.monotonic_ns() - self._began
+        return self._origin + (passed if self.scale == 1.0 else round(passed * self.scale))
+
+    def on_the_wall(self, instant: Instant) -> Instant:
+        """The scenario's instant as other clocks show it."""
+        return self._origin + round((instant - self._origin) / self.scale)
 
 
 class _Actor:
@@ -67,21 +76,24 @@ class _Actor:
         self.planned: Instant = NEVER
         self.held: asyncio.Event | None = None  # a request waits to be overtaken
 
-    async def hold(self, longest: Span) -> None:
+    async def hold(self, seconds: float) -> None:
         """Wait until a later request has been answered; with one waiting already, this is the later one."""
         if self.held is not None:
             return
         self.held = asyncio.Event()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.held.wait(), longest / SECOND)
+            await asyncio.wait_for(self.held.wait(), seconds)
         self.held = None
 
 
 class Scheduler:
-    """Runs cores until told to stop; `clock` gives the time, and nobody else does."""
+    """Runs cores until told to stop; `clock` gives the time, and nobody else does.
 
-    def __init__(self, clock: Callable[[], Instant]) -> None:
-        self._clock = clock
+    `scale` is how many seconds of that clock pass in one that is waited.
+    """
+
+    def __init__(self, clock: Callable[[], Instant], scale: float = 1.0) -> None:
+        self._clock, self._scale = clock, scale
         self._actors: list[_Actor] = []
         self._heap: list[tuple[Instant, int]] = []
         self._kick = asyncio.Event()
@@ -137,7 +149,7 @@ class Scheduler:
     async def _nap(self) -> None:
         self._kick.clear()
         until = self._heap[0][0] if self._heap else NEVER
-        seconds = min(max(until - self._clock(), 0), _LONGEST_NAP) / SECOND
+        seconds = min(max(until - self._clock(), 0) / self._scale, _LONGEST_NAP) / SECOND
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._kick.wait(), seconds)
 
@@ -215,9 +227,9 @@ class Scheduler:
             answer = None
             match step:
                 case Wait(span):
-                    await asyncio.sleep(span / SECOND)
+                    await asyncio.sleep(span / SECOND / self._scale)
                 case Hold(longest):
-                    await actor.hold(longest)
+                    await actor.hold(longest / SECOND / self._scale)
                 case AskLater(span):
                     self._begin(self._ask_later(actor, request, span), f"{type(request).__name__}-{actor.number}-later")
                 case Ask():
@@ -230,7 +242,7 @@ class Scheduler:
             self._arrive(actor, request, outcome, time.monotonic_ns() - began - waited, waited, journey.faults)
 
     async def _ask_later(self, actor: _Actor, request: object, span: Span) -> None:
-        await asyncio.sleep(span / SECOND)
+        await asyncio.sleep(span / SECOND / self._scale)
         await self._ask(actor, request)
 
 

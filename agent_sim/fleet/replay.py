@@ -28,6 +28,7 @@ from agent_sim.protocol import command, oig
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
 from agent_sim.results.plain import JsonObject
+from agent_sim.results.watch import Watch
 from agent_sim.scenario.plan import Member, PhaseWindow, Plan
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.plan import StormPlan
@@ -58,13 +59,14 @@ class Replay:
 
     def __init__(self, plan: Plan, backend: Backend, record: Callable[[journal.Line], None], drain: Span) -> None:
         self.plan, self.reason = plan, "finished"
-        self._backend, self._record, self._drain_for = backend, record, drain
+        self._backend, self._write, self._drain_for = backend, record, drain
+        self._watch = Watch(plan.checks)
         self._scheduler = VirtualScheduler(plan.start)
         self._traffic = VirtualTraffic(ROUND_TRIP)
         self._period = period(plan.stop - plan.start)
-        self._cast = Cast[Actor](plan, record, self._elapsed)
-        self._troubles = Troubles(plan, record, lambda: self._scheduler.now, self._suffer)
-        self._scheduler_side = OigReplay(plan, backend.oig, self._scheduler, self._traffic.count, record)
+        self._cast = Cast[Actor](plan, self._record, self._elapsed)
+        self._troubles = Troubles(plan, self._record, lambda: self._scheduler.now, self._suffer)
+        self._scheduler_side = OigReplay(plan, backend.oig, self._scheduler, self._traffic.count, self._record)
         self._storms: dict[str, Actor] = {}
         self._storms_begun: set[str] = set()
         self._storms_over: set[str] = set()
@@ -96,8 +98,16 @@ class Replay:
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report can be written."""
+        self._end("interrupted")
+
+    def _record(self, line: journal.Line) -> None:
+        self._write(line)
+        if (reason := self._watch.see(line)) is not None:
+            self._end(reason)
+
+    def _end(self, reason: str) -> None:
         if self.reason == "finished":
-            self.reason = "interrupted"
+            self.reason = reason
         self._scheduler.pause()
 
     @property

@@ -16,7 +16,9 @@ class Threshold:
 
     `labels` are those of the metric (`{"op": "complete"}`); `stat` is "p50", "p99.9", "max", "mean" and the like
     for latencies, "" for all others; `during` names phases, () is the whole run; `text` is the threshold as
-    written, for reports. One that is `warn_only` never changes the exit code.
+    written, for reports. With `exclude_faults` requests that met a declared fault do not count. One that is
+    `warn_only` never changes the exit code; one with `abort_on_fail` ends the run once it is broken, though not
+    sooner than `abort_delay` into what it measures.
     """
 
     metric: str
@@ -27,6 +29,9 @@ class Threshold:
     during: tuple[str, ...] = ()
     text: str = ""
     warn_only: bool = False
+    exclude_faults: bool = False
+    abort_on_fail: bool = False
+    abort_delay: Span = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JOB_WORDS
 from agent_sim.results.journal import (
     AgentRefused,
     AgentRegistered,
+    FaultArmed,
     FleetDeclared,
     JobCancelled,
     JobCompleted,
@@ -107,6 +108,7 @@ class FactsFold:
         self._handed: dict[int, dict[str, JobConfigured]] = {}
         self._completions: dict[int, list[JobCompleted]] = {}
         self._left: set[int] = set()
+        self._faults: dict[str, float] = {}
         self._never_started: set[str] = set()
         self._fleets: dict[str, FleetDeclared] = {}
         self._fleet_of: dict[str, str] = {}
@@ -138,6 +140,8 @@ class FactsFold:
                 self._cancelled.add(line.job.lower())
             case JobConfigured():
                 self._handed.setdefault(line.audit, {}).setdefault(line.agent, line)
+            case FaultArmed():
+                self._faults.setdefault(line.fault, line.t)
             case JobCompleted(accepted=True):
                 self._completions.setdefault(line.audit, []).append(line)
             case JobLeft(audit=0):
@@ -196,7 +200,7 @@ class FactsFold:
             stories=self._stories,
             agents=tuple(self._agents),
             census=self._census,
-            faults={},
+            faults=self._faults,
             ended=self._ended,
             started_at=self._started_at,
         )

@@ -1,7 +1,7 @@
 """The figures that a run comes to, as frozen values. `results.summary` makes them, checks and reports read them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent_sim.histogram import Histogram
 from agent_sim.protocol.enums import Result
@@ -26,13 +26,17 @@ class OperationTraffic:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of the run, in seconds since its start; `outcomes` counts accepted completions by (type, result)."""
+    """A stretch of the run, in seconds since its start; `outcomes` counts accepted completions by (type, result).
+
+    `calm` has the requests of `operations` that met no declared fault.
+    """
 
     name: str
     start: float
     end: float
     operations: Mapping[str, OperationTraffic]
     outcomes: Mapping[tuple[str, Result], int]
+    calm: Mapping[str, OperationTraffic] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

@@ -22,6 +22,7 @@ from agent_sim.results.invariants.status_agrees import status_agrees
 from agent_sim.results.summary import Summary
 from agent_sim.results.thresholds import judge_threshold
 from agent_sim.results.verdict import Verdict
+from agent_sim.results.watch import ABORTED
 
 INVARIANTS: Final[Mapping[str, Callable[[Summary, InvariantCheck], Verdict]]] = {
     "no_lost_jobs": no_lost_jobs,
@@ -61,6 +62,8 @@ def _ending(summary: Summary) -> Verdict | None:
     name, ended = "end of the run", summary.ended
     if ended is None:
         return Verdict("run", name, "unknown", "its journal has no end")
+    if ended.reason.startswith(ABORTED):
+        return Verdict("run", name, "broken", ended.reason)  # whatever came of it in the seconds that were left
     if ended.reason != "finished":
         # Ctrl-C is how a run without an end is ended: it counts only where a check could not decide.
         return Verdict("run", name, "unknown", ended.reason, warn_only=ended.reason == "interrupted")

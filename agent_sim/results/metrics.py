@@ -11,21 +11,21 @@
 
 `op` is an operation of agents and operator (register, heartbeat, configure, upload, complete, operator) or of storms
 (reschedule, acknowledge, ...); without a label a metric takes all requests (pool_wait, which is none, goes by name).
-Phases bound what is measured; a storm belongs to the phase in which it began, whole. A saturated generator says
+Requests that met a declared fault can be left out; of a storm's, nobody knows which did. Phases bound what is measured;
+a storm belongs to the phase in which it began, whole. A saturated generator says
 nothing about its target: latencies of such a storm are void, and its rates are lower bounds (load-testing 3.7).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from agent_sim.histogram import SAMPLES_BEHIND_A_PERCENTILE, Histogram
 from agent_sim.results import wording
 from agent_sim.results.checks import Threshold
-from agent_sim.results.figures import OperationTraffic, Window
+from agent_sim.results.figures import OperationTraffic, Storm, Window
 from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.storm import StormResult
-from agent_sim.results.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,18 @@ class _Scope:
         return Reading(value, of, self.saturated)
 
 
-def read_metric(summary: Summary, threshold: Threshold) -> Reading:
+class Measured(Protocol):
+    """What metrics are read off: a summary, or a run that is still going on."""
+
+    @property
+    def whole(self) -> Window: ...
+    @property
+    def phases(self) -> tuple[Window, ...]: ...
+    @property
+    def storms(self) -> tuple[Storm, ...]: ...
+
+
+def read_metric(summary: Measured, threshold: Threshold) -> Reading:
     """Measure what a threshold is about. A metric, label or stat that is not in the table is not measured."""
     metric = METRICS.get(threshold.metric)
     if metric is None:
@@ -94,10 +105,11 @@ def _listed(names: frozenset[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _scope(summary: Summary, threshold: Threshold) -> _Scope:
+def _scope(summary: Measured, threshold: Threshold) -> _Scope:
     during, labels = threshold.during, threshold.labels
     windows = tuple(phase for phase in summary.phases if phase.name in during) if during else (summary.whole,)
-    operations = (traffic for window in windows for traffic in window.operations.values())
+    tables = (window.calm if threshold.exclude_faults else window.operations for window in windows)
+    operations = (traffic for table in tables for traffic in table.values())
     storms = (
         storm
         for storm in summary.storms

@@ -18,16 +18,14 @@ from agent_sim.protocol.enums import Result
 from agent_sim.results import journal
 from agent_sim.results.facts import Facts, FactsFold, instant_of
 from agent_sim.results.faults import FaultsFold
-from agent_sim.results.figures import Agents, Fault, JobCounts, Message, OperationTraffic, Storm, Window
+from agent_sim.results.figures import Agents, Fault, JobCounts, Message, Storm, Window
 from agent_sim.results.oig_facts import OigFacts, OigFold
 from agent_sim.results.storm import read_storm
 from agent_sim.results.timeline import Timeline, TimelineFold
+from agent_sim.results.windows import WindowsFold, middle_of
 
 LISTED: Final = 20
 """How many of the slowest and of the failed jobs a summary names."""
-
-_TRAFFIC_LAG: Final = 0.5
-"""A traffic line stands for the second before it: it is counted at that second's middle."""
 
 _MESSAGES: Final = 1_000
 _MESSAGE_LENGTH: Final = 300
@@ -68,8 +66,7 @@ class _Fold:
         self._oig = OigFold()
         self._faults = FaultsFold()
         self._timeline = TimelineFold()
-        self._whole = _WindowFold("", 0.0, float("inf"))
-        self._phases: list[_WindowFold] = []
+        self._windows = WindowsFold()
         self._jobs: dict[str, _JobFold] = {}
         self._agents: Counter[str] = Counter()
         self._messages: Counter[tuple[str, str, str]] = Counter()
@@ -117,7 +114,7 @@ class _Fold:
             case journal.RunEnded():
                 self._ended = line
             case journal.PhaseStarted():
-                self._phase(line)
+                self._windows.begin(line)
             case journal.StormStarted():
                 self._storms[line.storm] = Storm(line.storm, line.operation, line.t, None)
             case journal.StormEnded():
@@ -126,11 +123,9 @@ class _Fold:
                 pass  # of facts alone
 
     def _traffic(self, line: journal.Traffic) -> None:
-        at = max(line.t - _TRAFFIC_LAG, 0.0)
         latency = Histogram.from_json(line.latency)
-        self._timeline.traffic(at, line.operation, line.ok, line.failed, latency)
-        for window in self._windows(at):
-            window.traffic(line, latency)
+        self._timeline.traffic(middle_of(line), line.operation, line.ok, line.failed, latency)
+        self._windows.traffic(line, latency)
 
     def _not_posted(self, line: journal.PostFailed) -> None:
         if line.machine:
@@ -145,22 +140,12 @@ class _Fold:
             return
         counts.outcomes[line.outcome] += 1
         counts.worked.record(round(line.seconds * 1e6))
-        for window in self._windows(line.t):
-            window.outcomes[line.type, line.outcome] += 1
+        self._windows.completed(line)
         self._timeline.outcome(line.t, line.outcome)
         self._outcomes.add(_canonical(line))
         self._slowest.add(line)
         if line.outcome is Result.FAILURE:
             self._failed.add(line)
-
-    def _windows(self, at: float) -> Iterable["_WindowFold"]:
-        yield self._whole
-        yield from (phase for phase in self._phases if phase.start <= at < phase.end)
-
-    def _phase(self, line: journal.PhaseStarted) -> None:
-        if self._phases:
-            self._phases[-1].end = min(self._phases[-1].end, line.t)
-        self._phases.append(_WindowFold(line.phase, line.t, line.t + (line.seconds or float("inf"))))
 
     def _job(self, kind: str) -> "_JobFold":
         return self._jobs.setdefault(kind, _JobFold(kind))
@@ -186,11 +171,12 @@ class _Fold:
 
     def finish(self) -> Summary:
         seconds = self._last if self._ended is None else self._ended.t
+        whole, phases = self._windows.finish(seconds)
         return Summary(
             run=self._run,
             ended=self._ended,
-            whole=self._whole.finish(seconds),
-            phases=tuple(phase.finish(seconds) for phase in self._phases),
+            whole=whole,
+            phases=phases,
             agents=Agents(**self._agents),
             jobs=tuple(job.finish() for _, job in sorted(self._jobs.items())),
             faults=self._faults.finish(seconds, self._storms.values()),
@@ -225,35 +211,6 @@ def _digest(outcomes: Iterable[str]) -> str:
 
 
 # --- what is still being counted --------------------------------------------------------------
-
-
-class _WindowFold:
-    def __init__(self, name: str, start: float, end: float) -> None:
-        self.name, self.start, self.end = name, start, end
-        self.operations: dict[str, _OperationFold] = {}
-        self.outcomes: Counter[tuple[str, Result]] = Counter()
-
-    def traffic(self, line: journal.Traffic, latency: Histogram) -> None:
-        counts = self.operations.setdefault(line.operation, _OperationFold())
-        counts.ok += line.ok
-        counts.failed += line.failed
-        counts.errors.update(line.errors)
-        counts.latency.merge(latency)
-
-    def finish(self, seconds: float) -> Window:
-        operations = {
-            name: OperationTraffic(name, counts.ok, counts.failed, dict(sorted(counts.errors.items())), counts.latency)
-            for name, counts in sorted(self.operations.items())
-        }
-        return Window(self.name, self.start, min(self.end, seconds), operations, dict(sorted(self.outcomes.items())))
-
-
-class _OperationFold:
-    def __init__(self) -> None:
-        self.ok = 0
-        self.failed = 0
-        self.errors: Counter[str] = Counter()
-        self.latency = Histogram()
 
 
 class _JobFold:

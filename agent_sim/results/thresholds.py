@@ -6,12 +6,11 @@ Held, broken, or not measured, which is never the same as held. How metrics meas
 from collections.abc import Iterator
 
 from agent_sim.results.checks import Threshold
-from agent_sim.results.metrics import METRICS, Metric, Reading, read_metric
-from agent_sim.results.summary import Summary
+from agent_sim.results.metrics import METRICS, Measured, Metric, Reading, read_metric
 from agent_sim.results.verdict import Answer, Verdict
 
 
-def judge_threshold(summary: Summary, threshold: Threshold) -> Verdict:
+def judge_threshold(summary: Measured, threshold: Threshold) -> Verdict:
     """The verdict on one threshold."""
     reading = read_metric(summary, threshold)
     answer, detail = _judge(reading, threshold)

@@ -43,6 +43,9 @@ _WEIGHT: Final[Mapping[Answer, Overall]] = {
     "not_measured": "INCONCLUSIVE",
 }
 
+IfOpen: TypeAlias = Literal["pass", "fail"] | None
+"""What the user wants a check to count as that could not be decided; None leaves it open."""
+
 EXIT_CODES: Final[Mapping[Overall, int]] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 """As in scenario-format, "Exit codes"; 2 and 4 are the command line's to say."""
 
@@ -55,12 +58,24 @@ def overall(verdicts: Iterable[Verdict]) -> Overall:
     return "INCONCLUSIVE" if "INCONCLUSIVE" in weights else "PASS"
 
 
-def exit_code(verdicts: Iterable[Verdict], inconclusive: Literal["pass", "fail"] | None = None) -> int:
-    """0 if all checks hold, 1 if one is broken, 3 if none is but one is open.
-
-    `inconclusive` is what the user wants the last case to count as.
-    """
+def exit_code(verdicts: Iterable[Verdict], inconclusive: IfOpen = None) -> int:
+    """0 if all checks hold, 1 if one is broken, 3 if none is but one is open and nobody settled that."""
     found = overall(verdicts)
     if found == "INCONCLUSIVE" and inconclusive is not None:
         found = "PASS" if inconclusive == "pass" else "FAIL"
     return EXIT_CODES[found]
+
+
+def weight(verdict: Verdict, inconclusive: IfOpen = None) -> Overall | None:
+    """What one verdict makes of the run; None if it counts for nothing."""
+    if not verdict.counts:
+        return None
+    found = _WEIGHT[verdict.answer]
+    if found == "INCONCLUSIVE" and inconclusive is not None:
+        return "PASS" if inconclusive == "pass" else "FAIL"
+    return found
+
+
+def is_good(verdict: Verdict) -> bool:
+    """True if there is nothing to tell but that it holds."""
+    return _WEIGHT[verdict.answer] == "PASS"

@@ -303,6 +303,7 @@ def _threshold(wanted: checks.Threshold) -> Threshold:
     bound = BOUNDS[name]
     limits = [f"{sign} {value}" for sign, value in ((">=", wanted.min), ("<=", wanted.max)) if value is not None]
     during = f"during {', '.join(wanted.during)}" if wanted.during else ""
+    calm = "without faults" if wanted.exclude_faults else ""
     stat = (wanted.stat or "p95") if name == "latency" else ""
     return Threshold(
         metric=name,
@@ -311,8 +312,11 @@ def _threshold(wanted: checks.Threshold) -> Threshold:
         minimum=None if wanted.min is None else bound.read(wanted.min),
         maximum=None if wanted.max is None else bound.read(wanted.max),
         during=wanted.during,
-        text=" ".join(filter(None, [wanted.metric, stat, " and ".join(limits), during])),
+        text=" ".join(filter(None, [wanted.metric, stat, " and ".join(limits), during, calm])),
         warn_only=wanted.warn_only,
+        exclude_faults=wanted.exclude_faults,
+        abort_on_fail=wanted.abort_on_fail,
+        abort_delay=wanted.abort_delay if wanted.abort_on_fail else 0,
     )
 
 

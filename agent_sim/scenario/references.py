@@ -31,6 +31,7 @@ def broken(tree: Fields) -> list[Problem]:
         *_unknown(_behaviours_used(tree), _names(tree, "behaviours"), "behaviour"),
         *_unknown(_fleets_used(tree), _names(tree, "fleets"), "fleet"),
         *_unknown(_during(tree), _names(tree, "phases"), "phase"),
+        *_unknown(_allowed(tree), _names(tree, "faults"), "fault"),
         *_unknown_points(tree),
         *_unknown_storms(tree),
     ]
@@ -59,6 +60,12 @@ def _during(tree: Fields) -> Iterator[Word]:
         yield from _words(tree, (*way, "during"))
     for n, _ in _blocks(tree, "faults"):
         yield from _words(tree, ("faults", n, "during"))
+
+
+def _allowed(tree: Fields) -> Iterator[Word]:
+    laws = _go(tree, ("checks", "invariants"))
+    for name in laws.fields if isinstance(laws, Fields) else ():
+        yield from _words(tree, ("checks", "invariants", name, "allow_after"))
 
 
 def _unknown_points(tree: Fields) -> Iterator[Problem]:

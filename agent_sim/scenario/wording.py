@@ -20,10 +20,8 @@ Way = tuple[str | int, ...]
 LATER: Final = frozenset(
     {
         "history",
-        *("exclude_faults", "abort_on_fail", "allow_after"),
         *("unschedule", "custom", "custom_bulk", "fetch_logs", "approve", "oig_create", "oig_run", "oig_stop"),
-        *("single_terminal_state", "status_agrees", "capability_respected", "no_job_after_unschedule"),
-        *("acknowledged_stays_acknowledged", "mqtt"),
+        "mqtt",
     }
 )
 """Words of the format that this version does not carry out, and therefore refuses."""

@@ -1,10 +1,12 @@
-"""How fast virtual time passes: the replay's heap beside the same agents as asyncio tasks under a clock that jumps.
+"""How fast virtual time passes: the replay's heap beside the same agents as asyncio tasks under a clock that jumps,
+ours and that of looptime, which does the same for tests.
 
     python -m tests.bench.replay --hours 1 --agents 1000 --every 30s
 
 Both drive the same agent core against the same server core with the same round trip; what differs is the shell. Each
 is measured in a process of its own: CPU seconds of the run alone, and the peak memory of the process, beside that of
-one that only imported everything. Ratios hold between rows of one table; the rest is this machine's.
+one that only imported everything. looptime's run is shorter (`--looptime-minutes`), and what the whole would cost is
+reckoned from its cost per request. Ratios hold between rows of one table; the rest is this machine's.
 """
 
 import argparse
@@ -17,15 +19,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import looptime
 
 from agent_sim.agent.core import Agent
 from agent_sim.agent.events import Answered, Event, Woken
 from agent_sim.cli.replay import START, backend
 from agent_sim.fleet.replay import Backend, Replay
 from agent_sim.fleet.virtual import ROUND_TRIP
-from agent_sim.instants import SECOND, Instant, from_iso
+from agent_sim.instants import MINUTE, SECOND, Instant, from_iso
 from agent_sim.protocol.enums import BY_GUID
 from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, load
@@ -104,6 +108,17 @@ def by_tasks(planned: Plan, server: Backend) -> int:
     return 0
 
 
+def by_looptime(planned: Plan, server: Backend) -> int:
+    """The same tasks under looptime's loop, as it comes."""
+    loop = looptime.new_event_loop(start=0.0)
+    now = lambda: planned.start + round(loop.time() * SECOND)  # noqa: E731  # as short as its use
+    try:
+        loop.run_until_complete(_everybody(planned, server, now))
+    finally:
+        loop.close()
+    return 0
+
+
 async def _everybody(planned: Plan, server: Backend, now: Callable[[], Instant]) -> None:
     agents = [Agent(member.identity, member.behaviour, BY_GUID, member.online) for member in planned.members]
     async with asyncio.TaskGroup() as group:
@@ -127,15 +142,22 @@ async def _life(agent: Agent, server: Backend, now: Callable[[], Instant], stop:
 
 # --- measuring ----------------------------------------------------------------------------------
 
-WAYS = {"replay": by_heap, "asyncio tasks": by_tasks, "imports only": lambda planned, server: 0}
+WAYS = {
+    "replay": by_heap,
+    "asyncio tasks": by_tasks,
+    "looptime": by_looptime,
+    "imports only": lambda planned, server: 0,
+}
 
 
-def measured(way: str, text: str) -> Figures:
+def measured(way: str, text: str, looptime_minutes: int) -> Figures:
     """One way, measured in this process."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scenario.yaml"
         file.write_text(text, encoding="utf-8")
         planned = plan(load(file, Overrides()), from_iso(START))
+    if way == "looptime":
+        planned = replace(planned, stop=min(planned.stop, planned.start + looptime_minutes * MINUTE))
     store = SqliteStore.open(":memory:")
     counted = _Counted(backend(store, planned.server, planned.seed))
     before = time.process_time()
@@ -161,8 +183,8 @@ class _Counted:
 def in_its_own_process(way: str, arguments: argparse.Namespace) -> Figures:
     """One way, measured in a fresh interpreter."""
     command = [sys.executable, "-m", "tests.bench.replay", "--one", way]
-    for name in ("hours", "agents", "every"):
-        command += [f"--{name}", str(getattr(arguments, name))]
+    for name in ("hours", "agents", "every", "looptime_minutes"):
+        command += [f"--{name.replace('_', '-')}", str(getattr(arguments, name))]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return Figures(**json.loads(done.stdout))
 
@@ -173,11 +195,12 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=1, help="length of the run in virtual time")
     parser.add_argument("--agents", type=int, default=1000)
     parser.add_argument("--every", default="30s", help="time between heartbeats")
+    parser.add_argument("--looptime-minutes", type=int, default=6, help="length of the run under looptime")
     parser.add_argument("--one", choices=list(WAYS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:
         text = SCENARIO.format(hours=arguments.hours, agents=arguments.agents, every=arguments.every)
-        found = measured(arguments.one, text)
+        found = measured(arguments.one, text, arguments.looptime_minutes)
         print(json.dumps({name: getattr(found, name) for name in Figures.__slots__}))
         return
     show(arguments, {way: in_its_own_process(way, arguments) for way in WAYS})
@@ -192,12 +215,19 @@ def show(arguments: argparse.Namespace, found: dict[str, Figures]) -> None:
             print(f"{way:16}{'':48}{figures.peak_mb:>9.0f}")
             continue
         each = figures.cpu_seconds / figures.requests * 1e6
-        rate = arguments.hours * arguments.agents / figures.cpu_seconds
+        hours = min(arguments.hours, arguments.looptime_minutes / 60) if way == "looptime" else arguments.hours
+        rate = hours * arguments.agents / figures.cpu_seconds
         print(
             f"{way:16}{figures.cpu_seconds:>9.2f}{figures.requests:>12,}{each:>12.2f}{rate:>15,.0f}"
             f"{figures.peak_mb:>9.0f}"
         )
     ours, theirs, empty = found["replay"], found["asyncio tasks"], found["imports only"]
+    under = found["looptime"]
+    whole = under.cpu_seconds / under.requests * ours.requests
+    print(
+        f"looptime : replay = {whole / ours.cpu_seconds:.1f} in CPU, {whole:.1f} s for the whole as reckoned from"
+        f" {min(arguments.hours * 60, arguments.looptime_minutes)} min of it ({under.requests:,} requests)"
+    )
     print(
         f"tasks : replay = {theirs.cpu_seconds / ours.cpu_seconds:.1f} in CPU;"
         f" beyond the imports {ours.peak_mb - empty.peak_mb:.1f} MB for the replay,"

@@ -13,6 +13,7 @@ import pytest
 
 from agent_sim.results import journal
 from agent_sim.results.summary import summarise
+from tests.fleet.replays import EVERY_LAW
 
 pytestmark = pytest.mark.slow
 
@@ -56,9 +57,13 @@ schedules:
   - {name: patches, type: "custom:Patch", at: work+1m}
 storms:
   - {name: again, at: work+4m, op: reschedule, target: {batch: 3}, load: {arrivals: poisson, rate: 2/s}, for: 5s}
-checks:
-  invariants: {no_lost_jobs: true, at_most_once: true}
-"""
+faults:
+  - {name: unheard, at: work, for: 5m, probability: 5%, do: {drop: response}}
+  - {name: island, at: work+2m, for: 1m, select: {percent: 30%}, do: {partition: both}}
+  - {name: dies, every: 40s, during: [work], select: {count: 1},
+      do: {crash: {point: before_complete, restart_after: 5s}}}
+checks: {invariants: EVERY_LAW}
+""".replace("EVERY_LAW", EVERY_LAW)
 
 FINITE = """
 version: 1
@@ -83,9 +88,8 @@ schedules:
   - {name: renewals, type: Management, at: 2s}
   - {name: inventory, type: Inventory, at: 3s}
   - {name: patches, type: "custom:Patch", at: 2s}
-checks:
-  invariants: {no_lost_jobs: true, at_most_once: true}
-"""
+checks: {invariants: EVERY_LAW}
+""".replace("EVERY_LAW", EVERY_LAW)
 """All of its work is posted well before its end, and all of it ends in the drain."""
 
 
@@ -144,6 +148,8 @@ def test_it_leaves_the_files_of_a_live_run(busy):
         "scenario.resolved.yaml",
         "journal.jsonl",
         "result.json",
+        "junit.xml",
+        "summary.md",
         "report.html",
         "storm-again.json",
     }
@@ -190,10 +196,11 @@ def test_another_start_moves_every_time_and_changes_no_outcome(busy, tmp_path):
     assert later.stdout.splitlines()[-1] == done.stdout.splitlines()[-1]
 
 
-def test_a_live_run_of_the_same_scenario_and_seed_has_the_same_digest(tmp_path):
+@pytest.mark.parametrize("scale", [(), ("--time-scale", "3", "--set", "stop.drain=5m")], ids=["real time", "faster"])
+def test_a_live_run_of_the_same_scenario_and_seed_has_the_same_digest(scale, tmp_path):
     file = written(tmp_path, FINITE)
     live = subprocess.run(
-        [sys.executable, "-m", "agent_sim.cli.main", "run", str(file), "--runs", str(tmp_path / "live")],
+        [sys.executable, "-m", "agent_sim.cli.main", "run", str(file), "--runs", str(tmp_path / "live"), *scale],
         cwd=tmp_path,
         capture_output=True,
         encoding="utf-8",

@@ -48,10 +48,19 @@ class Played:
 
 
 def play(
-    folder, text, *, seed=None, settings=(), change=lambda planned: planned, at=lambda run, line: None, watch=None
+    folder,
+    text,
+    *,
+    seed=None,
+    settings=(),
+    change=lambda planned: planned,
+    at=lambda run, line: None,
+    watch=None,
+    serve=backend,
 ):
     """Replay a scenario; `change` may alter its plan, `at` is told of each line and the run it comes from, `watch` of
-    each agent's request with the server's reply and the instant."""
+    each agent's request with the server's reply and the instant. `serve` makes the server, from what `backend` takes.
+    """
     file = folder / "scenario.yaml"
     file.write_text(text.replace("EVERY_LAW", EVERY_LAW), encoding="utf-8")
     scenario = load(file, Overrides(settings=tuple(settings), seed=seed), seed=1)
@@ -63,7 +72,7 @@ def play(
         lines.append(line)
         at(run, line)
 
-    server = backend(store, planned.server, planned.seed)
+    server = serve(store, planned.server, planned.seed)
     run = Replay(planned, watched(server, watch) if watch else server, record, scenario.stop.drain)
     run.run()
     store.close()

@@ -38,3 +38,15 @@ def test_orchestrators_are_listed_with_their_standing_and_when_they_were_heard_o
         ServerAgent(60.0, "id", "m", AgentStatus.DISAPPROVED, -1.0),
         ServerCensus(60.0, 1, shows_transitions=False),
     ]
+
+
+def test_the_servers_times_are_those_of_the_run_whatever_its_scale():
+    known = AgentRecord("id", "m", "agent", 5, "25.4", AgentStatus.APPROVED, last_seen=BEGAN + 2 * SECOND)
+    queued = Transition(1, BEGAN + SECOND, "queued", "one")
+
+    said = list(lines.of_said(Said([], [], [known], 1, [queued]), BEGAN, 60.0, scale=10.0))
+
+    assert said[:2] == [
+        ServerStory(60.0, "one", (("queued", 10.0, None),)),
+        ServerAgent(60.0, "id", "m", AgentStatus.APPROVED, 20.0),
+    ]

@@ -1,6 +1,7 @@
 """The live shell with hand-made cores: real time, no sockets."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -142,3 +143,28 @@ def test_the_clock_follows_the_wall():
     import time
 
     assert abs(WallClock()() - time.time_ns()) < SECOND
+
+
+def test_a_scaled_clock_runs_as_many_times_as_fast_and_knows_what_other_clocks_show():
+    clock, wall = WallClock(scale=50.0), WallClock()
+    began = clock()
+
+    time.sleep(0.02)
+
+    assert clock() - began >= 50 * 20 * MILLISECOND
+    assert clock.on_the_wall(began + 50 * SECOND) - clock.on_the_wall(began) == pytest.approx(SECOND, abs=2)
+    assert abs(clock.on_the_wall(clock()) - wall()) < SECOND
+
+
+async def test_cores_are_woken_by_a_scaled_clock_no_sooner_than_they_asked():
+    async def send(request):
+        return f"{request} heard"
+
+    clock = WallClock(scale=0.1)
+    began = clock()
+    core, scheduler = Beater(began), Scheduler(clock, clock.scale)
+    scheduler.add(core, kind(send), settle=lambda: None)
+
+    await run_for(scheduler, 0.5)
+
+    assert 2 <= core.events.count("woken") <= 1 + (clock() - began) // (10 * MILLISECOND)

@@ -155,6 +155,40 @@ def test_another_fleet_changes_no_outcome_of_those_that_were_there(tmp_path):
         assert outcomes(before, fleet) == outcomes(after, fleet)
 
 
+FAULTS = """\
+faults:
+  - {name: island, at: 2m, for: 90s, select: {fleets: [two]}, do: {partition: both}}
+  - {name: unheard, at: 1m, for: 6m, probability: 20%, select: {fleets: [two]}, do: {drop: response}}
+  - {name: dies, every: 45s, select: {fleets: [two], count: 1},
+      do: {crash: {point: before_complete, restart_after: 5s}}}
+"""
+
+
+def own_lines(played, fleet):
+    """What a fleet's agents did and when; the server numbers jobs and runs as they come, whoever's they are."""
+    return [
+        replace(line, job="", audit=0) if isinstance(line, journal.JobConfigured | journal.JobCompleted) else line
+        for line in played.lines
+        if getattr(line, "fleet", None) == fleet
+    ]
+
+
+def test_faults_of_one_fleet_change_no_line_of_another(tmp_path):
+    before = play(tmp_path, SMALL)
+    after = play(tmp_path, SMALL.replace("schedules:", FAULTS + "schedules:", 1))
+
+    assert own_lines(before, "one") == own_lines(after, "one") != []
+    assert own_lines(before, "two") != own_lines(after, "two")
+    met = {line.fault for line in after.of(journal.FaultOver) if line.requests or line.agents}
+    assert met == {"island", "unheard", "dies"}
+
+
+def test_a_run_with_faults_is_the_same_to_the_byte_too(tmp_path):
+    text = SMALL.replace("schedules:", FAULTS + "schedules:", 1)
+
+    assert play(tmp_path, text).text == play(tmp_path, text).text
+
+
 NEWCOMERS = """\
   - {name: three, count: 4, capabilities: [LOGS, JKS, "custom:PATCH"], heartbeat: {every: 7s}}
 """
@@ -269,3 +303,23 @@ def test_a_storm_whose_target_refuses_it_ends_the_run_with_the_reason(tmp_path):
 
     assert played.lines[-1].reason.startswith("aborted: storm again left no result: the target would not answer")
     assert played.of(journal.StormEnded) == []
+
+
+def test_a_threshold_ends_a_replay_and_fails_it(tmp_path):
+    few = "[{metric: 'jobs{outcome=failure}', max: 2, abort_on_fail: true}]"
+    played = play(tmp_path, SMALL, settings=(("checks.thresholds", few),))
+
+    assert played.lines[-1].reason.startswith("aborted: threshold jobs{outcome=failure} <= 2 is broken: ")
+    assert played.lines[-1].t < 300
+    assert played.answers["end of the run"] == "broken"
+    assert len(played.of(journal.ServerRun)) > 0  # it was read back all the same
+    assert play(tmp_path, SMALL, settings=(("checks.thresholds", few),)).text == played.text
+
+
+def test_what_the_server_did_is_told_job_by_job_with_its_count_of_agents(tmp_path):
+    played = play(tmp_path, SMALL)
+
+    kinds = {kind for line in played.of(journal.ServerStory) for kind, _, _ in line.steps}
+    assert kinds == {"queued", "configured", "completed"}
+    assert played.of(journal.ServerCensus) == [journal.ServerCensus(played.lines[-1].t, 9, shows_transitions=True)]
+    assert [line.agents for line in played.of(journal.FleetDeclared)] == [6, 3]

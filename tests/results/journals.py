@@ -7,9 +7,11 @@ from agent_sim.histogram import Histogram
 from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.results.journal import (
     AgentRegistered,
+    FaultArmed,
     FleetDeclared,
     JobCompleted,
     JobConfigured,
+    JobLeft,
     JobPosted,
     Line,
     PhaseStarted,
@@ -73,6 +75,14 @@ def completed(
     occurrence: int = 1,
 ) -> JobCompleted:
     return JobCompleted(t, "lab", agent, job, audit, kind, "", occurrence, 1, outcome, accepted, seconds)
+
+
+def left(job: str = "job-1", audit: int = 1, why: str = "hang") -> JobLeft:
+    return JobLeft(3.0, "lab", "agent-1", job, audit, "LOGS", "", 1, 1, why)
+
+
+def armed(fault: str = "cut", t: float = 10.0) -> FaultArmed:
+    return FaultArmed(t, fault, 0, None, 1)
 
 
 def run(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from agent_sim.results.verdict import Answer, Verdict, exit_code, overall
@@ -15,6 +17,7 @@ CASES = [
     ([verdict("unknown"), verdict("broken")], "FAIL", 1),  # the worst counts
     ([verdict("broken", warn_only=True), verdict("held")], "PASS", 0),  # a warning counts for nothing
     ([verdict("unknown", warn_only=True)], "PASS", 0),
+    ([replace(verdict("unknown"), is_declared=True), verdict("kept")], "PASS", 0),  # the scenario said so itself
 ]
 
 

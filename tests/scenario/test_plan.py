@@ -256,6 +256,7 @@ def test_checks_become_thresholds_and_invariants(tmp_path: Path):
         "checks:\n  thresholds:\n"
         '    - {metric: "latency{op=complete}", max: 250ms, during: [work]}\n'
         "    - {metric: error_rate, max: 0.1%, warn_only: true}\n"
+        "    - {metric: error_rate, max: 1%, exclude_faults: true, abort_on_fail: true, abort_delay: 3s}\n"
         '    - {metric: "throughput{op=reschedule}", min: 40/s, max: 60/s}\n'
         '    - {metric: "jobs{type=LOGS, outcome=failure}", min: 3}\n'
         "  invariants: {no_lost_jobs: {settle: 2m}, at_most_once: true}\n"
@@ -272,6 +273,14 @@ def test_checks_become_thresholds_and_invariants(tmp_path: Path):
             text="latency{op=complete} p95 <= 250ms during work",
         ),
         Threshold("error_rate", {}, "", maximum=0.001, text="error_rate <= 0.1%", warn_only=True),
+        Threshold(
+            *("error_rate", {}, ""),
+            maximum=0.01,
+            text="error_rate <= 1% without faults",
+            exclude_faults=True,
+            abort_on_fail=True,
+            abort_delay=3 * SECOND,
+        ),
         Threshold(
             "throughput",
             {"op": "reschedule"},

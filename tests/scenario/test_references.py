@@ -53,6 +53,10 @@ BROKEN = [
         ['6:55: checks.thresholds[0].during[0]: found "work", but there are no phases'],
     ),
     (
+        LAB + "checks:\n  invariants: {at_most_once: {allow_after: [cut]}}\n",
+        ['6:45: checks.invariants.at_most_once.allow_after[0]: found "cut", but there are no faults'],
+    ),
+    (
         LAB + 'checks:\n  thresholds: [{metric: "error_rate{storm=big}", max: 1%}]\n',
         ['6:25: checks.thresholds[0].metric: found "error_rate{storm=big}", but there are no storms'],
     ),

@@ -422,8 +422,8 @@ BROKEN_CHECKS = [
     ),
     ("- {metric: error_rate, stat: p95, max: 1%}", '7:34: {it}.stat: found "p95", expected no stat of error_rate'),
     (
-        "- {metric: error_rate, max: 1%, exclude_faults: true}",
-        "7:37: {it}.exclude_faults: unknown key, this version does not know it yet",
+        "- {metric: error_rate, max: 1%, exclude_fault: true}",
+        "7:37: {it}.exclude_fault: unknown key, did you mean exclude_faults?",
     ),
 ]
 

@@ -28,10 +28,12 @@ class Finding:
 
 def judged(facts: Facts, check: InvariantCheck, findings: Iterable[Finding], kept: str, unknown: str = "") -> Verdict:
     """Broken by any finding that no declared fault excuses, else unknown for the reason given, else kept."""
-    found = list(findings)
     began = _begun(facts, check)
-    excused = [each for each in found if began is not None and (each.t is None or each.t >= began)]
-    broken = [each for each in found if each not in excused] if excused else found
+    broken: list[Finding] = []
+    excused: list[Finding] = []
+    for each in findings:
+        is_excused = began is not None and (each.t is None or each.t >= began)
+        (excused if is_excused else broken).append(each)
     if broken:
         return Verdict("invariant", check.name, "broken", _said(broken), _ids(broken))
     if excused:

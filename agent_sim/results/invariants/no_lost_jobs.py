@@ -19,7 +19,7 @@ from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.facts import Facts, word_of
 from agent_sim.results.invariants.findings import allowance
 from agent_sim.results.invariants.reconciliation import violations
-from agent_sim.results.invariants.stories import CAUSES, ends_of
+from agent_sim.results.invariants.stories import CAUSES, timeouts
 from agent_sim.results.journal import ServerJob
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import OFFENDERS, Answer, Verdict
@@ -207,9 +207,7 @@ def _traceless(facts: Facts, machine: str) -> Fate:
 
 def _unrecorded(facts: Facts) -> Iterator[_Found]:
     recorded = {run.audit: run for runs in facts.runs.values() for run in runs}
-    given_up = {
-        audit: at for story in facts.stories.values() for kind, at, audit in ends_of(story) if kind == "timed_out"
-    }
+    given_up = timeouts(facts.stories.values())
     for audit, completions in facts.completions.items():
         run, told = recorded.get(audit), completions[0].t
         # A report that was accepted after the timeout is another law's business: `single_terminal_state`.

@@ -12,12 +12,17 @@ from agent_sim.protocol.enums import AgentStatus
 from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.facts import Facts
 from agent_sim.results.invariants.findings import Finding, judged
+from agent_sim.results.invariants.stories import timeouts
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Verdict
 from agent_sim.results.wording import counted
 
 Shut: TypeAlias = Mapping[str, tuple[tuple[float, float], ...]]
 """By machine, from when to when it may not work."""
+
+
+_SKEW = 1.0
+"""How far our clock and the server's may be apart, in seconds (our choice)."""
 
 
 def no_result_from_unapproved(summary: Summary, check: InvariantCheck) -> Verdict:
@@ -30,14 +35,20 @@ def no_result_from_unapproved(summary: Summary, check: InvariantCheck) -> Verdic
 
 
 def _findings(facts: Facts, by_server: Shut, by_agent: Shut) -> Iterator[Finding]:
+    given_up = timeouts(facts.stories.values())
     for job, runs in facts.runs.items():
         for run in runs:
+            if run.audit not in facts.completions or run.audit in given_up:
+                continue  # its end was no result
             # Of the server's own times, whole milliseconds: the same one is not after it.
-            if run.audit in facts.completions and _is_within(run.end, by_server.get(run.machine, ())):
+            if _is_within(run.end, by_server.get(run.machine, ())):
                 yield Finding(f"{job} (run {run.audit})", "result|taken from a disapproved agent", run.end)
+    ends = {run.audit: run.end for runs in facts.runs.values() for run in runs}
     for audit, lines in facts.completions.items():
-        for line in lines:
-            if _is_within(line.t, by_agent.get(line.agent, ())):
+        for line in lines if audit not in given_up else ():
+            # The answer may have been long on its way: when the result was taken is the server's to say.
+            taken = ends.get(audit) or line.t
+            if _is_within(taken, tuple((begin + _SKEW, end) for begin, end in by_agent.get(line.agent, ()))):
                 yield Finding(f"{line.job.lower()} (run {audit})", "result|taken from an agent turned away", line.t)
 
 

@@ -10,7 +10,7 @@ from agent_sim.protocol.enums import Result, Status
 from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.facts import Facts
 from agent_sim.results.invariants.findings import Finding, judged
-from agent_sim.results.invariants.stories import ends_of
+from agent_sim.results.invariants.stories import timeouts
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Verdict
 from agent_sim.results.wording import counted
@@ -25,7 +25,7 @@ def status_agrees(summary: Summary, check: InvariantCheck) -> Verdict:
 
 
 def _findings(facts: Facts) -> Iterator[Finding]:
-    given_up = {audit for story in facts.stories.values() for kind, _, audit in ends_of(story) if kind == "timed_out"}
+    given_up = timeouts(facts.stories.values())
     for job, runs in facts.runs.items():
         for run in runs:
             reports = facts.completions.get(run.audit)

@@ -4,7 +4,7 @@ queued ── configured ── completed | timed_out ──┬── queued (a 
                                                 └── rescheduled ────── configured ...
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -39,6 +39,11 @@ def chapters(story: Steps) -> Iterator[Chapter]:
     places = [place for place, step in enumerate(story) if step[0] in CAUSES]
     for place, following in pairwise([*places, len(story)]):
         yield Chapter(story[place], story[place + 1 : following])
+
+
+def timeouts(stories: Iterable[Steps]) -> dict[int | None, float]:
+    """When the server gave up on each run that it timed out."""
+    return {audit: at for story in stories for kind, at, audit in story if kind == "timed_out"}
 
 
 def ends_of(story: Steps) -> Iterator[Step]:

@@ -53,8 +53,10 @@ def render_html(
     scenario: str = "",
     environment: Mapping[str, str] | None = None,
     command: str = "",
+    replay: str = "",
 ) -> str:
-    """The whole file. `scenario` is the resolved scenario's text, `command` how to run it again."""
+    """The whole file. `scenario` is the resolved scenario's text, `command` how to run it again, `replay` the same in
+    virtual time."""
     chart = chart_data(summary)
     return _template().render(
         title=wording.visible(summary.run.scenario) if summary.run is not None else "a run without a beginning",
@@ -74,6 +76,7 @@ def render_html(
         scenario=scenario,
         environment=tuple((environment or {}).items()),
         command=command,
+        replay=replay,
         chart=chart,
         phases=_strip(summary, ((phase.name, phase.start, phase.end) for phase in summary.phases)),
         faults=[(_met(fault), _strip(summary, _stretches(fault))) for fault in summary.faults],
@@ -89,7 +92,7 @@ def render_html(
 
 def because(verdicts: Sequence[Verdict]) -> str:
     """Why the verdict is what it is, in a sentence."""
-    counting = [verdict for verdict in verdicts if not verdict.warn_only]
+    counting = [verdict for verdict in verdicts if verdict.counts]
     broken = sum(verdict.answer == "broken" for verdict in counting)
     undecided = sum(verdict.answer in ("unknown", "not_measured") for verdict in counting)
     warnings = sum(verdict.warn_only and verdict.answer not in ("kept", "held") for verdict in verdicts)

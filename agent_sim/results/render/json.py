@@ -15,20 +15,30 @@ from agent_sim.histogram import Histogram
 from agent_sim.results.figures import Window
 from agent_sim.results.plain import Json
 from agent_sim.results.summary import Summary
-from agent_sim.results.verdict import Verdict, exit_code, overall
+from agent_sim.results.verdict import IfOpen, Verdict, exit_code, overall
 
 SCHEMA: Final = "agent-sim/result/1"
 
 
 def render_json(
-    summary: Summary, verdicts: Sequence[Verdict], *, environment: Mapping[str, str], command: str = ""
+    summary: Summary,
+    verdicts: Sequence[Verdict],
+    *,
+    environment: Mapping[str, str],
+    command: str = "",
+    replay: str = "",
+    inconclusive: IfOpen = None,
 ) -> str:
-    """The document, indented; the same arguments give the same text. `command` is how to run it again."""
+    """The document, indented; the same arguments give the same text.
+
+    `command` is how to run it again, `replay` how to do so in virtual time.
+    """
     document: dict[str, Json] = {
         "schema": SCHEMA,
         "verdict": overall(verdicts),
-        "exit_code": exit_code(verdicts),
+        "exit_code": exit_code(verdicts, inconclusive),
         "command": command,
+        "replay": replay,
         "outcome_digest": summary.outcome_digest,
         "run": _plain(summary.run),
         "ended": _plain(summary.ended),

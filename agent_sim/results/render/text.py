@@ -14,7 +14,7 @@ from rich.text import Text
 from agent_sim.results import wording
 from agent_sim.results.render.rows import COLUMNS, NOTHING, Row, fault_words, headline, rows
 from agent_sim.results.summary import Summary
-from agent_sim.results.verdict import Answer, Overall, Verdict, overall
+from agent_sim.results.verdict import Answer, Overall, Verdict, is_good, overall
 
 _SAID: Final[Mapping[Answer, tuple[str, str]]] = {
     "kept": ("kept", "green"),
@@ -85,7 +85,7 @@ def _faults(summary: Summary) -> Table:
 def _answers(verdicts: Sequence[Verdict]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
     for verdict in verdicts:
-        is_warning = verdict.warn_only and verdict.answer not in ("kept", "held")
+        is_warning = verdict.warn_only and not is_good(verdict)
         table.add_row(Text(*(_WARNING if is_warning else _SAID[verdict.answer])), _explained(verdict))
     return table
 

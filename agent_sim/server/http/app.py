@@ -26,6 +26,7 @@ from agent_sim.server.http.command import PRODUCT_VERSION, CommandSide
 from agent_sim.server.http.committer import Committer
 from agent_sim.server.http.desk import Core, Desk
 from agent_sim.server.http.docs import description_sides
+from agent_sim.server.http.metrics import MetricsSide
 from agent_sim.server.http.oauth import OAuth, TokenSide, WellKnownSide
 from agent_sim.server.http.oig import OigCore, OigSide
 from agent_sim.server.http.refusals import NOT_FOUND, UNEXPECTED, Reason, Refused, reason_of, wrong_method
@@ -147,6 +148,7 @@ def make_app(
     base = f"/{settings.api_bases[0].strip('/')}"
     pages = Pages(desk, browsers, live, overview, clock, base, PRODUCT_VERSION, controls)
     sides = _sides(desk, oauth, WebSide(pages))
+    sides = replace(sides, by_base=(("/metrics", MetricsSide(desk, overview, PRODUCT_VERSION)), *sides.by_base))
     if oig is not None:
         scheduler = OigSide(desk, oig)
         sides = replace(sides, by_base=((_base(oig_wire.BASE), scheduler), *sides.by_base))

@@ -7,6 +7,7 @@ here.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from agent_sim.server.auth import Accounts, Verdict, basic
 from agent_sim.server.callers import Caller
 from agent_sim.server.http.bearers import Bearers
 from agent_sim.server.http.committer import Committer
+from agent_sim.server.http.meter import Meter
 from agent_sim.server.http.refusals import (
     FORGED,
     LATE_BODY,
@@ -67,6 +69,7 @@ class Desk:
     committer: Committer
     bearers: Bearers | None = None
     browsers: Browsers | None = None
+    meter: Meter = field(default_factory=Meter)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by whoever has the store while others may run
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="at length"))
@@ -141,19 +144,31 @@ class Desk:
         """The core's reply, once everything that it tells is committed."""
         if isinstance(question, AgentRequest) and isinstance(question.body, Heartbeat):
             return self.beat(question, caller)
+        begun = time.perf_counter()
         async with self.turn:
             reply = self.core.handle(question, caller, self.clock())
         await self.committer.settled()
+        self._measure(question, reply.status, begun)
         return reply
 
     def beat(self, question: AgentRequest, caller: Caller) -> AgentReply:
         """The reply to a heartbeat: it changes nothing, and never waits."""
-        return self.core.handle(question, caller, self.clock())
+        begun = time.perf_counter()
+        reply = self.core.handle(question, caller, self.clock())
+        self._measure(question, reply.status, begun)
+        return reply
+
+    def _measure(self, question: AgentRequest | Operation, status: int, begun: float) -> None:
+        operation = type(question.body if isinstance(question, AgentRequest) else question).__name__
+        self.meter.answered(operation, status, time.perf_counter() - begun)
 
     async def ask_at_length(self, question: Operation, caller: Caller) -> CommandReply:
         """The same for what takes long, while heartbeats go on."""
         # Once begun it must end, also if nobody waits for the answer any more: the core is not free before that.
-        return await asyncio.shield(asyncio.create_task(self._handled_apart(question, caller), name="at length"))
+        begun = time.perf_counter()
+        reply = await asyncio.shield(asyncio.create_task(self._handled_apart(question, caller), name="at length"))
+        self._measure(question, reply.status, begun)
+        return reply
 
     async def _handled_apart(self, question: Operation, caller: Caller) -> CommandReply:
         async with self.turn:

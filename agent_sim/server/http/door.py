@@ -1,16 +1,16 @@
 """The door of the server: plain messages of agents are answered here, all else goes on to aiohttp as it came.
 
 A heartbeat costs the core a few microseconds and aiohttp a hundred, so what agents mostly send - a POST under the
-agents' base, whole and small, with headers that every agent sends, from an account that has been verified - is parsed
-by httptools and answered without it. At the first byte that is not as plain as that the connection is handed over,
-with all that was not answered yet, and stays with aiohttp: what is refused, and how, is written once, over there.
+agents' base, whole and small, with headers that every agent sends, from an account with a password - is parsed by
+httptools and answered without it. At the first byte that is not as plain as that the connection is handed over, with
+all that was not answered yet, and stays with aiohttp: what is refused, and how, is written once, over there.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -25,7 +25,7 @@ from agent_sim.protocol.codec import agent_body, read_agent_request
 from agent_sim.server.callers import AGENT_SESSION, Caller
 from agent_sim.server.http.agents import FIXED, log
 from agent_sim.server.http.desk import Desk
-from agent_sim.server.http.refusals import UNEXPECTED, reason_of
+from agent_sim.server.http.refusals import UNEXPECTED, Refused, reason_of
 
 LARGEST_HERE: Final = 64 * 1024
 """Bytes of a message, its head included; a longer one is for aiohttp."""
@@ -152,7 +152,11 @@ class Door(asyncio.Protocol):
 
     def _take(self) -> None:
         """Answer the message that is whole now, if it is a plain one."""
-        asked = self._asked()
+        account = self._message.headers.get(b"authorization", b"").decode("latin-1")
+        if account[:6].lower() == "basic " and self._desk.accounts.recall(account) is None:
+            self._task = asyncio.create_task(self._introduce(account), name="agent's account")
+            return
+        asked = self._asked(account)
         if asked is None:
             self._hand_over()
         elif isinstance(asked.request.body, Heartbeat):
@@ -162,12 +166,21 @@ class Door(asyncio.Protocol):
             self._fresh()
             self._task = asyncio.create_task(self._answer(asked), name="agent's message")
 
-    def _asked(self) -> _Asked | None:
+    async def _introduce(self, account: str) -> None:
+        """Have an account verified that nobody has come with yet, and go on."""
+        with suppress(Refused):  # which is remembered, and said by aiohttp's side
+            await self._desk.by_password(account)
+        self._task = None
+        self._take()
+        if self._task is None:
+            self._read_ahead()
+
+    def _asked(self, account: str) -> _Asked | None:
         message, parser = self._message, self._parser
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return None
         path = self._below_base(message.path)
-        verdict = self._desk.accounts.recall(message.headers.get(b"authorization", b"").decode("latin-1"))
+        verdict = self._desk.accounts.recall(account)
         if path is None or verdict is None or verdict.caller is None or not verdict.caller.may(AGENT_SESSION):
             return None
         try:
@@ -193,8 +206,9 @@ class Door(asyncio.Protocol):
         other = self._others()
         transport.set_protocol(other)
         other.connection_made(transport)
-        if self._held:
-            other.data_received(self._held)
+        if self._held or self._ahead:
+            transport.resume_reading()
+            other.data_received(self._held + self._ahead)
 
     # --- answering ----------------------------------------------------------------------------
 
@@ -215,6 +229,9 @@ class Door(asyncio.Protocol):
             reply = _failed(error)
         self._task = None
         self._write(reply)
+        self._read_ahead()
+
+    def _read_ahead(self) -> None:
         ahead, self._ahead = self._ahead, b""
         if ahead and self._transport is not None:
             self._transport.resume_reading()

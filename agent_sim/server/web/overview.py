@@ -152,6 +152,18 @@ class Overview:
         until = now // step * step + step
         return self._count_steps(until - length, until, step)
 
+    def sites(self, now: Instant) -> list[Site]:
+        """The fleet by site."""
+        return self._sites.look(now)
+
+    def jobs(self, now: Instant) -> dict[str, int]:
+        """How many jobs are `waiting` and `running`."""
+        return self._jobs.look(now)
+
+    def open_runs(self, now: Instant) -> dict[str, int]:
+        """`failures` and `warnings` that nobody acknowledged, within `days`."""
+        return self._open.look(now)
+
     # --- steps --------------------------------------------------------------------------------
 
     def _advance(self, now: Instant) -> list[Step]:

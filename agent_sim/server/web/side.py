@@ -270,10 +270,17 @@ def _json(value: object, status: int = 200) -> web.Response:
 
 
 def _asset(name: str) -> web.Response:
+    if name == "grafana.json":
+        return web.Response(body=dashboard(), content_type="application/json", headers=_HEADERS)
     if name not in _ASSETS:
         raise Refused(NOT_FOUND)
     headers = {**_HEADERS, "Cache-Control": "no-cache", "Content-Type": f"{_ASSETS[name]}; charset=utf-8"}
     return web.Response(body=_content(name), headers=headers)
+
+
+def dashboard() -> bytes:
+    """A Grafana dashboard over `/metrics`, to be imported as it is."""
+    return resources.files("agent_sim.server.web").joinpath("dashboards", "grafana.json").read_bytes()
 
 
 @cache

@@ -4,8 +4,9 @@ from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.invariants.findings import Finding, judged
 from agent_sim.results.summary import summarise
 from agent_sim.results.verdict import Verdict, exit_code
+from tests.results.journals import armed
 
-FACTS = replace(summarise([]).facts, faults={"cut": 10.0, "slow": 5.0})
+FACTS = summarise([armed("slow", 5.0), armed("cut", 10.0), armed("cut", 20.0)]).facts
 LAW = InvariantCheck("at_most_once", allow_after=("cut",))
 
 

@@ -10,7 +10,10 @@ KEPT = {
     "it was never handed out": [posted(), story("queued", "unscheduled")],
     "it was in process at the time": [story("queued", ("configured", 1), "unscheduled"), configured(t=2.0), run()],
     "it was handed out in the same millisecond": [story("queued", "unscheduled"), run(start=2.0)],
-    "its agent got the answer just after": [story("queued", "unscheduled"), configured(t=2.4)],
+    "its agent got the answer long after": [
+        story("queued", ("configured", 1), "unscheduled"),
+        *(configured(t=9.0), run(start=2.0, end=10.0)),
+    ],
     "somebody wanted it again": [
         story("queued", ("configured", 1), ("completed", 1), "unscheduled", ("rescheduled", 1), ("configured", 2)),
         run(audit=1),

@@ -10,6 +10,7 @@ from agent_sim.results.journal import JobCancelled, PostFailed
 from agent_sim.results.summary import summarise
 from agent_sim.results.verdict import Verdict
 from tests.results.journals import (
+    armed,
     completed,
     configured,
     done_job,
@@ -198,6 +199,16 @@ def test_as_many_jobs_may_be_gone_as_a_storm_unscheduled():
 
     assert one_gone.answer == "kept"
     assert (two_gone.answer, len(two_gone.offenders)) == ("broken", 1)
+
+
+def test_a_job_lost_after_a_fault_that_the_scenario_allows_is_unknown_and_does_not_count():
+    check = InvariantCheck("no_lost_jobs", allow_after=("cut",))
+    lines = [started(), posted(), *done_job(2)]
+
+    verdict = no_lost_jobs(summarise([*lines, armed("cut"), ended()]), check)
+    assert (verdict.answer, verdict.is_declared, verdict.offenders) == ("unknown", True, ("job-1",))
+    assert verdict.detail.endswith("1 gone (neither run nor scheduled), after fault cut, as the scenario allows")
+    assert no_lost_jobs(summarise([*lines, armed("other"), ended()]), check).answer == "broken"
 
 
 # --- the verdict ------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ import pytest
 from agent_sim.protocol.enums import AgentStatus
 from agent_sim.results.journal import AgentRefused, ServerStory
 from tests.results.invariants.judging import judged, said
-from tests.results.journals import census, completed, done_job, registered, run, server_agent
+from tests.results.journals import census, completed, done_job, registered, run, server_agent, story
 
 LAW = "no_result_from_unapproved"
 
@@ -23,7 +23,14 @@ KEPT = {
     "what it completed since was refused": [
         *(completed(accepted=False, t=9.0), run(end=9.0), server_agent(), standing(("disapproved", 5.0))),
     ],
+    "the server timed it out meanwhile": [
+        *(completed(t=40.0), run(end=9.0), server_agent(), standing(("disapproved", 5.0), ("approved", 20.0))),
+        story("queued", ("configured", 1), ("timed_out", 1, 9.0)),
+    ],
     "it was turned away and then let in": [refused(1.0), registered(t=2.0), *done_job(), server_agent()],
+    "the answer to a result that was taken before was long on its way": [
+        *(refused(5.0), completed(t=9.0), run(end=4.0), server_agent()),
+    ],
     "it could not register for another reason": [refused(1.0, code=""), *done_job(), server_agent()],
 }
 
@@ -42,7 +49,7 @@ def test_broken_if_a_result_was_taken_after_the_server_had_disapproved_the_agent
 
 
 def test_broken_if_a_result_was_taken_while_the_agent_was_turned_away_on_any_server():
-    lines = [refused(3.0), completed(t=4.0), run(), server_agent()]
+    lines = [refused(3.0), completed(t=9.0), run(end=9.0), server_agent()]
 
     verdict = judged(LAW, *lines, census(shows_transitions=False))
 

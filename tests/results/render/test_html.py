@@ -65,6 +65,7 @@ def hostile() -> str:
         scenario=f"name: {HOSTILE}\n</pre></code>",
         environment={HOSTILE: HOSTILE},
         command=f"agent-sim run '{HOSTILE}'",
+        replay=f"agent-sim replay '{HOSTILE}'",
     )
 
 

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
+from agent_sim.credentials import Credentials
 from agent_sim.protocol import agent
 from agent_sim.protocol.agent import AgentReply
+from agent_sim.server.auth import Accounts
 from agent_sim.server.http import door as doors
 from agent_sim.server.http.app import DESK, make_app
 from agent_sim.settings import DEFAULT_SETTINGS
@@ -51,9 +53,9 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], by
 
 
 @asynccontextmanager
-async def door(core: FakeCore | None = None, *, known: bool = True) -> AsyncIterator[Opened]:
+async def door(core: FakeCore | None = None, accounts: Accounts = ACCOUNTS) -> AsyncIterator[Opened]:
     core = core or FakeCore(FakeStore(), REPLY)
-    runner = web.AppRunner(make_app(core, core.store, ACCOUNTS, DEFAULT_SETTINGS, lambda: NOW))
+    runner = web.AppRunner(make_app(core, core.store, accounts, DEFAULT_SETTINGS, lambda: NOW))
     await runner.setup()
     handed_over: list[object] = []
     made = runner.server
@@ -66,9 +68,9 @@ async def door(core: FakeCore | None = None, *, known: bool = True) -> AsyncIter
     class Counting:
         server = staticmethod(hand_over)
 
-    if known:
+    if accounts is ACCOUNTS:  # whom everybody knows
         for headers in (AGENT, OPERATOR):
-            ACCOUNTS.verify(headers["Authorization"])
+            accounts.verify(headers["Authorization"])
     async with doors.listening(Counting(), runner.app[DESK], 3.0, host="127.0.0.1", port=0) as server:
         opened = Opened(core, server.sockets[0].getsockname()[1], handed_over)
         yield opened
@@ -89,6 +91,15 @@ async def test_plain_messages_never_reach_aiohttp():
     assert [status for status, _, _ in answers] == [200] * 4
     assert json.loads(answers[0][2])["SessionValid"] is True
     assert len(opened.core.asked) == 4
+    assert opened.handed_over == []
+
+
+async def test_an_account_that_nobody_came_with_yet_is_verified_at_the_door():
+    accounts = Accounts(Credentials("operator", "secret-1"), Credentials("DOMAIN\\agent", "secret-2"))
+    async with door(accounts=accounts) as opened:
+        answers = await asyncio.gather(*(opened.talk(message(), message(), answers=2) for _ in range(5)))
+
+    assert [status for each in answers for status, _, _ in each] == [200] * 10
     assert opened.handed_over == []
 
 

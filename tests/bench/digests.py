@@ -1,0 +1,66 @@
+"""How often the same scenario and seed came to the same journal and the same outcome digest, and in how many ways.
+
+    python -m tests.bench.digests --seeds 5
+
+Each seed is replayed as a process of its own under several surroundings, and run live over HTTP at several time
+scales; counted is how many of them agree with the first replay, to the byte and by digest.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.end_to_end.test_replay import BUSY, FINITE, digest_of, only_run
+
+SURROUNDINGS = [
+    {"PYTHONHASHSEED": "0"},
+    {"PYTHONHASHSEED": "1", "TZ": "Asia/Kolkata", "LC_ALL": "C"},
+    {"PYTHONHASHSEED": "31337", "TZ": "America/St_Johns", "LC_ALL": "C.UTF-8"},
+    {"PYTHONHASHSEED": "random", "PYTHONOPTIMIZE": "1"},
+]
+
+
+def ran(verb: str, text: str, seed: int, folder: Path, *words: str, **environment: str) -> Path:
+    """The folder of one run, in a directory of its own."""
+    folder.mkdir(parents=True)
+    file = folder / "scenario.yaml"
+    file.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "agent_sim.cli.main", verb, file.name, "--seed", str(seed), *words]
+    paths = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PYTHONPATH": paths} | environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return only_run(folder / "runs")
+
+
+def main() -> None:
+    """Count and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--scales", default="1,2,4", help="time scales of the live runs")
+    arguments = parser.parse_args()
+    scales = arguments.scales.split(",")
+    same = alike = 0
+    with tempfile.TemporaryDirectory() as name:
+        for seed in range(arguments.seeds):
+            place = Path(name) / str(seed)
+            replays = [ran("replay", BUSY, seed, place / f"busy-{n}", **each) for n, each in enumerate(SURROUNDINGS)]
+            same += len({(run / "journal.jsonl").read_bytes() for run in replays}) == 1
+            finite = digest_of(ran("replay", FINITE, seed, place / "finite"))
+            for scale in scales:
+                words = ("--time-scale", scale, "--set", "stop.drain=5m")
+                alike += digest_of(ran("run", FINITE, seed, place / f"live-{scale}", *words)) == finite
+    print(
+        f"{same} of {arguments.seeds} seeds: the same journal to the byte in {len(SURROUNDINGS)} surroundings"
+        " (hash seeds, time zones, locales, directories), with storms and faults"
+    )
+    live = arguments.seeds * len(scales)
+    print(f"{alike} of {live} live runs over HTTP: the digest of the replay (time scales {arguments.scales})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Do the laws bite? A server with a bug breaks the law that is about it; the one without keeps them all."""
+
+import pytest
+
+from agent_sim.results import journal
+from agent_sim.results.judge import INVARIANTS
+from agent_sim.results.verdict import OFFENDERS
+from tests.mutations.bugs import BUGS
+from tests.mutations.stage import played
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_the_law_that_a_bug_breaks_says_so_and_names_who_suffered(bug, tmp_path):
+    found = played(tmp_path, bug)
+
+    broken = {name: verdict for name, verdict in laws(found).items() if verdict.answer != "kept"}
+    assert set(broken) == {bug.law, *bug.others}
+    assert broken[bug.law].answer == "broken"
+    assert 1 <= len(broken[bug.law].offenders) <= OFFENDERS
+
+
+def laws(found):
+    return {verdict.name: verdict for verdict in found.verdicts if verdict.kind == "invariant"}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_without_a_bug_they_are_all_kept_whatever_is_done_to_the_server(seed, tmp_path):
+    found = played(tmp_path, seed=seed)
+
+    assert found.kept, [verdict for verdict in found.verdicts if verdict.answer not in ("kept", "held")]
+
+
+def test_there_is_a_bug_for_each_law():
+    assert {bug.law for bug in BUGS} == set(INVARIANTS)
+
+
+def test_everything_that_the_bugs_are_about_happens_without_them_too(tmp_path):
+    found = played(tmp_path)
+
+    kinds = {kind for line in found.of(journal.ServerStory) for kind, _, _ in line.steps}
+    assert kinds == {
+        *("queued", "configured", "completed", "timed_out", "rescheduled", "acknowledged", "unscheduled"),
+        *("approved", "disapproved"),
+    }
+    assert any(not line.accepted for line in found.of(journal.JobCompleted))
+    assert len(found.of(journal.AgentRefused)) > 0
