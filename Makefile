@@ -58,6 +58,7 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.digests
 	$(BIN)/python -m tests.bench.server
 	$(BIN)/python -m tests.bench.durable
+	$(BIN)/python -m tests.bench.mqtt
 	$(BIN)/python -m tests.bench.outcomes
 
 soak: setup ## the long tests: the server killed under load, ROUNDS times; JOBS correct jobs under every fault

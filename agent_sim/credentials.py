@@ -18,6 +18,7 @@ from agent_sim.errors import UsageError
 
 OPERATOR_NAMES: Final = ("AGENT_SIM_USERNAME", "AGENT_SIM_PASSWORD")
 AGENT_NAMES: Final = ("AGENT_SIM_AGENT_USERNAME", "AGENT_SIM_AGENT_PASSWORD")
+MQTT_NAMES: Final = ("AGENT_SIM_MQTT_USERNAME", "AGENT_SIM_MQTT_PASSWORD")
 """The variables that name a pair, in the environment and in a credential file alike."""
 
 TOKEN_NAMES: Final = (
@@ -27,6 +28,7 @@ TOKEN_NAMES: Final = (
 )
 """Those of OAuth: where tokens are fetched, and by which client for the operator and for agents (see `logins`)."""
 
+_ALL_NAMES: Final = (*OPERATOR_NAMES, *AGENT_NAMES, *MQTT_NAMES, *TOKEN_NAMES)
 _LONGEST_FILE: Final = 65536
 
 
@@ -132,9 +134,9 @@ def _parse(path: Path, data: bytes) -> dict[str, str]:
         name, equals, value = (part.strip() for part in line.partition("="))
         if not name or name.startswith("#"):
             continue
-        if not equals or name not in (*OPERATOR_NAMES, *AGENT_NAMES, *TOKEN_NAMES) or name in held:
+        if not equals or name not in _ALL_NAMES or name in held:
             # The line itself may be a password: it is not repeated here.
-            expected = ", ".join((*OPERATOR_NAMES, *AGENT_NAMES))
+            expected = ", ".join(_ALL_NAMES)
             raise UsageError(f"{path}:{number}: expected NAME=value, each name once, with NAME one of {expected}")
         held[name] = value
     return held

@@ -10,6 +10,7 @@
     ├── IllegalTransition     a job or run was asked for a change of state that no table row allows
     ├── TransportError        a call did not end in an answer
     │   ├── ConnectFailed     the peer never saw the request
+    │   │   └── BrokerRefused a broker does not let us in, or not to our topics
     │   └── ReplyTimeout      the peer may have acted: the outcome is unknown
     └── TargetError           the target is unreachable, not what it should be, or refuses us  (exit 4)
 
@@ -84,6 +85,10 @@ class TransportError(AgentSimError):
 
 class ConnectFailed(TransportError):
     """No connection: the request was never sent."""
+
+
+class BrokerRefused(ConnectFailed):
+    """The broker refuses our credentials, or its ACL our topics: trying again will not help."""
 
 
 class ReplyTimeout(TransportError):

@@ -64,6 +64,10 @@ class ServerSettings:
     sim_api: bool = False  # our own /sim/ endpoints
     metrics_open: bool = False  # /metrics without an account; our choice
 
+    # At a broker (our own contract)
+    mqtt_clean_start: bool = False  # whether a connection forgets what its predecessor missed
+    mqtt_session_expiry: Span = 5 * MINUTE  # how long the broker keeps that
+
     # Where the two APIs are (command-api 1.1, agent-protocol 1: hosted servers add /Keyfactor/API, /Keyfactor/Agents)
     api_bases: tuple[str, ...] = ("/KeyfactorAPI",)
     agents_bases: tuple[str, ...] = ("/KeyfactorAgents",)

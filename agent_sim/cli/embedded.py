@@ -73,8 +73,11 @@ async def embedded_server(
     port: int = 0,
     db: str = ":memory:",
     more: tuple[str, ...] = (),
+    secret: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Embedded]:
     """Start a server on loopback and yield it when ready; it is stopped, or killed, at the end.
+
+    `more` are further options, `secret` further variables of its environment.
 
     Raises UsageError with the server's own words if it does not become ready.
     """
@@ -88,7 +91,7 @@ async def embedded_server(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env=_environment(logins),
+            env={**clear(os.environ), **logins.environment(), **(secret or {})},
             start_new_session=True,  # Ctrl-C is for us: the server outlives it until the report is written
         )
         try:
@@ -99,10 +102,6 @@ async def embedded_server(
             yield Embedded(address, process.pid)
         finally:
             await _stop(process)
-
-
-def _environment(logins: Logins) -> Mapping[str, str]:
-    return clear(os.environ) | logins.environment()
 
 
 def ca_file(scenario: Scenario, folder: Path) -> Path | None:

@@ -15,6 +15,7 @@ from agent_sim.agent import events as agent_events
 from agent_sim.cli.oig_live import OigLive
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
+from agent_sim.cli.ways import Ways
 from agent_sim.errors import TargetError, TransportError
 from agent_sim.faults.effects import AgentEffect, BrokerEffect
 from agent_sim.fleet import lines
@@ -32,7 +33,7 @@ from agent_sim.results.watch import Watch
 from agent_sim.scenario.plan import Member, Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
-from agent_sim.transports.base import AgentTransport, CommandTransport, OigTransport
+from agent_sim.transports.base import CommandTransport, OigTransport
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
 _LAST_REQUESTS: Final[Span] = 5 * SECOND
@@ -49,13 +50,12 @@ class LiveRun:
     """What a run needs from the command line, and where it stands."""
 
     plan: Plan
-    agent_transport: Callable[[int], AgentTransport]
+    ways: Ways
     api: CommandTransport
     storm_process: Callable[[StormPlan], StormProcess]
     record: Callable[[journal.Line], None]
     progress: Progress
     clock: WallClock
-    connections: int
     drain: Span
     oig_api: OigTransport | None = None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,11 +80,11 @@ class LiveRun:
         scheduler = Scheduler(self.clock, self.clock.scale)
         cast = Cast[int](self.plan, self._write, self._elapsed)
         troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
-        limit = asyncio.Semaphore(self.connections)
-        cast.enter(
-            scheduler, lambda number, member: self._agent_kind(number, member, limit, troubles), self._operator_kind()
-        )
+        cast.enter(scheduler, lambda number, member: self._agent_kind(number, member, troubles), self._operator_kind())
         jobs.enter(scheduler, self._ended)
+        self.ways.hear = cast.notify
+        if self.plan.faults:
+            self.ways.deliveries = lambda machine: troubles.deliveries(machine, self.clock())
         announcing = (self._tick(), self._announce_phases(), self._watch_faults(troubles))
         helpers = [asyncio.create_task(each) for each in announcing]
         storms = asyncio.create_task(self._storms(), name="storms")
@@ -126,7 +126,7 @@ class LiveRun:
 
     # --- how requests travel and what is seen of them -------------------------------------------
 
-    def _agent_kind(self, number: int, member: Member, limit: asyncio.Semaphore, troubles: Troubles) -> AgentKind:
+    def _agent_kind(self, number: int, member: Member, troubles: Troubles) -> AgentKind:
         def ended(
             request: AgentRequest,
             outcome: AgentReply | TransportError,
@@ -142,12 +142,12 @@ class LiveRun:
                 self._write(journal.SendFailed(self._elapsed(), who.fleet, who.machine, operation, str(outcome)))
 
         return Kind(
-            send=self.agent_transport(number).send,
+            send=self.ways.transport(number).send,
             woken=agent_events.Woken(),
             answered=agent_events.Answered,
             failed=agent_events.SendFailed,
             ended=ended,
-            limit=limit,
+            limit=self.ways.limit(number),
             journey=partial(troubles.journey, member) if self.plan.faults else lambda request, now: None,
             crashed=crashed,
         )
@@ -155,6 +155,8 @@ class LiveRun:
     def _suffer(self, cast: Cast[int], machine: str, effect: AgentEffect | BrokerEffect) -> None:
         if isinstance(effect, AgentEffect):
             cast.tell(machine, suffered(effect, self.clock()))
+        else:
+            self.ways.suffer(machine, effect)
 
     def _operator_kind(self) -> OperatorKind:
         async def send(order: operator_events.Order) -> command.CommandReply:

@@ -75,9 +75,9 @@ class Progress:
                 self._posted += 1
             case journal.JobConfigured():
                 self._running += 1
-            case journal.JobCompleted(outcome=outcome):
+            case journal.JobCompleted(outcome=outcome, accepted=accepted):
                 self._running -= 1
-                self._outcomes[outcome] += 1
+                self._outcomes[outcome] += accepted  # what the server turned away is no outcome, as in the report
             case journal.Traffic(operation=operation, ok=ok, failed=failed) if operation != journal.POOL_WAIT:
                 self._requests += ok + failed
             case journal.StormEnded(storm=storm):

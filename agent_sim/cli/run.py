@@ -5,32 +5,36 @@ import os
 import secrets
 import shlex
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from agent_sim.cli import identities
+from agent_sim.cli import identities, ways
+from agent_sim.cli.brokers import BrokerInUse, own_broker
 from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
+from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import IfInconclusive, Inconclusive, report
-from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, signed, ways
+from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, signed
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
-from agent_sim.credentials import AGENT_NAMES
-from agent_sim.errors import TargetError, UsageError
+from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, Credentials, need
+from agent_sim.errors import TargetError, TransportError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
 from agent_sim.logins import need_operator, variables
+from agent_sim.protocol.mqtt_commands import GetMqtt, MqttState
 from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
@@ -40,7 +44,6 @@ from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, HttpOig, HttpSession
-from agent_sim.transports.limits import check_limits
 
 _OPERATOR_CONNECTIONS = 32
 
@@ -69,6 +72,7 @@ class Options:
     port: int
     inconclusive: IfInconclusive | None
     time_scale: float
+    mqtt: MqttOptions = MqttOptions()
 
 
 def run(
@@ -112,16 +116,36 @@ def run(
         float,
         typer.Option(min=0.01, max=1000, help="Seconds of the scenario in one of the wall; embedded server only."),
     ] = 1.0,
+    transport: Annotated[
+        Literal["http", "mqtt"] | None,
+        typer.Option(help="How agents reach the server, unless their fleet says; a broker is started if need be."),
+    ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Use this broker: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]; agents sign in as"
+            " AGENT_SIM_AGENT_USERNAME, the embedded server as AGENT_SIM_MQTT_USERNAME.",
+        ),
+    ] = None,
+    mqtt_ca: Annotated[
+        Path | None, typer.Option(help="PEM file of authorities that TLS to the broker trusts as well.")
+    ] = None,
+    mqtt_cert: Annotated[Path | None, typer.Option(help="Our client certificate for the broker (PEM).")] = None,
+    mqtt_key: Annotated[Path | None, typer.Option(help="The key of --mqtt-cert (PEM, no passphrase).")] = None,
+    mqtt_version: Annotated[Literal["5", "3.1.1"], typer.Option(help="The version of MQTT to speak.")] = "5",
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
-    given = overrides(profile, param or (), set_ or (), seed)
+    wire = [] if transport is None else [f"transport.kind={transport}"]
+    given = overrides(profile, param or (), (*(set_ or ()), *wire), seed)
     if client_key is not None and client_cert is None:
         raise UsageError("--client-key needs --client-cert: say whose key it is")
     certificate = None if client_cert is None else Certificate(client_cert, client_key)
     options = Options(
         scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id,
         certificate, state, tuple(foreign or ()), runs, db, port, inconclusive, time_scale,
+        MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version),
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -132,18 +156,19 @@ async def _run(options: Options) -> int:
     _refuse_what_no_target_takes(options)
     _refuse_what_has_its_own_time(options, scenario)
     approve = _guard(options, scenario)
+    outline = plan(scenario, 0)
     shareable = options.target is None and not has_certificates(scenario)
-    limits = _connections(plan(scenario, 0).transport, shareable=shareable)
-    agents = sum(fleet.count for fleet in scenario.fleets)
-    check_limits(agents, limits.mode, limits.limit)
+    limits = _connections(outline.transport, shareable=shareable)
+    ways.check(outline, limits)
+    tls = options.mqtt.tls()
     folder = RunFolder(options.runs, scenario.name)
     folder.write("scenario.resolved.yaml", dump(scenario))
     again = [] if options.overrides.seed is not None else ["--seed", str(scenario.seed)]
     command = shlex.join(["agent-sim", *sys.argv[1:], *again])
     async with _target(options, scenario, folder) as reached:
         before = cpu_seconds()
-        refused = await _live(options, scenario, folder, reached, limits, approve=approve)
-        used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used()}
+        refused, through = await _live(options, scenario, folder, reached, limits, tls, approve=approve)
+        used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used(), **through}
         used |= {"time_scale": f"{options.time_scale:g}"} if options.time_scale != 1.0 else {}
     _, code = report(folder, scenario, command, used, options.inconclusive)
     if refused:
@@ -171,7 +196,7 @@ def _guard(options: Options, scenario: Scenario) -> bool:
         return True
     agents = sum(fleet.count for fleet in scenario.fleets)
     may_approve = True
-    for url in (options.target, options.api_url, options.agents_url):
+    for url in (options.target, options.api_url, options.agents_url, options.mqtt.url):
         if url is None:
             continue
         host = guard.host_of(url)
@@ -211,6 +236,7 @@ class _Reached:
     target: Target
     logins: Parties
     server: Embedded | None = None
+    broker: BrokerInUse | None = None
 
     def used(self) -> Mapping[str, str]:
         return {} if self.server is None else {"server_cpu_seconds": f"{self.server.cpu_seconds():.2f}"}
@@ -218,30 +244,55 @@ class _Reached:
 
 @asynccontextmanager
 async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
+    wants_broker = any(member.wire == "mqtt" for member in plan(scenario, 0).members)
     if options.target is not None:
         members = plan(scenario, 0).members
         parties = Parties(
             need_operator(os.environ, options.credentials), agents_login(members, os.environ, options.credentials)
         )
         scheduler = None if scenario.fleets else options.api_url  # without agents there is no other API to name
-        at = Target.at(options.target, options.agents_url, options.api_url, options.ca, scheduler)
-        yield _Reached(at, parties)
+        target = Target.at(options.target, options.agents_url, options.api_url, options.ca, scheduler)
+        yield _Reached(target, parties, broker=_named_broker(options, None) if wants_broker else None)
         return
     logins, settings = made_logins(), scaled(plan(scenario, 0).server, options.time_scale)
-    tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
-    more = (*options_for(scenario, folder.path), *tasks)
-    ca = ca_file(scenario, folder.path)
-    async with embedded_server(settings, logins, folder.path, options.port, options.db, more) as server:
-        yield _Reached(Target.at(server.address, ca=ca), Parties(logins.operator, logins.agent), server)
+    async with AsyncExitStack() as stack:
+        broker: BrokerInUse | None = None
+        if wants_broker and options.mqtt.url is not None:
+            logins = replace(logins, agent=need(AGENT_NAMES, os.environ, None))
+            broker = _named_broker(options, need(MQTT_NAMES, os.environ, None))
+        elif wants_broker:
+            broker = await stack.enter_async_context(own_broker(logins.agent, folder.path))
+        more = () if broker is None else (*broker.options, *options.mqtt.files())
+        secret = {} if broker is None else broker.environment()
+        tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
+        more = (*options_for(scenario, folder.path), *more, *tasks)
+        starting = embedded_server(settings, logins, folder.path, options.port, options.db, more, secret)
+        server = await stack.enter_async_context(starting)
+        target = Target.at(server.address, ca=ca_file(scenario, folder.path))
+        yield _Reached(target, Parties(logins.operator, logins.agent), server, broker)
+
+
+def _named_broker(options: Options, server: Credentials | None) -> BrokerInUse:
+    at = options.mqtt.broker()
+    if at is None:
+        raise UsageError("agents over MQTT reach a server through its broker: name it with --mqtt URL")
+    return BrokerInUse(at, options.mqtt.version, "named", server)
 
 
 # --- the run ----------------------------------------------------------------------------------
 
 
 async def _live(
-    options: Options, scenario: Scenario, folder: RunFolder, reached: _Reached, limits: Connections, *, approve: bool
-) -> bool:
-    """Run it; true if the target refused somebody's credentials."""
+    options: Options,
+    scenario: Scenario,
+    folder: RunFolder,
+    reached: _Reached,
+    limits: Connections,
+    tls: ssl.SSLContext | None,
+    *,
+    approve: bool,
+) -> tuple[bool, Mapping[str, str]]:
+    """Run it; true if the target refused somebody's credentials, and what the ways there have to tell."""
     clock, target, logins = WallClock(options.time_scale), reached.target, reached.logins
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
@@ -262,21 +313,20 @@ async def _live(
         planned = replace(planned, operator=duties)
         state = _state(options)
         planned = planned if state is None else identities.known(planned, identities.read(state))
-        agents = await stack.enter_async_context(
-            ways(planned.members, target, logins.agent, limits, options.certificate)
+        through = await stack.enter_async_context(
+            ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock(), options.certificate)
         )
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
         written.write(_opening(options, scenario, planned, target, limits))
         progress = stack.enter_context(_progress(planned, clock))
         live = LiveRun(
             plan=planned,
-            agent_transport=agents,
+            ways=through,
             api=api,
             storm_process=lambda storm: _storm(storm, planned, options, target, logins, folder),
             record=written.write,
             progress=progress,
             clock=clock,
-            connections=len(planned.members) if limits.mode == "per_agent" else limits.limit,
             drain=scenario.stop.drain,
             oig_api=scheduler,
         )
@@ -284,7 +334,20 @@ async def _live(
         await live.run()
         if state is not None and not live.refused:
             await _keep(state, target, planned, api)
-        return live.refused
+        return live.refused, {**through.used(), **await _told_of_mqtt(api, reached)}
+
+
+async def _told_of_mqtt(api: HttpCommand, reached: _Reached) -> Mapping[str, str]:
+    """What our own server counted at the broker."""
+    if reached.server is None or reached.broker is None:
+        return {}
+    with suppress(TransportError):
+        said = (await api.call(GetMqtt())).body
+        if isinstance(said, MqttState):
+            names = ("requests", "duplicates", "refused", "dropped", "stale", "notified")
+            counted = ", ".join(f"{getattr(said, name)} {name}" for name in names)
+            return {"mqtt_broker": reached.broker.name, "mqtt_server": counted}
+    return {}
 
 
 def _state(options: Options) -> Path | None:
@@ -330,7 +393,7 @@ def _opening(
         prefix=planned.operator.prefix,
         started_at=to_iso(planned.start),
         version=version("agent-sim"),
-        connections=limits.mode,
+        connections=ways.described(planned, limits),
     )
 
 

@@ -17,8 +17,9 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from uuid import uuid4
@@ -29,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from agent_sim.cli.mqtt_options import MqttOptions, beside
 from agent_sim.cli.oig_tasks import ScenarioTasks
 from agent_sim.cli.tls_options import TlsOptions, listening
 from agent_sim.errors import AgentSimError, UsageError
@@ -107,6 +109,23 @@ def serve(
     tasks: Annotated[
         Path | None, typer.Option(help="Scenario whose oig block says how the tasks of Oracle's scheduler go.")
     ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Serve agents at this broker as well: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]. Who we are there comes"
+            " from AGENT_SIM_MQTT_USERNAME and AGENT_SIM_MQTT_PASSWORD, or from --credentials.",
+        ),
+    ] = None,
+    mqtt_ca: Annotated[
+        Path | None, typer.Option(help="PEM file of authorities that TLS to the broker trusts as well.")
+    ] = None,
+    mqtt_cert: Annotated[Path | None, typer.Option(help="Our client certificate for the broker (PEM).")] = None,
+    mqtt_key: Annotated[Path | None, typer.Option(help="The key of --mqtt-cert (PEM, no passphrase).")] = None,
+    mqtt_version: Annotated[Literal["5", "3.1.1"], typer.Option(help="The version of MQTT to speak.")] = "5",
+    mqtt_connections: Annotated[
+        int, typer.Option(min=1, max=64, help="Connections that share the requests (version 5).")
+    ] = 1,
     sign_in_link: Annotated[
         bool, typer.Option("--sign-in-link", help="Print a link that signs one browser in as the operator, once.")
     ] = False,
@@ -131,20 +150,35 @@ def serve(
         runner = _runner(tasks)
         secured = TlsOptions(tls_cert, tls_key, tls == "self", client_ca, client_auth == "required", ca_file)
         secured.check()
+        broker = MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version, mqtt_connections)
         with (
             contextlib.closing(SqliteStore.open(db, chosen.durability)) as store,
             listening(secured, store, chosen, RandomMint(), host, db, time.time_ns()) as context,
         ):
             at = _Address(host, port, context)
+            browsers = Browsers(time.time_ns)
+            server = Server(store, chosen, RandomMint())
+            bearers, token_endpoint = tokens
+            aside = beside(broker, credentials, server, chosen)
+            make = partial(
+                make_app,
+                server,
+                store,
+                accounts,
+                chosen,
+                bearers=bearers,
+                oauth=token_endpoint,
+                browsers=browsers,
+                oig=OigServer(store, chosen, runner),
+                beside=aside,
+            )
             asyncio.run(
                 _serve(
                     at,
-                    store,
-                    accounts,
+                    make,
                     chosen,
-                    tokens,
-                    runner,
-                    sign_in_link=sign_in_link,
+                    token_endpoint,
+                    partial(browsers.link, accounts.operator) if sign_in_link else None,
                     exit_with_parent=exit_with_parent,
                 )
             )
@@ -255,22 +289,16 @@ class _Address:
 
 async def _serve(
     at: _Address,
-    store: SqliteStore,
-    accounts: Accounts,
+    make: Callable[[], web.Application],
     settings: ServerSettings,
-    tokens: tuple[Bearers, OAuth | None],
-    runner: TaskRunner,
+    oauth: OAuth | None,
+    sign_in_link: Callable[[], str] | None,
     *,
-    sign_in_link: bool,
     exit_with_parent: bool,
 ) -> None:
-    bearers, oauth = tokens
     # While a large storm is handled in a thread of its own, the loop must not wait long for its turn.
     sys.setswitchinterval(SWITCH_SECONDS)
-    browsers = Browsers(time.time_ns)
-    core, scheduler = Server(store, settings, RandomMint()), OigServer(store, settings, runner)
-    app = make_app(core, store, accounts, settings, bearers=bearers, oauth=oauth, browsers=browsers, oig=scheduler)
-    async with _running(app, at) as url:
+    async with _running(make(), at) as url:
         with told_to_stop(exit_with_parent=exit_with_parent) as stop:
             gc.collect()
             gc.freeze()  # what is there now stays: let no collection look at it again
@@ -278,10 +306,8 @@ async def _serve(
                 oauth.opened_at(settings.oauth_address or url)
             _warn_of_exposure(at)
             typer.echo(f"agent-sim server ready at {url}")
-            if sign_in_link:
-                typer.echo(
-                    f"sign in once, within half an hour: {url}/ui/sign-in?link={browsers.link(accounts.operator)}"
-                )
+            if sign_in_link is not None:
+                typer.echo(f"sign in once, within half an hour: {url}/ui/sign-in?link={sign_in_link()}")
             await stop.wait()
 
 

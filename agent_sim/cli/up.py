@@ -19,12 +19,14 @@ from typing import Annotated, Final
 import psutil
 import typer
 
+from agent_sim.cli import ways
+from agent_sim.cli.brokers import BrokerInUse, own_broker
 from agent_sim.cli.embedded import Embedded, Logins, embedded_server, made_logins, options_for
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.serve import told_to_stop
-from agent_sim.cli.sign_in import has_certificates, ways
+from agent_sim.cli.sign_in import has_certificates
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, append_private, find
 from agent_sim.errors import TargetError, UsageError
@@ -37,7 +39,6 @@ from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, HttpSession
-from agent_sim.transports.limits import check_limits
 
 API_URL: Final = "AGENT_SIM_API_URL"
 AGENTS_URL: Final = "AGENT_SIM_AGENTS_URL"
@@ -106,19 +107,23 @@ async def _up(options: Options) -> int:
     if has_certificates(scenario):
         raise UsageError(f"{options.scenario}: agents that sign in by certificate are for agent-sim run")
     limits = _connections(scenario)
-    check_limits(sum(fleet.count for fleet in scenario.fleets), limits.mode, limits.limit)
+    outline = plan(scenario, 0)
+    ways.check(outline, limits)
     with tempfile.TemporaryDirectory(prefix="agent-sim-up-") as made:
         folder = Path(made)
         file = options.credentials or folder / "credentials"
         logins = _logins(file)
-        more = options_for(scenario, folder)
-        if scenario.oig is not None:
-            (folder / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
-            more = (*more, "--tasks", str(folder / "scenario.yaml"))
-        async with (
-            embedded_server(plan(scenario, 0).server, logins, folder, options.port, options.db, more) as server,
-            _fleet(scenario, server, logins, limits) as fleet,
-        ):
+        async with AsyncExitStack() as stack:
+            wants_broker = any(member.wire == "mqtt" for member in outline.members)
+            broker = await stack.enter_async_context(own_broker(logins.agent, folder)) if wants_broker else None
+            more, secret = (broker.options, broker.environment()) if broker is not None else ((), {})
+            more = (*options_for(scenario, folder), *more)
+            if scenario.oig is not None:
+                (folder / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
+                more = (*more, "--tasks", str(folder / "scenario.yaml"))
+            starting = embedded_server(outline.server, logins, folder, options.port, options.db, more, secret)
+            server = await stack.enter_async_context(starting)
+            fleet = await stack.enter_async_context(_fleet(scenario, server, logins, limits, broker))
             return await _stay(options, fleet, _facts(scenario, server, file), logins)
 
 
@@ -199,23 +204,24 @@ class _Fleet:
 
 
 @asynccontextmanager
-async def _fleet(scenario: Scenario, server: Embedded, logins: Logins, limits: Connections) -> AsyncIterator[_Fleet]:
+async def _fleet(
+    scenario: Scenario, server: Embedded, logins: Logins, limits: Connections, broker: BrokerInUse | None
+) -> AsyncIterator[_Fleet]:
     clock, target = WallClock(), Target.at(server.address)
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
         planned = _endless(scenario, clock)
-        agents = await stack.enter_async_context(ways(planned.members, target, logins.agent, limits))
+        opening = ways.opened(planned, target, logins.agent, limits, broker, None, clock())
         roll = _Roll(planned)
         live = LiveRun(
             plan=planned,
-            agent_transport=agents,
+            ways=await stack.enter_async_context(opening),
             api=api,
             storm_process=_no_storm,
             record=lambda line: None,
             progress=roll,
             clock=clock,
-            connections=len(planned.members) if limits.mode == "per_agent" else limits.limit,
             drain=0,
         )
         running = asyncio.create_task(live.run(), name="fleet")

@@ -131,6 +131,13 @@ class SessionTakeover:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerRestart:
+    """The broker itself goes down, and is there again after a while; it happens once, whoever suffers it."""
+
+    down: Span
+
+
+@dataclass(frozen=True, slots=True)
 class DuplicateDelivery:
     """The broker delivers what it has for the agent twice."""
 
@@ -150,7 +157,7 @@ RequestEffect = (
     | Crash
 )
 AgentEffect = Crash | ClockOffset
-BrokerEffect = BrokerDisconnect | SessionTakeover
+BrokerEffect = BrokerDisconnect | SessionTakeover | BrokerRestart
 MessageEffect = DuplicateDelivery
 Effect = RequestEffect | AgentEffect | BrokerEffect | MessageEffect
 

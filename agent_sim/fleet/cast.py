@@ -68,6 +68,11 @@ class Cast(Generic[Handle]):
         for handle in self._agents.values():
             self._stage.tell(handle, agent_events.StopRequested())
 
+    def notify(self, machine: str) -> None:
+        """Tell an agent that its work changed; one that is not of this cast is nobody's."""
+        if machine in self._agents:
+            self._stage.tell(self._agents[machine], agent_events.Notified())
+
     def offline(self, now: Instant) -> tuple[str, ...]:
         """The machines that the scenario has taken offline, or whose process is down, in order."""
         return tuple(sorted(name for name, until in self._away.items() if until > now))
@@ -99,7 +104,7 @@ class Cast(Generic[Handle]):
         for fact in operator.take_facts():
             if isinstance(fact, operator_events.JobTypeKnown):
                 self._catalogue[fact.type.guid] = fact.type
-            elif isinstance(fact, operator_events.AgentApproved) and fact.machine in self._agents:
-                self._stage.tell(self._agents[fact.machine], agent_events.Notified())
+            elif isinstance(fact, operator_events.AgentApproved):
+                self.notify(fact.machine)
             for line in lines.of_operator(fact, self._elapsed()):
                 self._write(line)

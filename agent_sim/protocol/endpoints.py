@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from agent_sim.protocol import agent_commands, command, job_commands, store_commands, store_type_commands
+from agent_sim.protocol import agent_commands, command, job_commands, mqtt_commands, store_commands, store_type_commands
 
 READ_AGENTS: Final = "/agents/management/read/"
 MODIFY_AGENTS: Final = "/agents/management/modify/"
@@ -187,7 +187,11 @@ SIM_COUNTS: Final = Endpoint(
     "GET", "/sim/counts", job_commands.GetCounts, Carries.NOTHING, 200, (READ_AGENTS,), job_commands.Counts
 )
 
-SIM_ENDPOINTS: Final = (SIM_TRANSITIONS, SIM_COUNTS)
+SIM_MQTT: Final = Endpoint(
+    "GET", "/sim/mqtt", mqtt_commands.GetMqtt, Carries.NOTHING, 200, (READ_AGENTS,), mqtt_commands.MqttState
+)
+
+SIM_ENDPOINTS: Final = (SIM_TRANSITIONS, SIM_COUNTS, SIM_MQTT)
 """Ours, beside the API's base and not under it; served only when asked for."""
 
 BY_OPERATION: Final = {row.operation: row for row in (*ENDPOINTS, *SIM_ENDPOINTS)}

@@ -71,4 +71,10 @@ _TOLD: Final[Mapping[str, Callable[[Any], str]]] = {
     "duplicate": lambda said: f"the server gets requests twice, the copy later by {spread(said)}",
     "reorder": _span("later requests overtake them, for up to {}"),
     "crash": _crash,
+    "clock": lambda _: "their clocks are wrong",
+    "broker_disconnect": lambda said: f"the connection to the broker ends with a goodbye, back after {spread(said)}",
+    "will": lambda said: f"the connection to the broker breaks, back after {spread(said)}",
+    "session_takeover": lambda _: "somebody else takes their name at the broker",
+    "duplicate_delivery": lambda _: "the broker delivers everything twice",
+    "broker_restart": _span("the broker goes down for {}"),
 }

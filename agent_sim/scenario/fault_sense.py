@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from agent_sim.instants import NEVER, Span
 from agent_sim.scenario.apportion import portion
 from agent_sim.scenario.fault_plans import fault_plan
-from agent_sim.scenario.faults import OF_AGENTS, OF_STORMS, Fault, FaultSelect
+from agent_sim.scenario.faults import AT_BROKERS, OF_AGENTS, OF_STORMS, Fault, FaultSelect
 from agent_sim.scenario.fields import time_point_text
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.selection import candidates
@@ -21,6 +21,7 @@ def of_fault(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
     """Everything about the fault that makes no sense."""
     yield from _times(scenario, fault)
     yield from _requests(scenario, fault)
+    yield from _broker(scenario, fault)
     if not fault.is_of_storms:
         yield from _selection(scenario, fault)
 
@@ -61,6 +62,14 @@ def _requests(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
     if crash is not None or fault.do.reorder is not None:
         name = "crash" if crash is not None else "reorder"
         yield ("do", name), "found for a storm's requests, expected something that can happen to a request of a storm"
+
+
+def _broker(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
+    wanted = [name for name, _ in fault.do.given if name in AT_BROKERS]
+    fleets = [one.fleet for one in candidates(scenario, fault.select, ever_online(scenario))]
+    wires = {(fleet.transport or scenario.transport).kind for fleet in fleets}
+    if wanted and (fault.is_of_storms or "mqtt" not in wires):
+        yield ("do", wanted[0]), "found, but nobody whom it selects uses a broker; expected transport: {kind: mqtt}"
 
 
 def _selection(scenario: Scenario, fault: Fault) -> Iterator[Finding]:

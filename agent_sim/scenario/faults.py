@@ -9,11 +9,14 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from agent_sim.faults.bandwidth import Bandwidth
+from agent_sim.faults.broker_disconnect import BrokerDisconnect
+from agent_sim.faults.broker_restart import BrokerRestart
 from agent_sim.faults.clock import Clock
 from agent_sim.faults.crash import CrashAtRequest, CrashNow
 from agent_sim.faults.dns import Dns
 from agent_sim.faults.drop import Drop
 from agent_sim.faults.duplicate import Duplicate
+from agent_sim.faults.duplicate_delivery import DuplicateDelivery
 from agent_sim.faults.garbage import Garbage
 from agent_sim.faults.jitter import Jitter
 from agent_sim.faults.kinds import Kind
@@ -22,9 +25,11 @@ from agent_sim.faults.partition import Partition
 from agent_sim.faults.refuse import Refuse
 from agent_sim.faults.reorder import Reorder
 from agent_sim.faults.reset import Reset
+from agent_sim.faults.session_takeover import SessionTakeover
 from agent_sim.faults.status import Status
 from agent_sim.faults.tls import Tls
 from agent_sim.faults.truncate import Truncate
+from agent_sim.faults.will import Will
 from agent_sim.instants import Span
 from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario import units
@@ -192,6 +197,18 @@ class Do(Block):
         None, "The agent's process dies and comes back.", {"point": "before_complete", "restart_after": "15s"}
     )
 
+    broker_disconnect: DurationSpread | None = key(
+        None, "Connections to the broker end with a goodbye, for so long; a gateway takes all its agents along.", "5s"
+    )
+    will: DurationSpread | None = key(
+        None, "The same without a goodbye, so that the broker publishes their wills.", "5s"
+    )
+    session_takeover: Flag | None = key(None, "Somebody else connects to the broker under the same name.", True)
+    duplicate_delivery: Flag | None = key(None, "The broker delivers messages to agents twice.", True)
+    broker_restart: Period | None = key(
+        None, "The broker goes down, for so long; only one that the run has started itself.", "3s"
+    )
+
     @property
     def given(self) -> Iterator[tuple[str, Any]]:
         """Each fault that is asked for, with what was said."""
@@ -200,12 +217,12 @@ class Do(Block):
             if value is not None:
                 yield name, value
 
-    @field_validator("refuse")
+    @field_validator("refuse", "session_takeover", "duplicate_delivery")
     @classmethod
-    def _check_refuse(cls, refuse: bool | None) -> bool | None:
-        if refuse is False:
+    def _check_true(cls, given: bool | None) -> bool | None:
+        if given is False:
             raise ValueError("found false, expected true, or leave it out")
-        return refuse
+        return given
 
     @field_validator("truncate")
     @classmethod
@@ -249,8 +266,16 @@ BUILDERS: Final[Mapping[str, Callable[[Any], Kind]]] = {
         if said.operation
         else CrashNow(said.restart_after, said.keeps_identity)
     ),
+    "broker_disconnect": lambda said: BrokerDisconnect(distribution(said)),
+    "will": lambda said: Will(distribution(said)),
+    "session_takeover": lambda said: SessionTakeover(),
+    "duplicate_delivery": lambda said: DuplicateDelivery(),
+    "broker_restart": BrokerRestart,
 }
 """From a key of `do` and what stands there to the fault."""
+
+AT_BROKERS: Final = ("broker_disconnect", "will", "session_takeover", "duplicate_delivery", "broker_restart")
+"""Faults that only agents over MQTT can have."""
 
 # --- the block --------------------------------------------------------------------------------
 

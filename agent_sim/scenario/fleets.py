@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.fields import Capability, Count, Flag, HeartbeatPeriod, Name, Share, Text
+from agent_sim.scenario.server import FleetTransport
 from agent_sim.scenario.spreads import NumberSpread, check_total
 
 
@@ -90,6 +91,9 @@ class Fleet(Block):
         [{"name": "well", "share": "90%"}, {"name": "sick", "share": "10%", "behaviour": "flaky"}],
     )
     stores: Stores = key({}, "Its certificate stores.", {"per_agent": 2})
+    transport: FleetTransport | None = key(
+        None, "How its agents reach the server; unless given, as the scenario's transport says.", {"kind": "mqtt"}
+    )
     auth: Auth = key({}, "How its agents sign in.", {"kind": "bearer"})
     behaviour: Name = key(
         "default", "The behaviour its agents follow; without one named default, every job succeeds in 1s.", "flaky"

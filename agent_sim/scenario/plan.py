@@ -31,7 +31,7 @@ from agent_sim.scenario.oig_plan import OigPlan, job_duties, task_behaviours
 from agent_sim.scenario.outcomes import behaviour
 from agent_sim.scenario.personas import agent_key, labels_of, personas
 from agent_sim.scenario.postings import postings
-from agent_sim.scenario.server import Transport
+from agent_sim.scenario.server import Transport, Wire
 from agent_sim.scenario.spreads import distribution
 from agent_sim.scenario.storms import Storm
 from agent_sim.scenario.timeline import offset, phase_starts, presence, restarts
@@ -53,6 +53,7 @@ class Member:
     behaviour: Behaviour
     online: Instant
     stores: int
+    wire: Wire = "http"
     timetable: Timetable = ()
     auth: Literal["basic", "bearer", "client_cert", "none"] = "basic"
     agent_id: str = ""  # that it was given in an earlier run
@@ -68,14 +69,25 @@ class PhaseWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class MqttPlan:
+    """How agents use a broker."""
+
+    gateways: int
+    session_expiry: Span
+    clean_start: bool
+    will_delay: Span
+    keepalive: Span
+
+
+@dataclass(frozen=True, slots=True)
 class TransportPlan:
     """How agents connect; `auto` is for whoever knows the target to settle."""
 
-    kind: Literal["http"]
     mode: Literal["auto", "shared", "per_agent", "per_request"]
     limit: int
     connect_timeout: Span
     request_timeout: Span
+    mqtt: MqttPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +194,7 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
             behaviours[(of[index].behaviour if of else None) or fleet.behaviour],
             online=start + turns[0],
             stores=stores[index],
+            wire=(fleet.transport or scenario.transport).kind,
             timetable=_timetable(scenario, fleet, index, turns, start),
             auth=fleet.auth.kind,
         )
@@ -362,9 +375,9 @@ def _heartbeats(scenario: Scenario) -> tuple[tuple[str, float], ...]:
 
 def _transport(said: Transport) -> TransportPlan:
     return TransportPlan(
-        kind=said.kind,
         mode=said.connections.mode,
         limit=said.connections.limit,
         connect_timeout=said.timeouts.connect,
         request_timeout=said.timeouts.request,
+        mqtt=MqttPlan(**{name: getattr(said.mqtt, name) for name in type(said.mqtt).model_fields}),
     )

@@ -77,9 +77,33 @@ class Timeouts(Block):
     request: Period = key("30s", "Until the answer is there, in all.", "30s")
 
 
+class Mqtt(Block):
+    """How agents use a broker, where they do (our own contract: the vendor's product has no MQTT)."""
+
+    gateways: Annotated[Count, Field(le=1000)] = key(
+        4, "Connections that carry all agents, unless connections.mode is per_agent.", 8
+    )
+    session_expiry: Duration = key("5m", "How long the broker keeps what a connection that is away has missed.", "1m")
+    clean_start: Flag = key(False, "Whether a connection forgets what its predecessor missed.", True)
+    will_delay: Duration = key(
+        "0s", "How long the broker waits for a connection to come back before it says that its agents are gone.", "2s"
+    )
+    keepalive: Period = key("30s", "How long a connection may be silent before the broker takes it for lost.", "10s")
+
+
+Wire = Literal["http", "mqtt"]
+
+
 class Transport(Block):
     """How agents reach the server."""
 
-    kind: Literal["http"] = key("http", "The wire.", "http")
+    kind: Wire = key("http", "The wire: http, or mqtt through a broker.", "mqtt")
     connections: Connections = key({}, "How agents connect.", {"mode": "shared"})
     timeouts: Timeouts = key({}, "How long a request may take.", {"request": "30s"})
+    mqtt: Mqtt = key({}, "How agents use a broker.", {"gateways": 8})
+
+
+class FleetTransport(Block):
+    """How the agents of one fleet reach the server."""
+
+    kind: Wire = key("http", "The wire, instead of the scenario's.", "mqtt")

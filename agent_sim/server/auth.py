@@ -86,6 +86,11 @@ class Accounts:
         """The roles of an account; none if there is no such account."""
         return self._accounts.get(name, self._nobody).roles
 
+    def known(self, name: str) -> Caller | None:
+        """The account of that name, for somebody whom another has authenticated; None if there is no such account."""
+        account = self._accounts.get(name)
+        return None if account is None else account.caller
+
     def recall(self, header: str) -> Verdict | None:
         """What `verify` said about this header before; None if it was never asked or has forgotten."""
         digest = self._digest(header)

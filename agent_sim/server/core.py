@@ -10,7 +10,7 @@ from typing import Final, overload
 
 from agent_sim.errors import QueryError
 from agent_sim.instants import DAY, SECOND, Instant, Span
-from agent_sim.protocol import agent_commands, command, job_commands, store_commands, store_type_commands
+from agent_sim.protocol import agent_commands, command, job_commands, mqtt_commands, store_commands, store_type_commands
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply
 from agent_sim.protocol.endpoints import ENDPOINTS
@@ -32,6 +32,7 @@ from agent_sim.server.operations.store_rules import StoreRules
 from agent_sim.server.operations.store_types import StoreTypeOperations
 from agent_sim.server.operations.stores import StoreOperations
 from agent_sim.server.ports import Mint, Store
+from agent_sim.server.presence import Presence
 from agent_sim.server.problems import Problem, refuse
 from agent_sim.server.sessions import Sessions
 from agent_sim.server.tables.agents import Agents
@@ -50,6 +51,7 @@ class Notification:
     """An agent's work changed; transports that can push tell it so."""
 
     agent_id: str
+    username: str
     client_machine: str
 
 
@@ -63,6 +65,7 @@ class Server:
         self._agents = Agents(store)
         self._identities = Identities(store, settings)
         self._seen_stored: Instant = 0
+        self.presence = Presence()
         stores = Stores(store)
         self._agent_requests = AgentRequests(store, settings, mint, self._sessions, self._work, stores)
         self._operations = self._table(mint, stores)
@@ -101,6 +104,7 @@ class Server:
             command.GetEndpoints: _endpoints,
             command.ListTransitions: jobs.transitions,
             job_commands.GetCounts: jobs.counts,
+            mqtt_commands.GetMqtt: self._mqtt,
             **self._group_table(mint, stores),
             **self._store_table(mint, stores, rules, changes),
         }
@@ -194,14 +198,20 @@ class Server:
         except OverflowError:
             return refuse(Problem.INVALID_VALUE, "A number does not fit 64 bits")
 
+    def _mqtt(self, wanted: mqtt_commands.GetMqtt, caller: Caller, now: Instant) -> CommandReply:
+        """Ours: who is there over MQTT."""
+        if not self._settings.sim_api:
+            return refuse(Problem.NOT_FOUND, "This server was started without --sim-api")
+        return CommandReply(200, self.presence.state())
+
     def with_certificate(self, der: bytes, account: Caller | None, now: Instant) -> Caller | None:
         """Who an account, if any, and a client certificate are together; None if they prove nobody."""
         return self._identities.with_certificate(der, account, now)
 
     def notifications(self) -> tuple[Notification, ...]:
         """Agents whose work changed since the last call; take and clear."""
-        machines = self._agents.machines(self._work.take_changed())
-        return tuple(Notification(agent_id, machine) for agent_id, machine in machines.items())
+        changed = self._work.take_changed()
+        return tuple(Notification(*names) for names in self._agents.names(changed)) if changed else ()
 
     def sweep(self, now: Instant) -> Instant:
         """Time out overdue runs, drop old sessions and history; returns the latest instant for the next sweep.

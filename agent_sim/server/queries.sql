@@ -30,8 +30,8 @@ UPDATE agent SET last_seen = :last_seen WHERE agent_id = :agent_id
 -- name: agent_status
 UPDATE agent SET status = :status WHERE agent_id = :agent_id
 
--- name: agent_machines
-SELECT agent_id, client_machine FROM agent WHERE agent_id IN (SELECT value FROM json_each(:agent_ids))
+-- name: agent_names
+SELECT agent_id, username, client_machine FROM agent WHERE agent_id IN (SELECT value FROM json_each(:agent_ids))
 
 -- name: agent_statuses
 SELECT agent_id, status FROM agent WHERE agent_id IN (SELECT value FROM json_each(:agent_ids))

@@ -38,7 +38,7 @@ def host_of(url: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise UsageError(f"target {url!r} is not a URL: {error}") from error
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https", "mqtt", "mqtts") or not host:
         raise UsageError(f"target {url!r} must be a URL such as https://command.example")
     if parts.username is not None or parts.password is not None:
         raise UsageError("the target's URL must not hold credentials: they come from the environment or a file")

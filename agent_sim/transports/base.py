@@ -10,10 +10,11 @@ from typing import Literal, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from agent_sim.errors import UsageError
-from agent_sim.instants import SECOND, Span
+from agent_sim.instants import MINUTE, SECOND, Span
 from agent_sim.protocol import oig
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, Operation
+from agent_sim.protocol.mqtt import Version
 
 ConnectionMode = Literal["shared", "per_agent", "per_request"]
 
@@ -90,6 +91,24 @@ class Connections:
 
     mode: ConnectionMode = "shared"
     limit: int = 100
+    connect_timeout: Span = 5 * SECOND
+    request_timeout: Span = 30 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Stations:
+    """How agents use a broker: a few gateways that carry them all, or (`per_agent`) a connection for each.
+
+    The spans are those of `protocol.mqtt.Link`, and the two timeouts those of `Connections`.
+    """
+
+    mode: Literal["shared", "per_agent"] = "shared"
+    gateways: int = 4
+    version: Version = "5"
+    clean_start: bool = False
+    session_expiry: Span = 5 * MINUTE
+    keepalive: Span = 30 * SECOND
+    will_delay: Span = 0
     connect_timeout: Span = 5 * SECOND
     request_timeout: Span = 30 * SECOND
 

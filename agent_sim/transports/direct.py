@@ -9,7 +9,7 @@ from dataclasses import is_dataclass, replace
 from typing import Final, cast
 
 from agent_sim.instants import MILLISECOND, Instant
-from agent_sim.protocol import codec, command, schedule
+from agent_sim.protocol import codec, command, mqtt_commands, schedule
 from agent_sim.protocol.agent import REPLY_OF, AgentReply, AgentRequest
 from agent_sim.protocol.command import ApiError, CommandReply, Operation
 from agent_sim.protocol.endpoints import BY_OPERATION
@@ -68,6 +68,8 @@ _TIMED: Final[Mapping[type, tuple[str, ...]]] = {
     command.StoreRecord: ("inventory_schedule",),
     command.Transitions: ("transitions",),
     command.Transition: ("at",),
+    mqtt_commands.MqttState: ("agents",),
+    mqtt_commands.MqttAgent: ("since",),
     schedule.Daily: ("time",),
     schedule.Weekly: ("time",),
     schedule.Monthly: ("time",),

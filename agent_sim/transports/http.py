@@ -20,7 +20,7 @@ from agent_sim.errors import ConnectFailed, MalformedMessage, ReplyTimeout, Tran
 from agent_sim.instants import SECOND
 from agent_sim.protocol import codec, oig, oig_calls
 from agent_sim.protocol.agent import AgentReply, AgentRequest
-from agent_sim.protocol.command import CommandReply, ListTransitions, Operation
+from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.transports.base import AgentTransport, ConnectionMode, Connections, Target
 from agent_sim.transports.bearer import Bearer
 
@@ -232,7 +232,7 @@ class HttpCommand:
     async def call(self, operation: Operation) -> CommandReply:
         """Ask for one operation. Raises TransportError; an unreadable answer counts as status 502."""
         call = codec.api_call(operation)
-        base = self._target.sim_url if isinstance(operation, ListTransitions) else self._target.api_url
+        base = self._target.sim_url if call.path.startswith("/sim/") else self._target.api_url
         url = f"{base}{call.path}" + (f"?{call.query}" if call.query else "")
         status, answered, body = await self._session.exchange(call.method, url, call.body, _API)
         self.product_version = answered.get("X-Keyfactor-Product-Version", "")[:_LONGEST_REASON]

@@ -35,17 +35,21 @@ class Machine:
     local_ports: int
 
 
-def check_limits(agents: int, mode: ConnectionMode, limit: int = Connections().limit) -> None:
-    """Raise UsageError, with the numbers and the mend, if so many agents cannot have their connections here."""
-    problems = shortages(agents, mode, limit, this_machine())
+def check_limits(agents: int, mode: ConnectionMode, limit: int = Connections().limit, besides: int = 0) -> None:
+    """Raise UsageError, with the numbers and the mend, if so many agents cannot have their connections here.
+
+    `besides` counts connections of other agents, through a broker.
+    """
+    problems = shortages(agents, mode, limit, this_machine(), besides)
     if problems:
         raise UsageError("\n".join(problems))
 
 
-def shortages(agents: int, mode: ConnectionMode, limit: int, machine: Machine) -> list[str]:
+def shortages(agents: int, mode: ConnectionMode, limit: int, machine: Machine, besides: int = 0) -> list[str]:
     """What `machine` has too little of, one sentence each."""
-    connections = agents if mode == "per_agent" else min(agents, limit)
-    wanted = f"{agents} agents with connections {mode} need"
+    connections = (agents if mode == "per_agent" else min(agents, limit)) + besides
+    also = f" and {besides} connections to a broker" if besides else ""
+    wanted = f"{agents} agents with connections {mode}{also} need"
     problems = []
     if (files := connections + _SPARE_FILES) > machine.open_files:
         problems.append(

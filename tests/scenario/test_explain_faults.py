@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_sim.errors import ScenarioError
 from agent_sim.scenario.explain_faults import _TOLD, fault
 from agent_sim.scenario.faults import Do
 from tests.scenario.files import LAB, loaded
@@ -50,6 +51,28 @@ def test_a_fault_is_told_in_a_sentence(said: str, told: str, tmp_path: Path):
     scenario = loaded(LAB + PHASES + f"faults: [{{name: f, {said}}}]\n", tmp_path)
 
     assert fault(scenario, scenario.faults[0]) == f"f: {told}"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("broker_disconnect: 5s", "the connection to the broker ends with a goodbye, back after 5s"),
+        ("will: {dist: uniform, min: 1s, max: 9s}", "the connection to the broker breaks, back after 1s to 9s"),
+        ("session_takeover: true", "somebody else takes their name at the broker"),
+        ("duplicate_delivery: true", "the broker delivers everything twice"),
+        ("broker_restart: 3s", "the broker goes down for 3s"),
+    ],
+)
+def test_a_fault_at_a_broker_is_told_too(said: str, told: str, tmp_path: Path):
+    text = LAB + f"transport: {{kind: mqtt}}\nfaults: [{{name: f, at: 0s, do: {{{said}}}}}]\n"
+    scenario = loaded(text, tmp_path)
+
+    assert fault(scenario, scenario.faults[0]) == f"f: from 0s, all agents: {told}"
+
+
+def test_a_fault_at_a_broker_that_nobody_uses_makes_no_sense(tmp_path: Path):
+    with pytest.raises(ScenarioError, match="nobody whom it selects uses a broker"):
+        loaded(LAB + "faults: [{name: f, at: 0s, do: {broker_restart: 3s}}]\n", tmp_path)
 
 
 def test_every_fault_has_words():

@@ -133,6 +133,11 @@ SAID = {
     "duplicate": "{dist: uniform, min: 0s, max: 2s}",
     "reorder": "2s",
     "clock": "{offset: -1h30m, drift: -0.5%}",
+    "broker_disconnect": "5s",
+    "will": "{dist: uniform, min: 1s, max: 9s}",
+    "session_takeover": "true",
+    "duplicate_delivery": "true",
+    "broker_restart": "3s",
     "crash": "{point: after_upload, restart_after: 1m, keeps_identity: false}",
 }
 
@@ -143,7 +148,8 @@ def test_the_table_of_examples_is_whole():
 
 @pytest.mark.parametrize("name", SAID)
 def test_a_resolved_fault_reads_back_the_same(name: str, tmp_path: Path):
-    scenario = loaded(f"{BASE}faults: [{{name: f, at: 1m, for: 30s, do: {{{name}: {SAID[name]}}}}}]\n", tmp_path)
+    base = f"{BASE}transport: {{kind: mqtt}}\n"
+    scenario = loaded(f"{base}faults: [{{name: f, at: 1m, for: 30s, do: {{{name}: {SAID[name]}}}}}]\n", tmp_path)
 
     again = loaded(dump(scenario), tmp_path)
 

@@ -18,7 +18,7 @@ from agent_sim.results.metrics import METRICS
 from agent_sim.scenario.checks import Invariants
 from agent_sim.scenario.duties import FleetNeed
 from agent_sim.scenario.fields import BOUNDS
-from agent_sim.scenario.plan import Member, PhaseWindow, Plan, TransportPlan, plan
+from agent_sim.scenario.plan import Member, MqttPlan, PhaseWindow, Plan, TransportPlan, plan
 from agent_sim.scenario.server import Server
 from agent_sim.settings import DEFAULT_SETTINGS
 from agent_sim.storms import plan as storms
@@ -340,4 +340,25 @@ def test_every_setting_of_the_server_block_reaches_the_server(tmp_path: Path):
 def test_the_transport_block_becomes_a_value(tmp_path: Path):
     text = LAB + "transport: {connections: {mode: per_agent, limit: 9}, timeouts: {connect: 1s, request: 2s}}\n"
 
-    assert planned(text, tmp_path).transport == TransportPlan("http", "per_agent", 9, SECOND, 2 * SECOND)
+    assert planned(text, tmp_path).transport == TransportPlan(
+        "per_agent", 9, SECOND, 2 * SECOND, MqttPlan(4, 5 * MINUTE, False, 0, 30 * SECOND)
+    )
+
+
+def wires(text: str, tmp_path: Path) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for member in planned(text, tmp_path).members:
+        found.setdefault(member.identity.fleet, set()).add(member.wire)
+    return found
+
+
+def test_a_fleet_may_travel_otherwise_than_the_scenario_says(tmp_path: Path):
+    text = LAB + "  - {name: far, count: 2, transport: {kind: mqtt}}\n"
+
+    assert wires(text, tmp_path) == {"lab": {"http"}, "far": {"mqtt"}}
+
+
+def test_all_fleets_travel_as_the_scenario_says_unless_they_say_otherwise(tmp_path: Path):
+    text = LAB + "  - {name: near, count: 1, transport: {kind: http}}\ntransport: {kind: mqtt}\n"
+
+    assert wires(text, tmp_path) == {"lab": {"mqtt"}, "near": {"http"}}

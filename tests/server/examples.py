@@ -1,6 +1,6 @@
 """One example of every operation that is not in `protocol.command`, for tests that go through all of them."""
 
-from agent_sim.protocol import agent_commands, command, job_commands, store_commands, store_type_commands
+from agent_sim.protocol import agent_commands, command, job_commands, mqtt_commands, store_commands, store_type_commands
 
 ID = "11111111-0000-4000-8000-000000000001"
 
@@ -10,6 +10,7 @@ MORE_EXAMPLES: list[command.Operation] = [
     job_commands.UpdateJobType(ID, "Rotate", None, (command.JobTypeField("f"),)),
     job_commands.DeleteJobType(ID),
     job_commands.GetCounts(),
+    mqtt_commands.GetMqtt(),
     agent_commands.ResetAgents((ID,)),
     agent_commands.ResetAgent(ID),
     agent_commands.FetchLogs(ID),

@@ -39,7 +39,16 @@ from agent_sim.protocol.agent import (
 from agent_sim.protocol.command import ApiError, CommandReply, FailedOperation
 from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.protocol.schedule import Daily, ExactlyOnce, Interval
-from tests.transports.openings import FarEnd, Odd, direct_agents, direct_command, http_agents, http_command
+from tests.transports.brokers import amqtt_at, mosquitto_3_at, mosquitto_at
+from tests.transports.openings import (
+    FarEnd,
+    Odd,
+    direct_agents,
+    direct_command,
+    http_agents,
+    http_command,
+    mqtt_agents,
+)
 from tests.transports.peers import QUICK
 
 AGENTS = [
@@ -47,6 +56,16 @@ AGENTS = [
     pytest.param(partial(http_agents, mode="shared"), id="http-shared", marks=pytest.mark.slow),
     pytest.param(partial(http_agents, mode="per_agent"), id="http-per_agent", marks=pytest.mark.slow),
     pytest.param(partial(http_agents, mode="per_request"), id="http-per_request", marks=pytest.mark.slow),
+    pytest.param(
+        partial(mqtt_agents, at=mosquitto_at, mode="shared"), id="mqtt-mosquitto-shared", marks=pytest.mark.slow
+    ),
+    pytest.param(
+        partial(mqtt_agents, at=mosquitto_at, mode="per_agent"), id="mqtt-mosquitto-per_agent", marks=pytest.mark.slow
+    ),
+    pytest.param(
+        partial(mqtt_agents, at=mosquitto_3_at, mode="shared"), id="mqtt-mosquitto-3.1.1", marks=pytest.mark.slow
+    ),
+    pytest.param(partial(mqtt_agents, at=amqtt_at, mode="shared"), id="mqtt-amqtt-shared", marks=pytest.mark.slow),
 ]
 COMMANDS = [
     pytest.param(direct_command, id="direct"),
@@ -217,6 +236,41 @@ async def test_a_caller_that_gives_up_leaves_the_others_alone(opening):
         with contextlib.suppress(asyncio.CancelledError, ReplyTimeout):
             await given_up
         assert await agent(0).send(beat("token-1")) == answers["token-1"]
+
+
+@agents
+async def test_requests_of_one_agent_that_follow_each_other_arrive_in_order(opening):
+    far = FarEnd(lambda request: AgentReply(200, HeartbeatReply(1, True, OK)))
+
+    async with opening(far) as agent:
+        for number in range(40):
+            await agent(0).send(beat(f"token-{number}"))
+
+    assert [request.body.session_token for request in far.seen] == [f"token-{number}" for number in range(40)]
+
+
+@agents
+async def test_bodies_of_megabytes_travel_whole_both_ways(opening):
+    log = "line of a log, with ünïcode\n" * 80_000
+    complete = AgentRequest("/X/Complete", Complete(Result.SUCCESS, 7, "job-1", "", "token-1", log))
+    told = AgentReply(200, CompletionReply(OK, "j" * 1_000_000))
+    far = FarEnd(lambda request: told)
+
+    async with opening(far) as agent:
+        assert await agent(0).send(complete) == told
+
+    assert [request.body for request in far.seen] == [complete.body]
+
+
+@agents
+async def test_after_a_connection_is_lost_the_next_request_finds_its_way(opening):
+    answers = {"break": Odd.BREAK, "token-1": AgentReply(200, HeartbeatReply(1, True, OK))}
+
+    async with opening(FarEnd(lambda request: answers[request.body.session_token])) as agent:
+        for _ in range(2):
+            with pytest.raises(ReplyTimeout):
+                await agent(0).send(beat("break"))
+            assert await agent(0).send(beat("token-1")) == answers["token-1"]
 
 
 # --- the management API -----------------------------------------------------------------------

@@ -7,9 +7,10 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -76,6 +77,10 @@ class Side(Protocol):
         """The answer to a request that is refused or failed."""
 
 
+Beside = Callable[[Desk], AbstractAsyncContextManager[object]]
+"""Another way to the same desk."""
+
+
 class HealthSide:
     """Says that the server runs, to anybody."""
 
@@ -135,10 +140,12 @@ def make_app(
     browsers: Browsers | None = None,
     controls: Controls | None = None,
     oig: OigCore | None = None,
+    beside: Sequence[Beside] = (),
 ) -> web.Application:
     """The application. It commits what is open when it is cleaned up; closing the store is the caller's business.
 
-    Raises UsageError if the settings put one thing on top of another.
+    `beside` is what else serves at the same desk, for as long as the application runs. Raises UsageError if the
+    settings put one thing on top of another.
     """
     if not settings.api_bases or not settings.agents_bases:
         raise UsageError("the settings api_bases and agents_bases must each name one path at least")
@@ -172,6 +179,8 @@ def make_app(
     app.on_shutdown.append(lambda _: live.close())
     if oig is not None:
         app.cleanup_ctx.append(scheduler.keeping_time)
+    for one in beside:
+        app.cleanup_ctx.append(partial(_serving, desk, one))
     return app
 
 
@@ -201,6 +210,11 @@ def _in_order(by_base: list[tuple[str, Side]]) -> tuple[tuple[str, Side], ...]:
             what = "is empty" if base == "/" else f"names {base} a second time"
             raise UsageError(f"one of the settings api_bases and agents_bases {what}: give each a path of its own")
     return tuple(sorted(by_base, key=lambda row: -len(row[0])))
+
+
+async def _serving(desk: Desk, beside: Beside, app: web.Application) -> AsyncIterator[None]:
+    async with beside(desk):
+        yield
 
 
 # --- the sweep --------------------------------------------------------------------------------

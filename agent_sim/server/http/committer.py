@@ -9,6 +9,7 @@ a thread of its own (`commit`), and then nobody waits here (see `desk`).
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 _logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Committer:
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
+        self.after: list[Callable[[], None]] = []  # called after each commit, in whatever thread made it
         self._waiting: list[asyncio.Future[None]] = []
 
     async def settled(self) -> None:
@@ -72,9 +74,12 @@ class Committer:
     def _commit(self) -> str:
         """What went wrong, or nothing."""
         try:
-            if self._changes.dirty:
-                self._changes.commit()
+            if not self._changes.dirty:
+                return ""
+            self._changes.commit()
         except Exception as error:  # whatever the store died of, nobody may wait for ever
             _logger.exception("commit failed")
             return str(error) or type(error).__name__
+        for told in self.after:
+            told()
         return ""

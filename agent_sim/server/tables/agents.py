@@ -1,6 +1,6 @@
 """Orchestrators as the server knows them, in and out of the table `agent`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -117,10 +117,10 @@ class Agents:
         rows = self._store.rows("agent_statuses", {"agent_ids": array(agent_ids)})
         return {agent_id: AgentStatus(status) for agent_id, status in rows}
 
-    def machines(self, agent_ids: Iterable[str]) -> dict[str, str]:
-        """AgentId to ClientMachine, in the order of ids."""
-        rows = self._store.rows("agent_machines", {"agent_ids": array(sorted(agent_ids))})
-        return dict(sorted(rows))
+    def names(self, agent_ids: Sequence[str]) -> list[tuple[str, str, str]]:
+        """AgentId, account and ClientMachine of each, in the order of ids."""
+        rows = self._store.rows("agent_names", {"agent_ids": array(agent_ids)})
+        return sorted((agent_id, username, machine) for agent_id, username, machine in rows)
 
 
 def orchestrator(row: Row) -> Orchestrator:
