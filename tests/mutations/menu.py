@@ -1,4 +1,5 @@
-"""A long hour of a correct server under every fault that virtual time knows: twenty thousand jobs, and no alarm due.
+"""A long hour of a correct server under every fault that virtual time knows, with agents that hang, die and repeat
+themselves: twenty thousand jobs, and no alarm due.
 
     python -m tests.mutations.menu --jobs 1000000
 
@@ -29,7 +30,18 @@ behaviours:
     jobs:
       - type: LOGS
         duration: {dist: lognormal, median: 1s, p95: 5s, max: 40s}
-        outcomes: [{result: success, weight: 70%}, {result: warning, weight: 20%}, {result: failure, weight: 10%}]
+        outcomes:
+          - {result: success, weight: 60%}
+          - {result: warning, weight: 15%}
+          - {result: failure, weight: 12%}
+          - {result: reject, weight: 1%}
+          - {result: hang, weight: 1%}
+          - {result: late, weight: 2%, by: 40s}
+          - {result: complete_twice, weight: 3%}
+          - {result: stale_session, weight: 2%}
+          - {result: lost_ack, weight: 2%}
+          - {result: crash, weight: 1%, restart_after: 5s}
+          - {result: malformed, weight: 1%}
       - {type: Management, outcomes: [{result: success, weight: 50%}, {result: failure, weight: 50%}]}
 schedules:
   - {name: logs, type: LOGS, every: 12s, until: 57m}
