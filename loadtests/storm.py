@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -26,17 +27,21 @@ from locust.runners import LocalRunner, WorkerRunner
 from storm_client import Target, narrowed, require_honest_client
 from storm_engine import Engine, Prepared
 from storm_faults import faults_of
+from storm_oig import OigTarget
 from storm_options import Asked, add_options, read
 
 from agent_sim.errors import QueryError, TargetError, UsageError
 from agent_sim.faults.arming import Faults
 from agent_sim.instants import SECOND
 from agent_sim.storms import guard
+from agent_sim.storms.budget import most_requests
 from agent_sim.storms.health import Health
+from agent_sim.storms.kinds import KINDS
 from agent_sim.storms.ledger import Totals
 from agent_sim.storms.meter import Meter
 from agent_sim.storms.observe import mark
-from agent_sim.storms.operations import OPERATIONS
+from agent_sim.storms.oig import OigStorm
+from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.pool import Harvest, harvest
 from agent_sim.storms.reconcile import NOTHING
 from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result
@@ -171,14 +176,16 @@ def _only_here(runner: Any, web_ui: Any) -> None:
 
 def _prepared(asked: Asked) -> Prepared:
     """Preflight, wait for the planned beginning, read the pool."""
-    plan, operation = asked.plan, OPERATIONS[asked.plan.operation]
+    plan, operation = asked.plan, KINDS[asked.plan.operation]
+    if isinstance(operation, OigStorm):
+        return _prepared_jobs(asked, operation)
     target = Target(asked)
     query = narrowed(plan.query or operation.candidates, plan.prefix)
     target.preflight()
     gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
     found = harvest(operation, target.history(plan.query or operation.candidates), plan.prefix)
     if asked.everything:
-        _confirm(asked, target, found)
+        _confirm(asked, found, _examples(operation, asked, target, found))
     report.announce(plan, operation, found, asked.users, query)
     faults = Faults(()) if asked.faults is None else faults_of(plan, *asked.faults)
     return Prepared(
@@ -186,16 +193,35 @@ def _prepared(asked: Asked) -> Prepared:
     )
 
 
-def _confirm(asked: Asked, target: Target, found: Harvest) -> None:
-    """Before all orchestrators are in scope: how many ids, which, and the host typed again."""
-    report.say(f"--scope all: {len(found.tokens):,} ids on {asked.host}, whoever they belong to, for example")
+def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
+    """The same for a storm on the scheduler's jobs."""
+    plan, target = asked.plan, OigTarget(asked)
+    target.preflight()
+    gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
+    found = target.drive(operation.pool(plan, time.time_ns(), most_requests(plan)))
+    if asked.everything:
+        _confirm(asked, found, [f"  {token.job_id}" for token in found.tokens[:SHOWN]])
+    report.announce(plan, operation, found, asked.users, "")
+    before = target.drive(operation.mark(plan))
+    faults = Faults(())  # they meet the other target's storms only
+    return Prepared(plan, operation, "", asked.users, target, found, before, asked.timeout, asked.quiet, faults)
+
+
+def _examples(operation: StormOperation, asked: Asked, target: Target, found: Harvest) -> Iterator[str]:
     shown = {token.audit_id for token in found.tokens[:SHOWN]}
-    for run in target.history(asked.plan.query or OPERATIONS[asked.plan.operation].candidates):
+    for run in target.history(asked.plan.query or operation.candidates):
         if run.job_history_id in shown:
-            report.say(f"  {run.job_history_id}  {run.agent_machine}  {run.job_type}  {run.job_id}")
+            yield f"  {run.job_history_id}  {run.agent_machine}  {run.job_type}  {run.job_id}"
             shown.discard(run.job_history_id)
         if not shown:
             break
+
+
+def _confirm(asked: Asked, found: Harvest, examples: Iterable[str]) -> None:
+    """Before everything is in scope: how many ids, which, and the host typed again."""
+    report.say(f"--scope all: {len(found.tokens):,} ids on {asked.host}, whoever they belong to, for example")
+    for line in examples:
+        report.say(line)
     if not sys.stdin.isatty():
         raise UsageError("--scope all asks a person: there is no terminal to ask on")
     if not guard.is_confirmed(input(f"type {asked.host} to go on: "), asked.host):

@@ -20,6 +20,8 @@ from agent_sim.errors import MalformedMessage, TargetError, UsageError
 from agent_sim.protocol import command
 from agent_sim.protocol.codec import ApiCall, api_call, read_reply
 from agent_sim.protocol.endpoints import BY_OPERATION
+from agent_sim.protocol.oig import REQUESTED_BY
+from agent_sim.protocol.oig_calls import Call
 from agent_sim.query.scope import conjoin, quote
 from agent_sim.storms.guard import repeats_posts
 from agent_sim.storms.history import read_history
@@ -78,8 +80,12 @@ class Target:
         """Send one request and wait for its answer, at most the timeout."""
         call = api_call(operation)
         base = self.root if isinstance(operation, command.ListTransitions) else self.api
+        return self.sent(call, base, BY_OPERATION[type(operation)].success)
+
+    def sent(self, call: ApiCall | Call, base: str, expected: int) -> Answer:
+        """What comes of a request, whatever does: every call ends in an answer."""
         try:
-            return self._exchange(call, base, BY_OPERATION[type(operation)].success)
+            return self._exchange(call, base, expected)
         except _NotSent as unsent:
             cause = cast(OSError, unsent.__cause__)
             return Answer(_unconnected(cause), 0, b"", None, _words(cause))
@@ -88,7 +94,7 @@ class Target:
         except (OSError, HTTPParseError) as error:
             return Answer(ErrorKind.RESET_BEFORE_RESPONSE, 0, b"", None, _words(error))
 
-    def _exchange(self, call: ApiCall, base: str, expected: int) -> Answer:
+    def _exchange(self, call: ApiCall | Call, base: str, expected: int) -> Answer:
         path = f"{base}{call.path}{'?' * bool(call.query)}{call.query}"
         response = self._client.request(
             call.method, path, body=call.body or b"", headers={**_HEADERS, **self._sign_in()}
@@ -106,7 +112,7 @@ class Target:
         """Raise TargetError unless this is a Command server that takes our credentials."""
         asked = command.GetEndpoints()
         answer = self.ask(asked)
-        self._raise_for(answer)
+        self.raise_for(answer)
         try:
             if answer.status == 200:
                 read_reply(asked, answer.status, answer.body, None)
@@ -163,7 +169,7 @@ class Target:
 
     def _read(self, asked: command.Operation) -> command.CommandReply:
         answer = self.ask(asked)
-        self._raise_for(answer)
+        self.raise_for(answer)
         row = BY_OPERATION[type(asked)]
         if answer.status != 200:
             raise TargetError(f"{self.url}: {row.name} answers {answer.said}")
@@ -174,7 +180,8 @@ class Target:
         except MalformedMessage as error:
             raise TargetError(f"{self.url}: {row.name}: {error}") from error
 
-    def _raise_for(self, answer: Answer) -> None:
+    def raise_for(self, answer: Answer) -> None:
+        """Raise TargetError for an answer that says we cannot go on."""
         if answer.error is ErrorKind.TLS:
             raise TargetError(f"{self.url}: TLS: {answer.said} (--ca FILE names whom to trust)")
         if answer.error in UNANSWERED:
@@ -228,6 +235,7 @@ _HEADERS: Final = {
     "Accept": "application/json",
     "x-keyfactor-requested-with": "APIClient",
     "x-keyfactor-api-version": "1",
+    REQUESTED_BY: "agent-sim",  # what the other target asks for
 }
 
 

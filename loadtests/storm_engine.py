@@ -16,6 +16,7 @@ from gevent.event import Event
 from gevent.pool import Pool as Senders
 from storm_client import Answer, Target
 from storm_faults import detour
+from storm_oig import OigTarget
 
 from agent_sim.errors import TargetError
 from agent_sim.faults.arming import Faults
@@ -26,7 +27,8 @@ from agent_sim.storms.arrivals import due_offsets
 from agent_sim.storms.health import health
 from agent_sim.storms.ledger import Entry, Ledger
 from agent_sim.storms.meter import Meter, SeriesEntry
-from agent_sim.storms.observe import Mark, observe
+from agent_sim.storms.observe import Mark, Observed, observe
+from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Batch, Harvest, Pool
@@ -58,7 +60,7 @@ class Prepared:
     """A storm that is ready to begin. `query` is what is sent by query; `users` None means open."""
 
     plan: StormPlan
-    operation: StormOperation
+    operation: StormOperation | OigStorm
     query: str
     users: int | None
     target: Target
@@ -223,11 +225,18 @@ class Engine:
             return unread("interrupted twice") if self._hurry.is_set() else NOTHING
         storm, tokens = self.storm, self.pool.tokens
         try:
-            observed = observe(storm.operation, tokens, self.ledger, storm.before, storm.target)
+            observed = self._observed()
         except TargetError as error:
             self.could_read = False
             return unread(str(error))
         return reconcile(tokens, self.ledger, observed, again=storm.operation.again)
+
+    def _observed(self) -> Observed:
+        storm, tokens = self.storm, self.pool.tokens
+        if isinstance(storm.operation, OigStorm):
+            assert isinstance(storm.target, OigTarget)
+            return storm.target.drive(storm.operation.observe(storm.plan, tokens, storm.before))
+        return observe(storm.operation, tokens, self.ledger, storm.before, storm.target)
 
     # --- one request --------------------------------------------------------------------------
 
@@ -248,7 +257,7 @@ class Engine:
         self.meter.start(due, sent)
         strikes = self.storm.faults.strikes(self.plan.name, self.plan.operation, self._wall(sent))
         try:
-            answer = self._ask(self._request(batch), strikes)
+            answer = self._asked(batch, strikes)
         except gevent.GreenletExit:
             answer = _KILLED
         except Exception as error:  # noqa: BLE001  # the taxonomy has a row for bugs of ours; the storm goes on
@@ -260,8 +269,15 @@ class Engine:
             return self.storm.target.ask(operation)
         return detour(strikes, self.storm.target, operation, lambda: self._wall(self._now()), self.storm.timeout)
 
-    def _request(self, batch: Batch | None) -> Operation:
-        operation = self.storm.operation
+    def _asked(self, batch: Batch | None, strikes: tuple[Strike, ...]) -> Answer:
+        storm = self.storm
+        if isinstance(storm.operation, OigStorm):
+            assert batch is not None  # its plans are by ids
+            assert isinstance(storm.target, OigTarget)
+            return storm.target.ask_of_job(storm.operation.request(self.pool.tokens, batch))
+        return self._ask(self._request(storm.operation, batch), strikes)
+
+    def _request(self, operation: StormOperation, batch: Batch | None) -> Operation:
         return operation.by_query(self.storm.query) if batch is None else operation.by_ids(batch.ids)
 
     def _book(

@@ -8,6 +8,7 @@ from argparse import SUPPRESS, ArgumentParser, Namespace
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from locust.argument_parser import timespan
 
@@ -15,8 +16,10 @@ from agent_sim.credentials import OPERATOR_NAMES
 from agent_sim.errors import UsageError
 from agent_sim.instants import SECOND, Instant
 from agent_sim.logins import Login, need_operator
+from agent_sim.protocol.oig import BASE
 from agent_sim.storms import guard
-from agent_sim.storms.operations import OPERATIONS
+from agent_sim.storms.kinds import KINDS
+from agent_sim.storms.oig import OIG_OPERATIONS
 from agent_sim.storms.plan import Stage, StormPlan, check, from_json
 from agent_sim.storms.rates import parse_rate
 
@@ -56,7 +59,7 @@ class Asked:
 def add_options(parser: ArgumentParser) -> None:
     """Add ours to Locust's."""
     group = parser.add_argument_group("Storm", "What is asked of the target, how often and within which scope.")
-    group.add_argument("--storm", choices=list(OPERATIONS), help="What to ask for.")
+    group.add_argument("--storm", choices=list(KINDS), help="What to ask for.")
     group.add_argument("--rate", help="Arrivals, such as 20/s or 90/min: open model. Instead of it, -u: closed loop.")
     group.add_argument("--batch", type=int, help="Ids in one request (default 50).")
     group.add_argument("--by", choices=["ids", "query"], help="Send ids (default) or a query.")
@@ -70,7 +73,8 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--result", type=Path, metavar="FILE", help="Where to write the result as JSON.")
     group.add_argument("--faults", type=Path, metavar="FILE", help="A scenario whose faults meet the requests.")
     group.add_argument("--faults-start", type=int, metavar="NANOSECONDS", help="When its run began, since the epoch.")
-    group.add_argument("--api-path", default="/KeyfactorAPI", help="Of the management API (default /KeyfactorAPI).")
+    group.add_argument("--api-path", help=f"Of the API (default /KeyfactorAPI, or {BASE} for jobs of the scheduler).")
+    group.add_argument("--api-url", metavar="URL", help="Base of the API, instead of --host and --api-path.")
     group.add_argument("--credentials", type=Path, metavar="FILE",
                        help=f"Lines {' and '.join(f'{name}=...' for name in OPERATOR_NAMES)}, mode 0600.")  # fmt: skip
     group.add_argument("--ca", type=Path, metavar="FILE", help="Certificates to trust for TLS, PEM.")
@@ -84,6 +88,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def read(options: Namespace, parser: Any) -> Asked:
     """What the parsed options ask for. Raises UsageError."""
+    if options.api_url:
+        _take_apart(options)
     if not options.host:
         raise UsageError("where is the target? add --host URL")
     host = guard.host_of(options.host)
@@ -99,7 +105,7 @@ def read(options: Namespace, parser: Any) -> Asked:
         plan=replace(plan, prefix="") if everything else plan,
         users=options.num_users,
         url=options.host,
-        api_path=options.api_path,
+        api_path=options.api_path or (BASE if plan.operation in OIG_OPERATIONS else "/KeyfactorAPI"),
         login=need_operator(os.environ, options.credentials),
         ca=options.ca,
         insecure=options.insecure,
@@ -110,6 +116,15 @@ def read(options: Namespace, parser: Any) -> Asked:
         foreign=tuple(options.foreign),
         faults=None if options.faults is None else (options.faults, options.faults_start or 0),
     )
+
+
+def _take_apart(options: Namespace) -> None:
+    """`--api-url` as a host and a path."""
+    if options.host or options.api_path:
+        raise UsageError("--api-url says where the API is: leave out --host and --api-path")
+    guard.host_of(options.api_url)  # or it is no URL
+    parts = urlsplit(options.api_url)
+    options.host, options.api_path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/") or "/"
 
 
 def _only_from_the_keyboard(parser: Any) -> None:
@@ -123,12 +138,12 @@ def _plan(options: Namespace) -> StormPlan:
     if options.plan is not None:
         return _plan_file(options)
     if options.storm is None:
-        raise UsageError(f"which storm? add --storm {'|'.join(OPERATIONS)}")
+        raise UsageError(f"which storm? add --storm {'|'.join(KINDS)}")
     plan = StormPlan(
         name=options.storm,
         operation=options.storm,
         by=_by(options),
-        batch=_or(options.batch, 50),
+        batch=_or(options.batch, 1 if options.storm in OIG_OPERATIONS else 50),
         query=_or(options.query, ""),
         stages=_stages(options),
         arrivals=_or(options.arrivals, "uniform"),

@@ -10,6 +10,7 @@ from rich.table import Table
 from agent_sim.histogram import Histogram
 from agent_sim.storms.budget import budget
 from agent_sim.storms.meter import SeriesEntry
+from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Harvest
@@ -25,11 +26,14 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def announce(plan: StormPlan, operation: StormOperation, found: Harvest, users: int | None, query: str) -> None:
+def announce(
+    plan: StormPlan, operation: StormOperation | OigStorm, found: Harvest, users: int | None, query: str
+) -> None:
     """What the storm takes, what it has and what will count, before the first request."""
     say(f"{operation.name} takes {operation.accepts}; counted as done when {operation.means}")
     left_out = f"{found.out_of_scope:,} out of scope, {found.ineligible:,} not eligible"
-    say(f"pool: {len(found.tokens):,} ids of machines {plan.prefix or '(all)'}*; left out: {left_out}")
+    what = "jobs" if isinstance(operation, OigStorm) else "ids of machines"
+    say(f"pool: {len(found.tokens):,} {what} {plan.prefix or '(all)'}*; left out: {left_out}")
     if plan.by == "query":
         say(f"query: {query}")
     elif users is None:

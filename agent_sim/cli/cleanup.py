@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from agent_sim.cli.targets import drive, reached
+from agent_sim.cli.targets import drive, drive_oig, reached, scheduler_reached
 from agent_sim.errors import UsageError
 from agent_sim.operator.clearing import Cleared, clear
+from agent_sim.operator.oig_clearing import JobsCleared, clear_jobs
 from agent_sim.operator.survey import custom_types
 from agent_sim.results import journal
 from agent_sim.scenario.load import load
@@ -43,17 +44,25 @@ def cleanup(
         raise UsageError(f"{run}: the run had a server of its own, which ended with it: there is nothing to clean up")
     if not begun.prefix.startswith(guard.AGENT_PREFIX):
         raise UsageError(f"{run}: its prefix {begun.prefix!r} is none of ours")
-    place = Target.at(target or begun.target, None, api_url, ca)
-    for url in {place.api_url, place.sim_url}:
+    scenario = load(run / "scenario.resolved.yaml")
+    place = Target.at(target or begun.target, None, api_url, ca, None if scenario.fleets else api_url)
+    for url in {place.api_url, place.sim_url, place.oig_url}:
         why = guard.refuse(guard.host_of(url), i_own_this_target, guard.Intent(approvals=True), tuple(foreign or ()))
         if why is not None:
             raise UsageError(why.replace("approving agents", "a cleanup"))
-    types = custom_types(plan(load(run / "scenario.resolved.yaml"), 0).operator)
-    cleared = asyncio.run(_clear(place, credentials, begun.prefix, types))
-    sys.stdout.write("".join(f"{line}\n" for line in _told(begun.prefix, cleared)))
-    for line in cleared.refused:
+    refused: list[str] = []
+    if scenario.oig is not None:
+        jobs = asyncio.run(_clear_jobs(place, credentials, begun.prefix))
+        sys.stdout.write(f"{begun.prefix}*: {jobs.deleted:,} jobs of the scheduler deleted, {jobs.stopped:,} stopped\n")
+        refused += jobs.refused
+    if scenario.fleets:
+        types = custom_types(plan(scenario, 0).operator)
+        cleared = asyncio.run(_clear(place, credentials, begun.prefix, types))
+        sys.stdout.write("".join(f"{line}\n" for line in _told(begun.prefix, cleared)))
+        refused += cleared.refused
+    for line in refused:
         sys.stderr.write(f"note: {line}\n")
-    raise typer.Exit(1 if cleared.refused else 0)
+    raise typer.Exit(1 if refused else 0)
 
 
 def _begun(run: Path) -> journal.RunStarted:
@@ -71,6 +80,11 @@ def _begun(run: Path) -> journal.RunStarted:
 async def _clear(target: Target, credentials: Path | None, prefix: str, types: tuple[str, ...]) -> Cleared:
     async with reached(target, credentials) as api:
         return await drive(clear(prefix, types), api)
+
+
+async def _clear_jobs(target: Target, credentials: Path | None, prefix: str) -> JobsCleared:
+    async with scheduler_reached(target, credentials) as api:
+        return await drive_oig(clear_jobs(prefix), api)
 
 
 def _told(prefix: str, cleared: Cleared) -> Iterator[str]:

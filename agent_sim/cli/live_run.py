@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from agent_sim.agent import events as agent_events
+from agent_sim.cli.oig_live import OigLive
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
 from agent_sim.cli.ways import Ways
@@ -32,7 +33,7 @@ from agent_sim.results.watch import Watch
 from agent_sim.scenario.plan import Member, Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
-from agent_sim.transports.base import CommandTransport
+from agent_sim.transports.base import CommandTransport, OigTransport
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
 _LAST_REQUESTS: Final[Span] = 5 * SECOND
@@ -56,10 +57,12 @@ class LiveRun:
     progress: Progress
     clock: WallClock
     drain: Span
+    oig_api: OigTransport | None = None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = "finished"
     refused: bool = False  # the target refused somebody's credentials
     storm_ends: dict[str, StormEnd] = field(default_factory=dict)
+    _jobs: OigLive = field(init=False)
     _before: readback.Mark = readback.Mark()  # what belongs to earlier runs
     _stop_rule: StopRule = field(default_factory=StopRule)
     _traffic: Traffic = field(default_factory=Traffic)
@@ -71,11 +74,14 @@ class LiveRun:
 
     async def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""
-        self._before = await self._ask(readback.mark(self.plan.operator.prefix))
+        if self.plan.members:
+            self._before = await self._ask(readback.mark(self.plan.operator.prefix))
+        jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
         scheduler = Scheduler(self.clock, self.clock.scale)
         cast = Cast[int](self.plan, self._write, self._elapsed)
         troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
         cast.enter(scheduler, lambda number, member: self._agent_kind(number, member, troubles), self._operator_kind())
+        jobs.enter(scheduler, self._ended)
         self.ways.hear = cast.notify
         if self.plan.faults:
             self.ways.deliveries = lambda machine: troubles.deliveries(machine, self.clock())
@@ -110,6 +116,7 @@ class LiveRun:
         self.progress.doing("running")
         await self._until(self.plan.stop, driving)
         cast.stop_posting()
+        self._jobs.stop_asking()
         await self._storms_end(storms)
         drained = await self._drain(driving, cast)
         self.progress.doing("stopping the agents")
@@ -269,8 +276,7 @@ class LiveRun:
         deadline = self.clock() + self.drain
         while not self.interrupted.is_set() and not driving.done():
             try:
-                offline = cast.offline(self.clock())
-                if await self._ask(readback.is_drained(self.plan.operator.prefix, offline, cast.left)):
+                if await self._is_drained(cast):
                     return True
             except TransportError:
                 pass  # the stop rule sees agents fail as well; the deadline bounds this loop
@@ -278,6 +284,11 @@ class LiveRun:
                 return False
             await self._until(min(self.clock() + self._of_the_wall(_CHECK_DRAIN), deadline), driving)
         return False
+
+    async def _is_drained(self, cast: Cast[int]) -> bool:
+        offline = cast.offline(self.clock())
+        drained = readback.is_drained(self.plan.operator.prefix, offline, cast.left)
+        return (not self.plan.members or await self._ask(drained)) and await self._jobs.is_drained()
 
     async def _last_requests(self, scheduler: Scheduler, driving: "asyncio.Task[None]") -> None:
         """Let requests on their way be answered, for a few seconds."""
@@ -293,12 +304,13 @@ class LiveRun:
         self.progress.doing("reading back what the server says")
         t = self._elapsed()
         try:
-            said = await self._ask(readback.everything(self.plan.operator.prefix, self._before))
+            if self.plan.members:
+                said = await self._ask(readback.everything(self.plan.operator.prefix, self._before))
+                for line in lines.of_said(said, self.clock.on_the_wall(self.plan.start), t, self.clock.scale):
+                    self._write(line)
+            await self._jobs.read_back(t)
         except (TransportError, TargetError) as error:
             self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
-        else:
-            for line in lines.of_said(said, self.clock.on_the_wall(self.plan.start), t, self.clock.scale):
-                self._write(line)
         self._write(journal.RunEnded(self._elapsed(), self.reason, drained, cast.offline(self.clock())))
 
     async def _ask(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:

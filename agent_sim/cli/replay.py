@@ -20,9 +20,11 @@ import typer
 
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
+from agent_sim.cli.oig_tasks import ScenarioTasks
 from agent_sim.cli.report import Inconclusive, report
 from agent_sim.draws import guid, key
 from agent_sim.errors import UsageError
+from agent_sim.fleet.oig_replay import OigBackend
 from agent_sim.fleet.replay import Backend, Replay
 from agent_sim.instants import NEVER, SECOND, Instant, Span, from_iso, to_iso
 from agent_sim.protocol import command
@@ -33,6 +35,7 @@ from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, plan
 from agent_sim.server.callers import AGENT_SESSION, EVERYTHING, Caller
 from agent_sim.server.core import Server
+from agent_sim.server.oig import OigServer
 from agent_sim.server.store import SqliteStore
 from agent_sim.settings import ServerSettings
 
@@ -115,7 +118,7 @@ def _replay(planned: Plan, drain: Span, folder: RunFolder) -> None:
                 folder.write(f"storm-{line.storm}.json", json.dumps(line.result, indent=1) + "\n")
 
         record(opening(planned))
-        run = Replay(planned, backend(store, planned.server, planned.seed), record, drain)
+        run = Replay(planned, whole_backend(store, planned), record, drain)
         with _interrupts(run.interrupt):
             run.run()
 
@@ -134,6 +137,19 @@ def opening(planned: Plan) -> journal.RunStarted:
         version=version("agent-sim"),
         connections="none",
     )
+
+
+def whole_backend(store: SqliteStore, planned: Plan) -> Backend:
+    """The embedded server with all targets that the plan needs."""
+    command_side = backend(store, planned.server, planned.seed)
+    if planned.oig is None:
+        return command_side
+    scheduler = OigServer(store, planned.server, ScenarioTasks(planned.oig.tasks))
+    operator = Caller("operator", EVERYTHING)
+    side = OigBackend(
+        lambda operation, now: scheduler.handle(operation, operator, now), scheduler.wake, scheduler.next_wake
+    )
+    return replace(command_side, oig=side)
 
 
 def backend(store: SqliteStore, settings: ServerSettings, seed: int) -> Backend:

@@ -23,7 +23,7 @@ from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.mqtt_options import MqttOptions
-from agent_sim.cli.preflight import check_target
+from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import IfInconclusive, Inconclusive, report
 from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, signed
@@ -43,7 +43,7 @@ from agent_sim.settings import ServerSettings
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpSession
+from agent_sim.transports.http import HttpCommand, HttpOig, HttpSession
 
 _OPERATOR_CONNECTIONS = 32
 
@@ -200,7 +200,8 @@ def _guard(options: Options, scenario: Scenario) -> bool:
         if url is None:
             continue
         host = guard.host_of(url)
-        intent = guard.Intent(storms=bool(scenario.storms), agents=agents)
+        jobs = sum(job.count for job in scenario.oig.jobs) if scenario.oig else 0
+        intent = guard.Intent(storms=bool(scenario.storms), agents=agents, jobs=jobs)
         if (why := guard.refuse(host, options.owned, intent, options.foreign)) is not None:
             raise UsageError(why)
         refused = guard.refuse(host, options.owned, guard.Intent(approvals=True), options.foreign)
@@ -215,6 +216,8 @@ def _refuse_what_has_its_own_time(options: Options, scenario: Scenario) -> None:
         raise UsageError("--time-scale is for the embedded server: a target keeps its own time")
     if scenario.storms:
         raise UsageError("--time-scale: storms keep real time; leave it out, or replay the scenario")
+    if scenario.oig is not None:
+        raise UsageError("--time-scale: Oracle's scheduler keeps real time; leave it out, or replay the scenario")
 
 
 def scaled(settings: ServerSettings, scale: float) -> ServerSettings:
@@ -247,7 +250,8 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
         parties = Parties(
             need_operator(os.environ, options.credentials), agents_login(members, os.environ, options.credentials)
         )
-        target = Target.at(options.target, options.agents_url, options.api_url, options.ca)
+        scheduler = None if scenario.fleets else options.api_url  # without agents there is no other API to name
+        target = Target.at(options.target, options.agents_url, options.api_url, options.ca, scheduler)
         yield _Reached(target, parties, broker=_named_broker(options, None) if wants_broker else None)
         return
     logins, settings = made_logins(), scaled(plan(scenario, 0).server, options.time_scale)
@@ -260,7 +264,8 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
             broker = await stack.enter_async_context(own_broker(logins.agent, folder.path))
         more = () if broker is None else (*broker.options, *options.mqtt.files())
         secret = {} if broker is None else broker.environment()
-        more = (*options_for(scenario, folder.path), *more)
+        tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
+        more = (*options_for(scenario, folder.path), *more, *tasks)
         starting = embedded_server(settings, logins, folder.path, options.port, options.db, more, secret)
         server = await stack.enter_async_context(starting)
         target = Target.at(server.address, ca=ca_file(scenario, folder.path))
@@ -292,8 +297,12 @@ async def _live(
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         sign_in = await stack.enter_async_context(signed(logins.operator, target.ca))
-        api = HttpCommand(await stack.enter_async_context(HttpSession(target, sign_in, ours)), target)
-        await check_target(api, target)
+        session = await stack.enter_async_context(HttpSession(target, sign_in, ours))
+        api, scheduler = HttpCommand(session, target), HttpOig(session, target)
+        if scenario.fleets:
+            await check_target(api, target)
+        if scenario.oig is not None:
+            await check_scheduler(scheduler, target)
         planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         duties = replace(
             planned.operator,
@@ -319,6 +328,7 @@ async def _live(
             progress=progress,
             clock=clock,
             drain=scenario.stop.drain,
+            oig_api=scheduler,
         )
         stack.enter_context(_interrupts(live.interrupt))
         await live.run()

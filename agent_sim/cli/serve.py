@@ -31,8 +31,11 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from agent_sim.cli.mqtt_options import MqttOptions, beside
+from agent_sim.cli.oig_tasks import ScenarioTasks
 from agent_sim.cli.tls_options import TlsOptions, listening
 from agent_sim.errors import AgentSimError, UsageError
+from agent_sim.scenario.load import load
+from agent_sim.scenario.plan import plan
 from agent_sim.server.auth import Accounts, find_pairs
 from agent_sim.server.bearer import Judge
 from agent_sim.server.core import Server
@@ -42,7 +45,7 @@ from agent_sim.server.http.door import listening as listening_at_door
 from agent_sim.server.http.oauth import OAuth
 from agent_sim.server.issuers import named_issuer
 from agent_sim.server.oig import OigServer
-from agent_sim.server.oig_tasks import Succeeding
+from agent_sim.server.oig_tasks import Succeeding, TaskRunner
 from agent_sim.server.store import SqliteStore
 from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
@@ -103,6 +106,9 @@ def serve(
             help="Where to write the certificate of the server's own authority; default: beside the database."
         ),
     ] = None,
+    tasks: Annotated[
+        Path | None, typer.Option(help="Scenario whose oig block says how the tasks of Oracle's scheduler go.")
+    ] = None,
     mqtt: Annotated[
         str | None,
         typer.Option(
@@ -141,6 +147,7 @@ def serve(
         chosen = _settings(settings, sim_api=sim_api, no_auto_approve=no_auto_approve)
         accounts = _accounts(credentials, users)
         tokens = _tokens(chosen, accounts, oauth=oauth)
+        runner = _runner(tasks)
         secured = TlsOptions(tls_cert, tls_key, tls == "self", client_ca, client_auth == "required", ca_file)
         secured.check()
         broker = MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version, mqtt_connections)
@@ -162,7 +169,7 @@ def serve(
                 bearers=bearers,
                 oauth=token_endpoint,
                 browsers=browsers,
-                oig=OigServer(store, chosen, Succeeding()),
+                oig=OigServer(store, chosen, runner),
                 beside=aside,
             )
             asyncio.run(
@@ -236,6 +243,16 @@ def _tokens(settings: ServerSettings, accounts: Accounts, *, oauth: bool) -> tup
         return bearers, None
     maker = TokenMaker(ec.generate_private_key(ec.SECP256R1()), settings.oauth_token_lifetime, RandomMint())
     return bearers, OAuth(maker, judge, accounts.users.roles)
+
+
+def _runner(scenario: Path | None) -> TaskRunner:
+    """Tasks go as a scenario says; without one they succeed. Raises UsageError."""
+    if scenario is None:
+        return Succeeding()
+    planned = plan(load(scenario), 0).oig
+    if planned is None:
+        raise UsageError(f"--tasks {scenario}: the scenario has no oig block")
+    return ScenarioTasks(planned.tasks)
 
 
 def _warn_of_exposure(at: "_Address") -> None:

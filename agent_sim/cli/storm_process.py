@@ -15,6 +15,7 @@ from agent_sim.cli.library import storm_file
 from agent_sim.logins import clear
 from agent_sim.results.plain import JsonObject
 from agent_sim.storms import plan as storms
+from agent_sim.storms.oig import OIG_OPERATIONS
 from agent_sim.transports.base import Target
 
 _PROGRESS: Final = "progress "
@@ -47,7 +48,7 @@ class StormProcess:
         name = self.plan.name
         plan, result = self.folder / f"storm-{name}.plan.json", self.folder / f"storm-{name}.json"
         plan.write_text(storms.to_json(self.plan), encoding="utf-8")
-        root, path = _split(self.target.api_url)
+        root, path = _split(self.target.oig_url if self.plan.operation in OIG_OPERATIONS else self.target.api_url)
         command = [sys.executable, "-m", "locust", "-f", str(storm_file()), "--headless", "--host", root]
         command += ["--plan", str(plan), "--result", str(result), "--api-path", path]
         command += ["--csv", str(self.folder / f"storm-{name}"), *self.options]

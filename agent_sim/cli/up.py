@@ -33,7 +33,7 @@ from agent_sim.errors import TargetError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import NEVER, SECOND
 from agent_sim.results import journal
-from agent_sim.scenario.load import Overrides, load, overrides
+from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.plan import StormPlan
@@ -121,6 +121,9 @@ async def brought_up(options: Options) -> int:
             more, secret = (broker.options, broker.environment()) if broker is not None else ((), {})
             link = (SIGN_IN_LINK,) if options.sign_in_link else ()
             more = (*options_for(scenario, folder), *more, *link)
+            if scenario.oig is not None:
+                (folder / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
+                more = (*more, "--tasks", str(folder / "scenario.yaml"))
             starting = embedded_server(outline.server, logins, folder, options.port, options.db, more, secret)
             server = await stack.enter_async_context(starting)
             fleet = await stack.enter_async_context(_fleet(scenario, server, logins, limits, broker))

@@ -35,6 +35,7 @@ class Cast(Generic[Handle]):
         self._plan, self._write, self._elapsed = plan, write, elapsed
         self._catalogue: dict[str, JobType] = dict(BY_GUID)
         self._agents: dict[str, Handle] = {}
+        self._operator: Handle | None = None
         self._away: dict[str, Instant] = {}  # machines that are down or cut off, until when
         self.left: set[str] = set()  # ids of jobs that agents never start, in lower case
 
@@ -48,6 +49,8 @@ class Cast(Generic[Handle]):
             agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
             kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
             self._agents[member.identity.machine] = stage.add(agent, kind, settle)
+        if not self._plan.members:
+            return  # nothing that an operator of agents could do
         operator = Operator(self._plan.operator, self._plan.start)
         self._operator = stage.add(operator, operator_kind, lambda: self._settle_operator(operator))
 
@@ -57,7 +60,8 @@ class Cast(Generic[Handle]):
 
     def stop_posting(self) -> None:
         """The operator posts nothing more; the agents go on."""
-        self._stage.tell(self._operator, operator_events.StopRequested())
+        if self._operator is not None:
+            self._stage.tell(self._operator, operator_events.StopRequested())
 
     def stop_agents(self) -> None:
         """The agents finish what they have and start nothing new."""

@@ -3,16 +3,19 @@
 Shared by the live fleet and by replays, so that both leave the same journal.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import assert_never
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, assert_never
 
 from agent_sim.agent import events as agent
 from agent_sim.agent.behaviour import Occasion
 from agent_sim.instants import SECOND, Instant
 from agent_sim.operator import events as operator
+from agent_sim.operator.oig import Asked
 from agent_sim.operator.readback import Said
+from agent_sim.protocol import oig
 from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Garbled, Heartbeat, Register
 from agent_sim.protocol.command import AgentRecord, JobHistoryRecord, ScheduledJobRecord, Transition
+from agent_sim.protocol.oig_reading import Found
 from agent_sim.protocol.schedule import to_wire
 from agent_sim.results import journal
 from agent_sim.scenario.duties import FleetNeed
@@ -125,6 +128,48 @@ def of_job(record: ScheduledJobRecord, t: float) -> journal.ServerJob:
     """The line for one job that the server still has scheduled."""
     schedule = to_wire(record.schedule) if record.schedule is not None else None
     return journal.ServerJob(t, record.id, record.job_type, record.client_machine, schedule)
+
+
+_OIG_ASKED: Final[Mapping[type[oig.Operation], str]] = {
+    oig.CreateJob: "create",
+    oig.SetTrigger: "trigger",
+    oig.RunJob: "run",
+    oig.StopJob: "stop",
+    oig.EnableJob: "enable",
+    oig.DisableJob: "disable",
+    oig.DeleteJob: "delete",
+}
+
+
+def of_oig_operator(fact: Asked, t: float) -> journal.Line:
+    """The line for one fact of the scheduler's operator."""
+    operation = fact.operation
+    name = operation.job.job_name if isinstance(operation, oig.CreateJob) else getattr(operation, "name", "")
+    return journal.OigAsked(t, _OIG_ASKED[type(operation)], name, fact.status, fact.message)
+
+
+def of_oig_job(found: Found, started: Instant, t: float) -> journal.OigJob:
+    """The line for one job that the scheduler holds."""
+    job, trigger = found.job, found.trigger
+    return journal.OigJob(
+        t,
+        job=job.job_name,
+        task=job.task_name,
+        retries=job.retry_count,
+        concurrent=job.concurrent,
+        enabled=job.is_enabled,
+        status=job.status.value,
+        trigger="None" if trigger is None else trigger.trigger_type.value,
+        next_fire=None if trigger is None else _since(trigger.next_fire, started, 1.0),
+    )
+
+
+def of_oig_run(run: oig.History, started: Instant, t: float) -> journal.OigRun:
+    """The line for one run of the scheduler's history."""
+    start = (run.start - started) / SECOND
+    return journal.OigRun(
+        t, run.id, run.job_name, run.status.value, start, _since(run.end, started, 1.0), run.error_message or ""
+    )
 
 
 def of_transitions(

@@ -16,6 +16,7 @@ from agent_sim.faults.effects import AgentEffect, BrokerEffect, Crash
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
 from agent_sim.fleet.journeys import Journey
+from agent_sim.fleet.oig_replay import OigBackend, OigReplay
 from agent_sim.fleet.replay_traffic import VirtualTraffic, period
 from agent_sim.fleet.troubles import Troubles, crashed, suffered
 from agent_sim.fleet.virtual import ROUND_TRIP, Actor, Detours, Kind, VirtualScheduler
@@ -23,12 +24,13 @@ from agent_sim.instants import MILLISECOND, MINUTE, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import readback, storm
 from agent_sim.operator.storm import Storm
-from agent_sim.protocol import command
+from agent_sim.protocol import command, oig
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
 from agent_sim.results.plain import JsonObject
 from agent_sim.results.watch import Watch
 from agent_sim.scenario.plan import Member, PhaseWindow, Plan
+from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.direct import as_agent_reads, as_caller_reads
 
@@ -49,6 +51,7 @@ class Backend:
     agents: Callable[[AgentRequest, Instant], AgentReply]
     command: Callable[[command.Operation, Instant], command.CommandReply]
     sweep: Callable[[Instant], Instant]
+    oig: OigBackend | None = None
 
 
 class Replay:
@@ -63,6 +66,7 @@ class Replay:
         self._period = period(plan.stop - plan.start)
         self._cast = Cast[Actor](plan, self._record, self._elapsed)
         self._troubles = Troubles(plan, self._record, lambda: self._scheduler.now, self._suffer)
+        self._scheduler_side = OigReplay(plan, backend.oig, self._scheduler, self._traffic.count, self._record)
         self._storms: dict[str, Actor] = {}
         self._storms_begun: set[str] = set()
         self._storms_over: set[str] = set()
@@ -77,11 +81,13 @@ class Replay:
         scheduler.at(plan.start + self._period, self._tick)
         cast_ = self._cast
         cast_.enter(scheduler, lambda number, member: self._agent_kind(member), self._operator_kind())
+        self._scheduler_side.enter()
         self._watch_faults(plan.start)  # when there is somebody to suffer what begins at once
         for planned in plan.storms:
             self._enter_storm(planned)
         self._run_until(plan.stop)
         cast_.stop_posting()
+        self._scheduler_side.stop_asking()
         self._storms_end()
         drained = self._drain()
         cast_.stop_agents()
@@ -190,8 +196,12 @@ class Replay:
 
     def _enter_storm(self, plan: StormPlan) -> None:
         core = Storm(plan)
+        if isinstance(core.operation, OigStorm):  # faults meet the other target's storms only
+            jobs: Kind[storm.Shot, oig.Reply, storm.Event] = Kind(self._shoot, operator_events.Woken())
+            self._storms[plan.name] = self._scheduler.add(core, jobs, lambda: self._settle_storm(core))
+            return
         kind: Kind[storm.Shot, command.CommandReply, storm.Event] = Kind(
-            lambda shot, now: storm.Answered(shot, self._ask_command(shot.operation, now)),
+            lambda shot, now: storm.Answered(shot, self._ask_command(_commanded(shot), now)),
             operator_events.Woken(),
             self._storm_detours(plan) if self.plan.faults else None,
         )
@@ -200,7 +210,7 @@ class Replay:
     def _storm_detours(self, plan: StormPlan) -> Detours[storm.Shot, command.CommandReply, storm.Event]:
         def begin(shot: storm.Shot, now: Instant) -> Journey[command.CommandReply] | None:
             """Reads before and after a storm are not the storm."""
-            return None if shot.number is None else self._troubles.storm_journey(plan, shot.operation, now)
+            return None if shot.number is None else self._troubles.storm_journey(plan, _commanded(shot), now)
 
         def arrived(
             shot: storm.Shot,
@@ -213,7 +223,11 @@ class Replay:
                 return storm.SendFailed(shot, outcome, faults)
             return storm.Answered(shot, outcome, faults)
 
-        return Detours(begin, lambda shot, now: self._ask_command(shot.operation, now), arrived)
+        return Detours(begin, lambda shot, now: self._ask_command(_commanded(shot), now), arrived)
+
+    def _shoot(self, shot: storm.Shot, now: Instant) -> storm.Event:
+        assert isinstance(shot.operation, oig.Operation)
+        return storm.Answered(shot, self._scheduler_side.ask(shot.operation, now))
 
     def _settle_storm(self, core: Storm) -> None:
         name = core.plan.name
@@ -251,7 +265,8 @@ class Replay:
         deadline = self._scheduler.now + self._drain_for
         while self.reason == "finished":
             offline = self._cast.offline(self.now)
-            if self._read(readback.is_drained(self.plan.operator.prefix, offline, self._cast.left)):
+            drained = readback.is_drained(self.plan.operator.prefix, offline, self._cast.left)
+            if self._read(drained) and self._scheduler_side.is_drained():
                 return True
             if self._scheduler.now >= deadline:
                 return False
@@ -267,12 +282,13 @@ class Replay:
     def _read_back(self, *, drained: bool) -> None:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
-            said = self._read(readback.everything(prefix, readback.Mark()))
+            if self.plan.members:
+                said = self._read(readback.everything(prefix, readback.Mark()))
+                for line in lines.of_said(said, self.plan.start, t):
+                    self._record(line)
+            self._scheduler_side.read_back(t)
         except TargetError as error:
             self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
-        else:
-            for line in lines.of_said(said, self.plan.start, t):
-                self._record(line)
         self._record(journal.RunEnded(self._elapsed(), self.reason, drained, self._cast.offline(self.now)))
 
     def _read(self, reading: Generator[command.Operation, command.CommandReply, T]) -> T:
@@ -283,3 +299,8 @@ class Replay:
                 operation = reading.send(self._ask_command(operation, self._scheduler.now))
             except StopIteration as end:
                 return cast(T, end.value)
+
+
+def _commanded(shot: storm.Shot) -> command.Operation:
+    assert not isinstance(shot.operation, oig.Operation), "a storm asks one target"
+    return shot.operation

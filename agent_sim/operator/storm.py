@@ -7,29 +7,37 @@ Events and the time go in, requests to send come out. Arrivals, pool, ledger, me
 travels, and that it always ends, is the shell's business.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from agent_sim.errors import ConnectFailed, TargetError, TransportError
 from agent_sim.instants import NEVER, SECOND, Instant, Span
 from agent_sim.operator.events import StopRequested, Woken
-from agent_sim.operator.storm_reader import Reading, narrowed, reading
-from agent_sim.protocol import command
+from agent_sim.operator.storm_reader import narrowed, reading
+from agent_sim.protocol import command, oig
 from agent_sim.protocol.endpoints import BY_OPERATION
 from agent_sim.storms.arrivals import due_offsets
+from agent_sim.storms.budget import most_requests
 from agent_sim.storms.health import Health, health
+from agent_sim.storms.kinds import KINDS
 from agent_sim.storms.ledger import Entry, Ledger, Totals
 from agent_sim.storms.meter import Meter
 from agent_sim.storms.observe import Mark, Observed, mark, observe
-from agent_sim.storms.operations import OPERATIONS
+from agent_sim.storms.oig import OigStorm
+from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Batch, Harvest, Pool, harvest
 from agent_sim.storms.reconcile import NOTHING, Reconciliation, reconcile, unread
 from agent_sim.storms.result import Run, StormResult, storm_result
 from agent_sim.storms.stop import INTERRUPTED, StopRule
 from agent_sim.storms.taxonomy import ErrorKind, classify, outcome_of
+
+Said = command.CommandReply | oig.Reply
+"""What a target answers, Command's or Oracle's."""
+
+_Reading = Generator[command.Operation | oig.Operation, Any, None]  # is sent replies to what it yields
 
 QUIET: Final[Span] = SECOND
 """Between the last answer and the reconciliation, as in a live run."""
@@ -39,7 +47,7 @@ QUIET: Final[Span] = SECOND
 class Shot:
     """An operation to send; `number` counts the storm's own requests, None is a read before or after them."""
 
-    operation: command.Operation
+    operation: command.Operation | oig.Operation
     number: int | None = None
 
 
@@ -48,7 +56,7 @@ class Answered:
     """`shot` was answered; it met these declared faults on its way."""
 
     shot: Shot
-    reply: command.CommandReply
+    reply: Said
     faults: tuple[str, ...] = ()
 
 
@@ -84,13 +92,18 @@ class _UnderWay:
     entry: Entry
 
 
+def _query(operation: StormOperation | OigStorm, plan: StormPlan) -> str:
+    """What is sent by query; nothing where jobs are asked for by name."""
+    return "" if isinstance(operation, OigStorm) else narrowed(plan.query or operation.candidates, plan.prefix)
+
+
 class Storm:
     """One storm; when it is over, `result` is there, or `problem` says what failed; neither if it never began."""
 
     def __init__(self, plan: StormPlan) -> None:
         self.plan = plan
-        self.operation = OPERATIONS[plan.operation]
-        self.query = narrowed(plan.query or self.operation.candidates, plan.prefix)
+        self.operation = KINDS[plan.operation]
+        self.query = _query(self.operation, plan)
         self.result: StormResult | None = None
         self.problem = ""
         self.phase = _Phase.WAITING
@@ -103,7 +116,7 @@ class Storm:
         self.tick_at: Instant = NEVER
         self.quiet_until: Instant = NEVER
         self.under_way: dict[int, _UnderWay] = {}
-        self.read: Reading[None] = self._prepared()
+        self.read: _Reading = self._prepared()
         self.rule = StopRule()
         self.seconds: Span = 0
         self.exhausted_at: Span | None = None
@@ -168,9 +181,13 @@ class Storm:
 
     # --- before the first request ---------------------------------------------------------------
 
-    def _prepared(self) -> Reading[None]:
+    def _prepared(self) -> _Reading:
         """Read the pool, then take the mark."""
         plan, operation = self.plan, self.operation
+        if isinstance(operation, OigStorm):
+            self.found = yield from operation.pool(plan, plan.start, most_requests(plan))
+            self.before = yield from operation.mark(plan)
+            return
         candidates = plan.query or operation.candidates
         self.found = yield from reading(
             lambda target: harvest(operation, target.history(candidates), plan.prefix), plan.prefix
@@ -218,8 +235,14 @@ class Storm:
         number, sent = self.meter.started, now - self.began
         self.meter.start(due, sent)
         self.under_way[number] = _UnderWay(due, sent, batch, self.ledger.send(batch, now))
-        operation = self.operation.by_query(self.query) if batch is None else self.operation.by_ids(batch.ids)
-        return Shot(operation, number)
+        return Shot(self._request(batch), number)
+
+    def _request(self, batch: Batch | None) -> command.Operation | oig.Operation:
+        operation = self.operation
+        if isinstance(operation, OigStorm):
+            assert batch is not None  # its plans are by ids
+            return operation.request(self.pool.tokens, batch)
+        return operation.by_query(self.query) if batch is None else operation.by_ids(batch.ids)
 
     def _book(self, number: int, error: ErrorKind | None, faults: tuple[str, ...], now: Instant) -> None:
         shot = self.under_way.pop(number)
@@ -261,12 +284,15 @@ class Storm:
             self.meter.tick(now - self.began)
         self.phase, self.quiet_until = _Phase.QUIET, now + QUIET
 
-    def _compared(self) -> Reading[None]:
+    def _compared(self) -> _Reading:
         """Read what the target did, and hold it against the ledger."""
-        tokens, ledger, before = self.pool.tokens, self.ledger, self.before
-        observed = yield from reading(
-            lambda target: observe(self.operation, tokens, ledger, before, target), self.plan.prefix
-        )
+        operation, tokens, ledger, before = self.operation, self.pool.tokens, self.ledger, self.before
+        if isinstance(operation, OigStorm):
+            observed = yield from operation.observe(self.plan, tokens, before)
+        else:
+            observed = yield from reading(
+                lambda target: observe(operation, tokens, ledger, before, target), self.plan.prefix
+            )
         self._conclude(self._run(), self._reconciled(observed))
 
     def _reconciled(self, observed: Observed) -> Reconciliation:
@@ -283,11 +309,11 @@ class Storm:
 
     # --- reading --------------------------------------------------------------------------------
 
-    def _ask(self, phase: _Phase, read: Reading[None]) -> list[Shot]:
+    def _ask(self, phase: _Phase, read: _Reading) -> list[Shot]:
         self.phase, self.read = phase, read
         return [Shot(next(read))]  # there is always something to ask: no page has been read yet
 
-    def _read_on(self, reply: command.CommandReply, now: Instant) -> list[Shot]:
+    def _read_on(self, reply: Said, now: Instant) -> list[Shot]:
         if self.is_over:
             return []  # it was stopped meanwhile
         try:
@@ -307,8 +333,9 @@ class Storm:
         return []
 
 
-def _error_of(operation: command.Operation, reply: command.CommandReply) -> ErrorKind | None:
-    return classify(reply.status, reply.body is not None, BY_OPERATION[type(operation)].success)
+def _error_of(operation: command.Operation | oig.Operation, reply: Said) -> ErrorKind | None:
+    success = 200 if isinstance(reply, oig.Reply) else BY_OPERATION[type(operation)].success  # type: ignore[index]
+    return classify(reply.status, reply.body is not None, success)
 
 
 def _error_without_answer(error: TransportError) -> ErrorKind:

@@ -418,6 +418,51 @@ class ServerCensus:
     shows_transitions: bool
 
 
+# --- the second target's scheduler --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OigAsked:
+    """The operator asked for something of a job: create, trigger, run, stop, enable, disable or delete.
+
+    `status` is that of HTTP, 0 if there was no answer.
+    """
+
+    t: float
+    what: str
+    job: str
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class OigJob:
+    """A job as it was in the end; `next_fire` in seconds since the run started."""
+
+    t: float
+    job: str
+    task: str
+    retries: int
+    concurrent: bool
+    enabled: bool
+    status: str
+    trigger: str
+    next_fire: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OigRun:
+    """A record of a job's history, its times to the second as the wire has them."""
+
+    t: float
+    id: int
+    job: str
+    status: str
+    start: float
+    end: float | None
+    error: str
+
+
 Line: TypeAlias = (
     RunStarted
     | FleetDeclared
@@ -447,6 +492,9 @@ Line: TypeAlias = (
     | StormEnded
     | ServerRun
     | ServerJob
+    | OigAsked
+    | OigJob
+    | OigRun
     | ServerStory
     | ServerAgent
     | ServerCensus
@@ -480,6 +528,9 @@ EVENTS: Final[Mapping[str, type[Line]]] = {
     "storm_ended": StormEnded,
     "server_run": ServerRun,
     "server_job": ServerJob,
+    "oig_asked": OigAsked,
+    "oig_job": OigJob,
+    "oig_run": OigRun,
     "server_story": ServerStory,
     "server_agent": ServerAgent,
     "server_census": ServerCensus,

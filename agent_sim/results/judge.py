@@ -14,6 +14,7 @@ from agent_sim.results.invariants.fleet_count import fleet_count
 from agent_sim.results.invariants.no_job_after_unschedule import no_job_after_unschedule
 from agent_sim.results.invariants.no_lost_jobs import no_lost_jobs
 from agent_sim.results.invariants.no_result_from_unapproved import no_result_from_unapproved
+from agent_sim.results.invariants.oig import oig_no_lost_runs, oig_no_run_twice, oig_retries_obeyed
 from agent_sim.results.invariants.reconciliation import judge_generator, judge_stop, judge_storm
 from agent_sim.results.invariants.rescheduled_once import rescheduled_once
 from agent_sim.results.invariants.single_terminal_state import single_terminal_state
@@ -34,6 +35,9 @@ INVARIANTS: Final[Mapping[str, Callable[[Summary, InvariantCheck], Verdict]]] = 
     "acknowledged_stays_acknowledged": acknowledged_stays_acknowledged,
     "rescheduled_once": rescheduled_once,
     "fleet_count": fleet_count,
+    "oig_no_lost_runs": oig_no_lost_runs,
+    "oig_no_run_twice": oig_no_run_twice,
+    "oig_retries_obeyed": oig_retries_obeyed,
 }
 
 

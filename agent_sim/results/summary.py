@@ -19,6 +19,7 @@ from agent_sim.results import journal
 from agent_sim.results.facts import Facts, FactsFold, instant_of
 from agent_sim.results.faults import FaultsFold
 from agent_sim.results.figures import Agents, Fault, JobCounts, Message, Storm, Window
+from agent_sim.results.oig_facts import OigFacts, OigFold
 from agent_sim.results.storm import read_storm
 from agent_sim.results.timeline import Timeline, TimelineFold
 from agent_sim.results.windows import WindowsFold, middle_of
@@ -48,6 +49,7 @@ class Summary:
     timeline: Timeline
     outcome_digest: str
     facts: Facts
+    oig: OigFacts = OigFacts()  # frozen
 
 
 def summarise(lines: Iterable[journal.Line]) -> Summary:
@@ -61,6 +63,7 @@ def summarise(lines: Iterable[journal.Line]) -> Summary:
 class _Fold:
     def __init__(self) -> None:
         self._facts = FactsFold()
+        self._oig = OigFold()
         self._faults = FaultsFold()
         self._timeline = TimelineFold()
         self._windows = WindowsFold()
@@ -77,6 +80,7 @@ class _Fold:
 
     def add(self, line: journal.Line) -> None:
         self._facts.add(line)
+        self._oig.add(line)
         self._faults.add(line)
         self._last = max(self._last, line.t)
         match line:
@@ -183,6 +187,7 @@ class _Fold:
             timeline=self._timeline.finish(seconds),
             outcome_digest=_digest(self._outcomes),
             facts=self._facts.finish(),
+            oig=self._oig.finish(),
         )
 
 

@@ -14,9 +14,9 @@ from agent_sim.results.metrics import METRICS, quantile
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.fields import BOUNDS, AnyScalar, Duration, Flag, Name, Text, pattern
 from agent_sim.scenario.units import found
-from agent_sim.storms.operations import OPERATIONS
+from agent_sim.storms.kinds import KINDS
 
-AGENT_OPERATIONS: Final = ("register", "heartbeat", "configure", "upload", "complete", "operator")
+AGENT_OPERATIONS: Final = ("register", "heartbeat", "configure", "upload", "complete", "operator", "oig")
 """What requests of agents and operator are counted under."""
 
 OUTCOMES: Final = tuple(result.name.lower() for result in (Result.SUCCESS, Result.WARNING, Result.FAILURE))
@@ -24,7 +24,7 @@ OUTCOMES: Final = tuple(result.name.lower() for result in (Result.SUCCESS, Resul
 _METRIC: Final = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>[^{}]*)\})?")
 _METRIC_PATTERN: Final = r"^[a-z_]+(\{[^{}]*\})?$"
 _LABEL: Final = re.compile(r"\s*([a-z_]+)\s*=\s*([^\s=]+)\s*")
-_CLOSED: Final = {"op": (*AGENT_OPERATIONS, *OPERATIONS), "outcome": OUTCOMES}
+_CLOSED: Final = {"op": (*AGENT_OPERATIONS, *KINDS), "outcome": OUTCOMES}
 
 
 def metric_parts(text: str) -> tuple[str, dict[str, str]]:
@@ -138,6 +138,9 @@ class Invariants(Block):
     acknowledged_stays_acknowledged: _Asked = key(None, "What was acknowledged is so in the end.", True)
     rescheduled_once: _Asked = key(None, "An accepted reschedule leads to one new run.", True)
     fleet_count: _Asked = key(None, "The server lists each agent once, and nobody else.", True)
+    oig_no_lost_runs: _Asked = key(None, "Of the scheduler: every run that was granted is in its history.", True)
+    oig_no_run_twice: _Asked = key(None, "Of the scheduler: no job runs twice unless it is concurrent.", True)
+    oig_retries_obeyed: _Asked = key(None, "Of the scheduler: jobs fail until their retries are exhausted.", True)
 
 
 class Checks(Block):

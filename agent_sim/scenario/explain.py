@@ -9,6 +9,7 @@ from typing import Final
 
 from agent_sim.instants import NEVER, Span
 from agent_sim.protocol.enums import STORE_TYPE_IDS
+from agent_sim.scenario import explain_oig
 from agent_sim.scenario.behaviours import Behaviour, Ending, Job
 from agent_sim.scenario.explain_faults import fault
 from agent_sim.scenario.explain_values import all_of, counted, selected, spread
@@ -38,6 +39,7 @@ def explain(scenario: Scenario, foreseen: Forecast) -> str:
 def _sections(scenario: Scenario, foreseen: Forecast) -> Iterator[Section]:
     yield "Who takes part", [_fleet(fleet) for fleet in scenario.fleets]
     yield "What they do", list(_behaviours(scenario))
+    yield "What the scheduler does", list(explain_oig.jobs(scenario))
     yield "When", [*_phases(scenario), *(_schedule(scenario, one) for one in scenario.schedules), _end(scenario)]
     yield "What goes wrong", [fault(scenario, one) for one in scenario.faults]
     yield "What is thrown at the server", [_storm(scenario, storm) for storm in scenario.storms]
@@ -205,7 +207,10 @@ def _end(scenario: Scenario) -> str:
 
 def _storm(scenario: Scenario, storm: Storm) -> str:
     begin = offset(scenario, storm.at)
-    each = f"{storm.target.batch} ids each" if storm.target.by == "ids" else "a query each"
+    if storm.is_of_jobs:
+        each = "one job each"
+    else:
+        each = f"{storm.target.batch} ids each" if storm.target.by == "ids" else "a query each"
     span = f"{duration_text(begin)} to {duration_text(begin + storm.span)}"
     return f"{span} {storm.name}: {storm.op} with {each}, {_load(storm.load)}"
 
@@ -245,10 +250,16 @@ def _forecast_title(scenario: Scenario) -> str:
 def _forecast(foreseen: Forecast) -> Iterator[str]:
     for job in foreseen.jobs:
         yield _job(job)
-    counts = all_of(f"{_about(count)} {name}" for name, count in foreseen.requests.items())
-    yield f"requests of agents: {foreseen.rate:,.3g}/s on average ({counts})"
+    if foreseen.agents:
+        counts = all_of(f"{_about(count)} {name}" for name, count in foreseen.requests.items())
+        yield f"requests of agents: {foreseen.rate:,.3g}/s on average ({counts})"
     for storm in foreseen.storms:
+        if storm.operation.startswith("oig_"):
+            yield f"{storm.name}: {_about(storm.requests)} requests at most, a job each"
+            continue
         yield f"{storm.name}: {_about(storm.requests)} requests at most, {_about(storm.ids)} ids to {storm.operation}"
+    if not foreseen.agents:
+        return
     if foreseen.busiest > 1:
         yield f"agents have {foreseen.busiest:.1f} times the work that they can do: jobs will be left over"
     else:

@@ -8,7 +8,8 @@ and `sense`.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
 from agent_sim.instants import MINUTE, Span
 from agent_sim.scenario.behaviours import Behaviour
@@ -18,6 +19,7 @@ from agent_sim.scenario.faults import Fault
 from agent_sim.scenario.fields import AnyScalar, Duration, Lifetime, Name, Text, Whole
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.job_types import JobType
+from agent_sim.scenario.oig import Oig
 from agent_sim.scenario.schedules import Phase, Schedule
 from agent_sim.scenario.server import Server, Transport
 from agent_sim.scenario.storms import Storm
@@ -45,6 +47,13 @@ class Stop(Block):
 class Scenario(Block):
     """A scenario: who does what, when, what goes wrong, what is thrown at the server, and what must hold."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"not": {"required": ["oig"]}},
+            "then": {"required": ["fleets"], "properties": {"fleets": {"minItems": 1}}},
+        }
+    )
+
     version: Literal[1] = needed("The version of this format.", 1)
     name: Name = needed("Its name, part of every agent's ClientMachine.", "hello")
     description: Text = key("", "What it shows.", "A site goes dark and comes back.")
@@ -61,7 +70,8 @@ class Scenario(Block):
     stop: Stop = key({}, "When the run ends.", {"after": "5m", "drain": "30s"})
     server: Server = key({}, "The embedded server.", {"retries": 0})
     transport: Transport = key({}, "How agents reach the server.", {"kind": "http"})
-    fleets: tuple[Fleet, ...] = needed("Who takes part.", [{"name": "lab", "count": 100}], min_length=1)
+    oig: Oig | None = key(None, "The second target: jobs of Oracle Identity Governance's scheduler.", {"jobs": []})
+    fleets: tuple[Fleet, ...] = key((), "Who takes part; needed unless there is oig.", [{"name": "lab", "count": 100}])
     job_types: tuple[JobType, ...] = key(
         (), "Custom job types that have fields.", [{"name": "Patch", "fields": [{"name": "Target"}]}]
     )
@@ -74,6 +84,16 @@ class Scenario(Block):
     profiles: dict[Name, dict[str, object]] = key(
         {}, "What `--profile NAME` changes.", {"ci": {"params": {"agents": 20}}}
     )
+
+    @field_validator("fleets", mode="before")
+    @classmethod
+    def _check_fleets(cls, fleets: object, info: ValidationInfo) -> object:
+        if "oig" in info.data and info.data["oig"] is None:
+            if fleets == ():  # the default, as a file has lists
+                raise PydanticKnownError("missing")
+            if fleets == []:
+                raise PydanticKnownError("too_short", {"field_type": "Tuple", "min_length": 1, "actual_length": 0})
+        return fleets
 
     @property
     def length(self) -> Span:

@@ -27,6 +27,7 @@ from agent_sim.scenario.fields import BOUNDS
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.job_types import KINDS, JobType
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.oig_plan import OigPlan, job_duties, task_behaviours
 from agent_sim.scenario.outcomes import behaviour
 from agent_sim.scenario.personas import agent_key, labels_of, personas
 from agent_sim.scenario.postings import postings
@@ -106,6 +107,7 @@ class Plan:
     storms: tuple[StormPlan, ...]
     checks: Checks
     server: ServerSettings
+    oig: OigPlan | None
     transport: TransportPlan
 
 
@@ -132,6 +134,7 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
         storms=tuple(_storm(scenario, storm, start) for storm in scenario.storms),
         checks=_checks(scenario),
         server=_server(scenario),
+        oig=_oig(scenario, start),
         transport=_transport(scenario.transport),
     )
 
@@ -242,6 +245,17 @@ def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
     )
 
 
+def _oig(scenario: Scenario, start: Instant) -> OigPlan | None:
+    if scenario.oig is None:
+        return None
+    jobs = [
+        duties
+        for job in scenario.oig.jobs
+        for duties in job_duties(job, prefix(scenario), start, lambda point: offset(scenario, point))
+    ]
+    return OigPlan(prefix(scenario), tuple(jobs), task_behaviours(scenario.oig.tasks, scenario.seed))
+
+
 def _machines(members: tuple[Member, ...]) -> tuple[str, ...]:
     return tuple(member.identity.machine for member in members)
 
@@ -258,9 +272,9 @@ def _storm(scenario: Scenario, storm: Storm, start: Instant) -> StormPlan:
     return StormPlan(
         name=storm.name,
         operation=storm.op,
-        by=storm.target.by,
-        batch=storm.target.batch,
-        query=storm.target.query,
+        by="ids" if storm.is_of_jobs else storm.target.by,
+        batch=1 if storm.is_of_jobs else storm.target.batch,
+        query="" if storm.is_of_jobs else storm.target.query,
         stages=_stages(storm),
         arrivals=storm.load.arrivals,
         max_in_flight=storm.load.max_in_flight,
@@ -345,6 +359,10 @@ def _server(scenario: Scenario) -> ServerSettings:
         null_style=said.null_style,
         timestamp_key=said.timestamp_key,
         strict_headers=said.strict_headers,
+        oig_unknown_job=said.oig_unknown_job,
+        oig_run_disabled=said.oig_run_disabled,
+        oig_retries=said.oig_retries,
+        oig_retry_delay=said.oig_retry_delay,
         durability=said.durability,
     )
 

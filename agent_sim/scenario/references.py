@@ -75,6 +75,7 @@ def _unknown_points(tree: Fields) -> Iterator[Problem]:
         *_each(tree, "faults", "at"),
         *_each(tree, "storms", "at"),
         *(word for n, _ in _blocks(tree, "schedules") for word in _recurring(tree, ("schedules", n, "schedule"))),
+        *_of_the_scheduler(tree),
     ]
     for way, word in points:
         try:
@@ -83,6 +84,16 @@ def _unknown_points(tree: Fields) -> Iterator[Problem]:
             continue  # the models tell
         if phase and phase not in phases:
             yield problem(word.place, way, f"{found(word.value)}, but {_no_such(phase, phases, 'phase')}")
+
+
+def _of_the_scheduler(tree: Fields) -> Iterator[Word]:
+    for way, _ in _list(tree, ("oig", "jobs")):
+        for inner in (("trigger", "start"), ("trigger", "end")):
+            if isinstance(leaf := _go(tree, (*way, *inner)), Leaf):
+                yield (*way, *inner), leaf
+        for action, _ in _list(tree, (*way, "do")):
+            if isinstance(leaf := _go(tree, (*action, "at")), Leaf):
+                yield (*action, "at"), leaf
 
 
 def _recurring(tree: Fields, way: Way) -> Iterator[Word]:

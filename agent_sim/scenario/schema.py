@@ -192,7 +192,8 @@ def _layer(block: Json, layers: Mapping[str, str]) -> Json:
     """A block that is laid over another: little is needed, and `~` takes a key back to its default."""
     needed = [name for name in _list(block.get("required", [])) if name in _ALWAYS_NEEDED]
     properties = {name: _or_null(_map(_renamed(value, layers))) for name, value in _map(block["properties"]).items()}
-    return {**block, "required": needed, "properties": properties}
+    kept = {name: part for name, part in block.items() if name not in ("if", "then")}
+    return {**kept, "required": needed, "properties": properties}
 
 
 def _or_null(value: Json) -> Json:

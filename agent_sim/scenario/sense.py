@@ -1,11 +1,13 @@
 """Whether a scenario that is well formed also makes sense: nothing after the end, nobody selected in vain."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from agent_sim.agent.conditions import compared_with
-from agent_sim.errors import QueryError
+from agent_sim.errors import MalformedMessage, QueryError
 from agent_sim.protocol.enums import CUSTOM_PREFIX
+from agent_sim.protocol.oig_triggers import checked
 from agent_sim.query.fields import JOB_HISTORY
 from agent_sim.query.grammar import parse
 from agent_sim.query.sql import compile as compile_query
@@ -15,6 +17,7 @@ from agent_sim.scenario.fault_sense import of_fault, too_late
 from agent_sim.scenario.fields import agent_parts, time_point_text
 from agent_sim.scenario.job_types import JobType, misfit
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.oig_plan import trigger
 from agent_sim.scenario.schedules import Schedule
 from agent_sim.scenario.selection import able, can_do, chosen
 from agent_sim.scenario.storms import Storm
@@ -29,6 +32,7 @@ Finding = tuple[Way, str]
 def findings(scenario: Scenario) -> Iterator[Finding]:
     """Everything that makes no sense."""
     yield from _phases(scenario)
+    yield from _scheduler(scenario)
     yield from _job_types(scenario)
     yield from _rules(scenario)
     yield from _connections(scenario)
@@ -40,6 +44,8 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
             yield ("faults", number, *way), message
     for number, storm in enumerate(scenario.storms):
         before = scenario.storms[:number]
+        if storm.is_of_jobs and scenario.oig is None:
+            yield ("storms", number, "op"), f"found {storm.op}, but there is no oig block, expected one"
         for way, message in (*_storm_times(scenario, storm), *_overlap(scenario, storm, before), *_query(storm)):
             yield ("storms", number, *way), message
 
@@ -68,6 +74,8 @@ def remarks(scenario: Scenario) -> Iterator[str]:
     if scenario.server.retries and any(storm.op == "reschedule" for storm in scenario.storms):
         tries = f"a failed job is tried {scenario.server.retries} more times before it can be rescheduled"
         yield f"{tries}: server.retries is {scenario.server.retries}"
+    if scenario.oig is not None:
+        yield "oig.tasks hold for the embedded server; a real one runs the product's own tasks"
     yield "heartbeat.every and server hold for the embedded server; any other target has its own"
 
 
@@ -100,8 +108,31 @@ def _phases(scenario: Scenario) -> Iterator[Finding]:
     if total > scenario.length:
         found = f"found {duration_text(scenario.length)}, but the phases last {duration_text(total)} in all"
         yield ("stop", "after"), f"{found}; expected at least that"
-    if not any(ever_online(scenario).values()):
+    if scenario.fleets and not any(ever_online(scenario).values()):
         yield ("phases",), "found no agent that ever comes online, expected some"
+
+
+# --- the second target's scheduler --------------------------------------------------------------
+
+
+def _scheduler(scenario: Scenario) -> Iterator[Finding]:
+    """Nothing after the end, and no trigger that a scheduler would refuse."""
+    for number, job in enumerate(scenario.oig.jobs if scenario.oig else ()):
+        way: Way = ("oig", "jobs", number)
+        for place, action in enumerate(job.do):
+            if offset(scenario, action.at) >= scenario.length:
+                yield (
+                    (*way, "do", place, "at"),
+                    too_late(time_point_text(action.at), offset(scenario, action.at), scenario),
+                )
+        if job.trigger is not None:
+            try:
+                wanted = trigger(job.trigger, 0, lambda point: offset(scenario, point))
+                # Whether a weekday comes before its end depends on the day of the run.
+                ends_early = wanted.end_time is not None and wanted.end_time < (wanted.start_time or 0)
+                checked(wanted if ends_early else replace(wanted, end_time=None), 0)
+            except MalformedMessage as error:
+                yield (*way, "trigger"), str(error)
 
 
 # --- schedules --------------------------------------------------------------------------------

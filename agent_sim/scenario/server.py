@@ -38,6 +38,14 @@ class Server(Block):
         "both", "How the answer to Custom spells RequestTimestamp.", "sdk"
     )
     strict_headers: Flag = key(True, "Refuse writes without x-keyfactor-requested-with.", False)
+    oig_unknown_job: Literal[404, 400] = key(404, "The scheduler's status for a job that does not exist.", 400)
+    oig_run_disabled: Literal["refuse", "run"] = key("refuse", "What asking a disabled job to run does.", "run")
+    oig_retries: Literal["by_itself", "next_fire"] = key(
+        "by_itself",
+        "When the scheduler tries a failed run again: after a while, or at its trigger's next time.",
+        "next_fire",
+    )
+    oig_retry_delay: Duration = key("1m", "By itself: after so long.", "5s")
     durability: Literal["normal", "full"] = key(
         "normal", "normal survives a killed process, full also a power cut.", "full"
     )

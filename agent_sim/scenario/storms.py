@@ -83,7 +83,9 @@ class Storm(Block):
 
     name: Name = needed("Its name.", "mass-reschedule")
     at: Moment = needed("When it begins.", "back+1m")
-    op: Literal["reschedule", "acknowledge"] = needed("What it asks for.", "reschedule")
+    op: Literal["reschedule", "acknowledge", "oig_create", "oig_run", "oig_stop"] = needed(
+        "What it asks for; the last three of Oracle's scheduler, one job a request.", "reschedule"
+    )
     target: Target = key({}, "What it is about.", {"by": "ids", "batch": 50})
     load: Load = needed("How fast requests come.", {"rate": "20/s"})
     for_: Period | None = key(None, "How long, with one rate.", "10s", alias="for")
@@ -95,6 +97,11 @@ class Storm(Block):
         if self.load.rate is None and self.for_ is not None:
             raise ValueError("found `for` beside stages, which have their own length, expected one of them")
         return self
+
+    @property
+    def is_of_jobs(self) -> bool:
+        """True if it storms the second target's scheduler."""
+        return self.op.startswith("oig_")
 
     @property
     def span(self) -> Span:

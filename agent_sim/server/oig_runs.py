@@ -62,10 +62,11 @@ class Runs:
         if occurrence is None:
             occurrence = job.occurrences + 1
             self._tables.drop_retries(job.name)
-        run = TaskRun(job.details.task_name, job.name, occurrence, attempt)
+        run = TaskRun(job.details.task_name, job.name, occurrence, attempt, job.runs + 1)
         self._tables.begin(run, self._runner.course(run), job.details.parameters, now)
         running = replace(job.details, status=JobStatus.RUNNING)
-        self._tables.change(replace(job, details=running, occurrences=max(job.occurrences, occurrence)))
+        counted = max(job.occurrences, occurrence)
+        self._tables.change(replace(job, details=running, occurrences=counted, runs=run.number))
         _log("task began", job.name)
 
     def interrupt(self, job: Held, why: str, now: Instant) -> int:

@@ -23,12 +23,13 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TaskRun:
-    """One doing of a task: the n-th occurrence of a job, and which attempt at it."""
+    """One doing of a task: the n-th occurrence of a job, which attempt at it, and the job's how-manieth run in all."""
 
     task: str
     job: str
     occurrence: int
     attempt: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -607,12 +607,12 @@ SELECT accepted, refused FROM run_upload WHERE job_history_id = :job_history_id
 
 -- name: oig_job_by_name
 SELECT job_name, task_name, retry_count, parameters, concurrent, is_enabled, job_schedule_type, cron_schedule_type,
-       notification, status, failures, occurrences, trigger, next_fire
+       notification, status, failures, occurrences, runs, trigger, next_fire
 FROM oig_job WHERE job_name = :job_name
 
 -- name: oig_job_page
 SELECT job_name, task_name, retry_count, parameters, concurrent, is_enabled, job_schedule_type, cron_schedule_type,
-       notification, status, failures, occurrences, trigger, next_fire
+       notification, status, failures, occurrences, runs, trigger, next_fire
 FROM oig_job WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
 
 -- name: oig_job_count
@@ -628,7 +628,7 @@ VALUES (:job_name, :task_name, :retry_count, :parameters, :concurrent, :is_enabl
 UPDATE oig_job SET task_name = :task_name, retry_count = :retry_count, parameters = :parameters,
                    concurrent = :concurrent, is_enabled = :is_enabled, job_schedule_type = :job_schedule_type,
                    cron_schedule_type = :cron_schedule_type, notification = :notification, status = :status,
-                   failures = :failures, occurrences = :occurrences
+                   failures = :failures, occurrences = :occurrences, runs = :runs
 WHERE job_name = :job_name
 
 -- name: oig_job_delete

@@ -319,7 +319,7 @@ SELECT store.*, store_type.short_name
 FROM blueprint_store AS store JOIN store_type ON store_type.store_type = store.cert_store_type;
 
 -- Oracle Identity Governance's scheduler (command-api 8). A job is known by its name, in exactly its letters. `failures`
--- counts consecutive ones, `occurrences` all runs that were no retries. Lists and objects are JSON.
+-- counts consecutive ones, `occurrences` runs that were no retries, `runs` all. Lists and objects are JSON.
 CREATE TABLE oig_job (
     job_name           TEXT PRIMARY KEY,
     task_name          TEXT NOT NULL,
@@ -333,6 +333,7 @@ CREATE TABLE oig_job (
     status             TEXT NOT NULL,
     failures           INTEGER NOT NULL DEFAULT 0,
     occurrences        INTEGER NOT NULL DEFAULT 0,
+    runs               INTEGER NOT NULL DEFAULT 0,
     trigger            TEXT,                      -- null: none was set
     next_fire          INTEGER
 );

@@ -6,6 +6,7 @@ running out is a result, not a surprise.
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from agent_sim.instants import SECOND, Span
 from agent_sim.storms.arrivals import due_offsets, expected_arrivals
@@ -30,6 +31,17 @@ class Budget:
         if self.lasts is None:
             return said
         return f"{said}: the pool runs out after about {self.lasts / SECOND:.1f} s, and the measurement ends there"
+
+
+MOST_CREATED: Final = 100_000
+"""Names that a closed loop, whose rate nobody knows before, may use up (our choice)."""
+
+
+def most_requests(plan: StormPlan) -> int:
+    """How many requests a storm makes at most; a Poisson process may bring more than is expected."""
+    if not any(stage.rate for stage in plan.stages):
+        return MOST_CREATED
+    return math.ceil(expected_arrivals(plan) * 1.2) + 10
 
 
 def budget(plan: StormPlan, available: int) -> Budget:

@@ -28,6 +28,7 @@ class Intent:
     storms: bool = False
     approvals: bool = False
     agents: int = 0
+    jobs: int = 0  # of the second target's scheduler
 
 
 def host_of(url: str) -> str:
@@ -102,6 +103,7 @@ def _wanted(intent: Intent) -> str:
             ("a storm", intent.storms),
             ("approving agents", intent.approvals),
             (f"{intent.agents} agents", intent.agents > MAX_AGENTS),
+            (f"{intent.jobs} jobs", intent.jobs > MAX_AGENTS),
         )
         if does
     ]

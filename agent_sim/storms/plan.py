@@ -11,7 +11,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from agent_sim.errors import UsageError
 from agent_sim.instants import Instant, Span
-from agent_sim.storms.operations import OPERATIONS
+from agent_sim.storms.kinds import KINDS
+from agent_sim.storms.oig import OIG_OPERATIONS
 
 MAX_BATCH: Final = 10_000
 """What the embedded server takes in one request by default (command-api 2.10)."""
@@ -86,10 +87,12 @@ def check(plan: StormPlan) -> None:
 
 
 def _problems(plan: StormPlan) -> Iterator[str]:
-    if plan.operation not in OPERATIONS:
-        yield f"there is no operation {plan.operation!r}; there are {', '.join(OPERATIONS)}"
+    if plan.operation not in KINDS:
+        yield f"there is no operation {plan.operation!r}; there are {', '.join(KINDS)}"
     if not 1 <= plan.batch <= MAX_BATCH:
         yield f"batch must be 1 to {MAX_BATCH}, is {plan.batch}"
+    if plan.operation in OIG_OPERATIONS and (plan.batch != 1 or plan.by != "ids" or plan.query):
+        yield f"{plan.operation} asks for one job a request: batch must be 1, without a query"
     if plan.max_in_flight < 1:
         yield f"max_in_flight must be 1 or more, is {plan.max_in_flight}"
     if any(not 0 <= stage.rate < float("inf") or stage.span < 0 for stage in plan.stages):

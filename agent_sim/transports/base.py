@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from agent_sim.errors import UsageError
 from agent_sim.instants import MINUTE, SECOND, Span
+from agent_sim.protocol import oig
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.protocol.mqtt import Version
@@ -34,26 +35,40 @@ class CommandTransport(Protocol):
         ...
 
 
+class OigTransport(Protocol):
+    """Carries the operations of the second target's operator."""
+
+    async def call(self, operation: oig.Operation) -> oig.Reply:
+        """Ask for one operation. Raises TransportError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a server is: base addresses without a trailing slash; `ca` a PEM file that TLS trusts besides the system's.
 
-    `sim_url` is the root that our own /sim/ endpoints hang under, on our own server. Raises UsageError for what is no
-    address, and for one with a password in it.
+    `sim_url` is the root that our own /sim/ endpoints hang under, on our own server; `oig_url` the base of Oracle's
+    scheduler. Raises UsageError for what is no address, and for one with a password in it.
     """
 
     agents_url: str
     api_url: str
     sim_url: str
     ca: Path | None = None
+    oig_url: str = ""
 
     def __post_init__(self) -> None:
-        for address in (self.agents_url, self.api_url, self.sim_url):
+        for address in (self.agents_url, self.api_url, self.sim_url, *filter(None, [self.oig_url])):
             _check(address)
 
     @classmethod
     def at(
-        cls, address: str, agents_url: str | None = None, api_url: str | None = None, ca: Path | None = None
+        cls,
+        address: str,
+        agents_url: str | None = None,
+        api_url: str | None = None,
+        ca: Path | None = None,
+        oig_url: str | None = None,
     ) -> "Target":
         """A server by its address; the vendor's default paths unless overridden (command-api 1.1)."""
         root = address.rstrip("/")
@@ -62,6 +77,7 @@ class Target:
             api_url=(api_url or f"{root}/KeyfactorAPI").rstrip("/"),
             sim_url=root,
             ca=ca,
+            oig_url=(oig_url or f"{root}{oig.BASE}").rstrip("/"),
         )
 
 

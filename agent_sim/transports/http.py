@@ -13,11 +13,12 @@ from types import SimpleNamespace, TracebackType
 from typing import Final, Self
 
 import aiohttp
+from yarl import URL
 
 from agent_sim.credentials import Credentials
 from agent_sim.errors import ConnectFailed, MalformedMessage, ReplyTimeout, TransportError, UsageError
 from agent_sim.instants import SECOND
-from agent_sim.protocol import codec
+from agent_sim.protocol import codec, oig, oig_calls
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.transports.base import AgentTransport, ConnectionMode, Connections, Target
@@ -31,6 +32,7 @@ SignIn = Credentials | Bearer | None
 
 _JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
 _API: Final = _JSON | {"x-keyfactor-requested-with": "APIClient", "x-keyfactor-api-version": "1"}
+_OIG: Final = _JSON | {oig.REQUESTED_BY: "agent-sim"}
 _LARGEST_ANSWER: Final = 32 * 1024 * 1024
 _LONGEST_REASON: Final = 200
 _TOTAL: Final = re.compile(r"[0-9]{1,15}")
@@ -96,7 +98,7 @@ class HttpSession:
             await self._session.close()
 
     async def exchange(
-        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+        self, method: str, url: str | URL, body: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, Mapping[str, str], bytes]:
         """One request and its answer (status, headers, body). Raises TransportError."""
         assert self._session is not None, "use `async with`"
@@ -112,7 +114,7 @@ class HttpSession:
             ) as response:
                 return response.status, response.headers, await _read(response)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
-            failure = _failure(url, progress, error)
+            failure = _failure(str(url), progress, error)
         # Raised out here: aiohttp's errors hold the request's headers, and so the password, in their reprs.
         raise failure
 
@@ -239,6 +241,23 @@ class HttpCommand:
             return codec.read_reply(operation, status, body, int(total) if _TOTAL.fullmatch(total) else None)
         except MalformedMessage as error:
             return codec.unreadable(error)
+
+
+class HttpOig:
+    """The scheduler's API over HTTP (OigTransport)."""
+
+    def __init__(self, session: HttpSession, target: Target) -> None:
+        self._session, self._base = session, target.oig_url
+
+    async def call(self, operation: oig.Operation) -> oig.Reply:
+        """Ask for one operation. Raises TransportError; an unreadable answer counts as status 502."""
+        call = oig_calls.call_of(operation)
+        url = URL(f"{self._base}{call.path}{'?' * bool(call.query)}{call.query}", encoded=True)
+        status, _, body = await self._session.exchange(call.method, url, call.body, _OIG)
+        try:
+            return oig_calls.read_reply(operation, status, body)
+        except MalformedMessage as error:
+            return oig.Reply(502, oig.Failure(f"the answer cannot be read: {error}"))
 
 
 class HttpPool:

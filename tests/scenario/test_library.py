@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from agent_sim.cli.library import scenario_files
-from agent_sim.cli.replay import backend, opening
+from agent_sim.cli.replay import opening, whole_backend
 from agent_sim.cli.scenarios import description
 from agent_sim.fleet.replay import Replay
 from agent_sim.results.verdict import exit_code
@@ -46,7 +46,7 @@ def played(path: Path) -> Played:
     planned = plan(scenario(path), START)
     lines = [opening(planned)]
     store = SqliteStore.open(":memory:")
-    Replay(planned, backend(store, planned.server, planned.seed), lines.append, scenario(path).stop.drain).run()
+    Replay(planned, whole_backend(store, planned), lines.append, scenario(path).stop.drain).run()
     store.close()
     return Played(lines, planned.checks)
 

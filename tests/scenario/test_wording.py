@@ -337,7 +337,10 @@ BROKEN_STORMS = [
     ("- {name: a, at: 1s, op: reschedule}", "6:5: {it}.load: found nothing, expected a value"),
     (
         "- {name: a, at: 1s, op: unschedule, load: {rate: 1/s}, for: 1s}",
-        '6:27: {it}.op: found "unschedule", which this version does not know yet; expected reschedule or acknowledge',
+        (
+            '6:27: {it}.op: found "unschedule", which this version does not know yet; '
+            "expected reschedule, acknowledge, oig_create, oig_run or oig_stop"
+        ),
     ),
     (
         "- {name: a, at: 1s, op: reschedule, load: {rate: 20}, for: 1s}",

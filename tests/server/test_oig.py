@@ -278,7 +278,11 @@ def test_the_runner_is_told_which_occurrence_and_attempt_it_is():
     bench.wait(HOUR)
     bench.done(oig.RunJob("A"))
 
-    assert bench.tasks.asked == [TaskRun("Task", "A", 1, 1), TaskRun("Task", "A", 1, 2), TaskRun("Task", "A", 2, 1)]
+    assert bench.tasks.asked == [
+        TaskRun("Task", "A", 1, 1, 1),
+        TaskRun("Task", "A", 1, 2, 2),
+        TaskRun("Task", "A", 2, 1, 3),
+    ]
 
 
 # --- retries ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ def test_an_address_implies_the_vendors_paths():
         "https://command.example/KeyfactorAPI",
         "https://command.example",
         Path("ca.pem"),
+        "https://command.example/iam/governance/selfservice/api/v1/scheduler",
     )
 
 

@@ -3,6 +3,7 @@
 A percentile that too few samples stand behind is not printed (load-testing 3.9).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -94,8 +95,31 @@ def headline(summary: Summary) -> str:
     """What ran, in one line."""
     run = summary.run
     parts = [f"{run.scenario} against {run.target}, seed {run.seed}"] if run is not None else []
-    parts += [wording.counted(summary.agents.registered, "agent"), wording.duration(summary.whole.seconds)]
-    return wording.visible(" · ".join([*parts, _runs(summary)]))
+    scheduler = _scheduler_runs(summary)
+    agents = [] if scheduler and not summary.agents.registered else [_agents(summary)]
+    runs = [] if scheduler and not summary.whole.outcomes else [_runs(summary)]
+    return wording.visible(" · ".join([*parts, *agents, wording.duration(summary.whole.seconds), *runs, *scheduler]))
+
+
+def _agents(summary: Summary) -> str:
+    return wording.counted(summary.agents.registered, "agent")
+
+
+def _scheduler_runs(summary: Summary) -> list[str]:
+    """How the runs of Oracle's scheduler ended; nothing if it took no part."""
+    facts = summary.oig
+    if facts.is_idle:
+        return []
+    ends = Counter(run.status.lower() for runs in facts.runs.values() for run in runs)
+    parts = ", ".join(f"{count:,} {_ENDS.get(status, status)}" for status, count in sorted(ends.items()))
+    told = f" ({parts})" if parts else ""
+    return [
+        f"{wording.counted(sum(ends.values()), 'run')} of {wording.counted(len(facts.jobs), 'scheduler job')}{told}"
+    ]
+
+
+_ENDS: Final = {"stopped": "done"}
+"""A run that ended well is STOPPED in the scheduler's history: people would take it for one that was stopped."""
 
 
 def _runs(summary: Summary) -> str:

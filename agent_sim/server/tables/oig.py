@@ -28,6 +28,7 @@ class Held:
     details: JobDetails
     failures: int = 0
     occurrences: int = 0
+    runs: int = 0
     trigger: Trigger | None = None
 
     @property
@@ -222,7 +223,7 @@ class OigTables:
 
 def _held(row: Row) -> Held:
     name, task, retries, parameters, concurrent, enabled, kind, cron, notification, status, *rest = row
-    failures, occurrences, trigger, next_fire = rest
+    failures, occurrences, runs, trigger, next_fire = rest
     details = JobDetails(
         job_name=name,
         task_name=task,
@@ -236,7 +237,7 @@ def _held(row: Row) -> Held:
         status=JobStatus(status),
     )
     kept = None if trigger is None else replace(_trigger(json.loads(trigger)), next_fire=next_fire)
-    return Held(details, failures, occurrences, kept)
+    return Held(details, failures, occurrences, runs, kept)
 
 
 def _job_columns(job: Held) -> Values:
@@ -255,6 +256,7 @@ def _job_columns(job: Held) -> Values:
         "status": details.status.value,
         "failures": job.failures,
         "occurrences": job.occurrences,
+        "runs": job.runs,
     }
 
 

@@ -94,7 +94,7 @@ class _Replay:
             assert self.running.pop(job) == line["AuditId"], line
             again = JobEvent.RECURRED if recurs else JobEvent.FINISHED
             self._move(job, JobEvent.RETRIED if retried else again)
-        elif kind != "acknowledged":
+        elif kind in ("rescheduled", "unscheduled"):  # the others leave the job where it is
             self._move(job, JobEvent(kind))
 
     def _move(self, job: str, event: JobEvent) -> None:
