@@ -53,6 +53,7 @@ def _sections(scenario: Scenario, foreseen: Forecast) -> Iterator[Section]:
 def _fleet(fleet: Fleet) -> str:
     labels = f" ({', '.join(f'{name} {word}' for name, word in fleet.labels.items())})" if fleet.labels else ""
     beat = f"a heartbeat every {duration_text(fleet.heartbeat.every)}"
+    beat += ", all at the same moments" if fleet.heartbeat.align else ""
     stores = [word for word in fleet.capabilities if word in STORE_TYPE_IDS]
     has = ""
     if stores:
@@ -252,7 +253,7 @@ def _forecast(foreseen: Forecast) -> Iterator[str]:
         yield _job(job)
     if foreseen.agents:
         counts = all_of(f"{_about(count)} {name}" for name, count in foreseen.requests.items())
-        yield f"requests of agents: {foreseen.rate:,.3g}/s on average ({counts})"
+        yield f"requests of agents: {_rate(foreseen.rate)}/s on average ({counts})"
     for storm in foreseen.storms:
         if storm.operation.startswith("oig_"):
             yield f"{storm.name}: {_about(storm.requests)} requests at most, a job each"
@@ -269,6 +270,10 @@ def _forecast(foreseen: Forecast) -> Iterator[str]:
 def _job(job: JobForecast) -> str:
     ends = all_of(f"{share_text(round(count / job.runs, 3))} {name}" for name, count in job.outcomes.items())
     return f"{job.type}: {_about(job.jobs)} jobs in {_about(job.runs)} runs: {ends}"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def _about(amount: float) -> str:

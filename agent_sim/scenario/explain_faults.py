@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from agent_sim.instants import Span
-from agent_sim.scenario.explain_values import all_of, selected, spread
-from agent_sim.scenario.faults import CrashAt, Fault
+from agent_sim.scenario.explain_values import all_of, counted, selected, spread
+from agent_sim.scenario.faults import CrashAt, Fault, StatusAnswer, WrongClock
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.timeline import offset
 from agent_sim.scenario.units import duration_text, share_text, size_text
@@ -16,12 +16,20 @@ from agent_sim.scenario.units import duration_text, share_text, size_text
 
 def fault(scenario: Scenario, said: Fault) -> str:
     """When, for whom, which requests, and what happens to them."""
-    who = selected(said.select)
-    whom = f"agents{who}" if who else "all agents"
+    whom = _whom(said)
     often = f"{share_text(said.probability)} of " if said.probability < 1 else ""
     which = f"{all_of(said.on)} requests of {whom}" if said.on else whom
     happens = all_of(_TOLD.get(name, _by_name(name))(value) for name, value in said.do.given)
     return f"{said.name}: {_times(scenario, said)}, {often}{which}: {happens}"
+
+
+def _whom(said: Fault) -> str:
+    if said.is_of_storms:
+        return "storms"
+    who, count = selected(said.select), said.select.count
+    if count is not None:
+        return f"{counted(count, 'agent')}{who}"
+    return f"agents{who}" if who else "all agents"
 
 
 def _times(scenario: Scenario, said: Fault) -> str:
@@ -39,6 +47,20 @@ def _crash(said: CrashAt) -> str:
     when = "" if said.point == "now" else f" {said.point.replace('_', ' ')}"
     back = f"is back after {duration_text(said.restart_after)}"
     return f"the process dies{when} and {back}{'' if said.keeps_identity else ' as somebody else'}"
+
+
+def _clock(said: WrongClock) -> str:
+    words = []
+    if said.offset:
+        words.append(f"are {duration_text(abs(said.offset))} {'ahead' if said.offset > 0 else 'behind'}")
+    if said.drift:
+        words.append(f"{'gain' if said.drift > 0 else 'lose'} {share_text(abs(said.drift))}")
+    return f"their clocks {all_of(words)}"
+
+
+def _status(said: StatusAnswer) -> str:
+    again = "" if said.retry_after is None else f", to be asked again after {duration_text(said.retry_after)}"
+    return f"HTTP {said.code} is answered in the server's place{again}"
 
 
 def _cut(ways: str) -> str:
@@ -62,7 +84,7 @@ _TOLD: Final[Mapping[str, Callable[[Any], str]]] = {
         f"the connection breaks {'before the server acts' if what == 'request' else 'after the server acted'}"
     ),
     "refuse": lambda _: "nobody listens",
-    "status": lambda said: f"HTTP {said.code} is answered in the server's place",
+    "status": _status,
     "truncate": lambda kept: f"answers end after {share_text(kept)}",
     "garbage": lambda size: f"answers are {size_text(size)} of nonsense",
     "partition": _cut,
@@ -71,7 +93,7 @@ _TOLD: Final[Mapping[str, Callable[[Any], str]]] = {
     "duplicate": lambda said: f"the server gets requests twice, the copy later by {spread(said)}",
     "reorder": _span("later requests overtake them, for up to {}"),
     "crash": _crash,
-    "clock": lambda _: "their clocks are wrong",
+    "clock": _clock,
     "broker_disconnect": lambda said: f"the connection to the broker ends with a goodbye, back after {spread(said)}",
     "will": lambda said: f"the connection to the broker breaks, back after {spread(said)}",
     "session_takeover": lambda _: "somebody else takes their name at the broker",

@@ -1,6 +1,7 @@
 """Values of a scenario in plain words: distributions, selections, lists."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from agent_sim.query.wording import listed
 from agent_sim.scenario.schedules import Select
@@ -35,11 +36,26 @@ def _amount(spread_of: object, value: object) -> str:
         return duration_text(round(value))
     if kind.startswith("Size"):
         return size_text(round(value))
-    return f"{value:g}"
+    return number(value)
+
+
+def number(value: float) -> str:
+    """`1,000,000,000,000`, `12.5`: no power of ten, but for what nobody could read otherwise."""
+    if value and not 0.0001 <= value < 1e15:
+        return f"{value:g}"
+    whole, _, rest = f"{value:,.6f}".partition(".")
+    return f"{whole}.{rest}".rstrip("0").removesuffix(".")
+
+
+_MOST_IDS: Final = 5
+"""So many agents are named; of more, the rest is counted."""
 
 
 def selected(select: Select) -> str:
-    words = [*select.fleets, *(f"{name} {word}" for name, word in select.labels.items())]
+    """Who of them, in parentheses: ` (site fra, 10% by chance)`; nothing if it is everybody."""
+    words = [*select.fleets, *(f"{name} {word}" for name, word in select.labels.items()), *select.ids[:_MOST_IDS]]
+    if len(select.ids) > _MOST_IDS:
+        words.append(f"{len(select.ids) - _MOST_IDS} more")
     if select.percent is not None:
         words.append(f"{share_text(select.percent)} by chance")
     if select.count is not None:

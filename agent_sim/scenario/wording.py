@@ -11,20 +11,18 @@ from pydantic_core import ErrorDetails
 from agent_sim.errors import Problem
 from agent_sim.query.wording import did_you_mean, listed
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.server import FleetTransport, Transport
 from agent_sim.scenario.tree import Fields, Items, Leaf, Node, Place
 from agent_sim.scenario.units import found
 
 Way = tuple[str | int, ...]
 """Where a value is in the tree: keys and indices."""
 
-LATER: Final = frozenset(
-    {
-        "history",
-        *("unschedule", "custom", "custom_bulk", "fetch_logs", "approve", "oig_create", "oig_run", "oig_stop"),
-        "mqtt",
-    }
-)
-"""Words of the format that this version does not carry out, and therefore refuses."""
+LATER: Final[Mapping[str, frozenset[str]]] = {
+    "": frozenset({"history"}),
+    "op": frozenset({"unschedule", "custom", "custom_bulk", "fetch_logs", "approve"}),
+}
+"""What this version does not carry out, and therefore refuses: keys at the top of a file, and words at a key."""
 
 
 def problems(
@@ -139,13 +137,20 @@ def _of_value(details: ErrorDetails, node: Node) -> str:
 
 def _unknown_key(details: ErrorDetails, root: type[BaseModel]) -> str:
     key = str(details["loc"][-1])
-    if key in LATER:
+    if len(details["loc"]) == 1 and key in LATER[""]:
         return "unknown key, this version does not know it yet"
+    if key in _OF_ALL and details["loc"][-2:-1] in ((), ("transport",)):
+        return (
+            f"unknown key, expected it in the scenario's own transport, which holds for all: transport: {{{key}: ...}}"
+        )
     if len(details["loc"]) == 1 and key.lower() in _ELSEWHERE:
         return f"unknown key: {_ELSEWHERE[key.lower()]}"
     remark = did_you_mean(key, _keys_at(tuple(details["loc"][:-1]), root))
     return f"unknown key, {remark if remark.startswith('did') else f'this version does not know it; {remark}'}"
 
+
+_OF_ALL: Final = frozenset(Transport.model_fields) - frozenset(FleetTransport.model_fields)
+"""What the scenario's transport says and no fleet's own."""
 
 _TARGET: Final = "a scenario names no target, so that one file serves all: use --target"
 _SECRET: Final = "a scenario holds no secrets: they come from the environment, or from a file by --credentials"
@@ -159,7 +164,7 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
 def _word(details: ErrorDetails, node: Node) -> str:
     known = re.findall(r"'([^']*)'", str(_context(details).get("expected", ""))) or ["1"]
     value = node.value if isinstance(node, Leaf) else None
-    if isinstance(value, str) and value in LATER:
+    if isinstance(value, str) and value in LATER.get(str(details["loc"][-1]), ()):
         return f"{_found(node)}, which this version does not know yet; expected {listed(known)}"
     if isinstance(value, str) and value in known:
         return f"{_found(node)}, expected {value}: leave the quotes out"

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from agent_sim.cli.library import scenario_files
 from agent_sim.scenario.checks import Invariants
 from agent_sim.scenario.explain import explain
+from agent_sim.scenario.explain_values import number
 from agent_sim.scenario.forecast import forecast
 from agent_sim.scenario.load import load
 from tests.scenario.files import LAB, loaded
@@ -129,3 +132,18 @@ def test_every_shipped_scenario_can_be_told():
         scenario = load(path, seed=1)
 
         assert explain(scenario, forecast(scenario)).startswith(scenario.name)
+
+
+def test_aligned_heartbeats_are_told(tmp_path: Path):
+    text = LAB.replace("count: 10", "count: 10, heartbeat: {every: 30s, align: true}")
+    scenario = loaded(text, tmp_path)
+
+    assert "; a heartbeat every 30s, all at the same moments" in explain(scenario, forecast(scenario))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3, "3"), (12.5, "12.5"), (0, "0"), (1e12, "1,000,000,000,000"), (1234567.5, "1,234,567.5"), (1e300, "1e+300")],
+)
+def test_numbers_are_told_without_powers_of_ten_while_they_can_be_read(value: float, text: str):
+    assert number(value) == text

@@ -27,7 +27,7 @@ PHASES = "phases: [{name: work, duration: 2m}, {name: rest, duration: 3m}]\n"
         ),
         (
             "every: 20s, during: [rest], select: {count: 1}, do: {crash: {restart_after: 5s}}",
-            "while rest lasts, again and again after 20s, agents (by chance): the process dies and is back after 5s",
+            "while rest lasts, again and again after 20s, 1 agent (by chance): the process dies and is back after 5s",
         ),
         (
             "at: 0s, do: {crash: {point: before_complete, keeps_identity: false}}",
@@ -42,6 +42,23 @@ PHASES = "phases: [{name: work, duration: 2m}, {name: rest, duration: 3m}]\n"
         (
             "at: 0s, do: {duplicate: 100ms}",
             "from 0s, all agents: the server gets requests twice, the copy later by 100ms",
+        ),
+        (
+            "at: 0s, select: {ids: [lab-0, lab-7]}, do: {refuse: true}",
+            "from 0s, agents (lab-0, lab-7): nobody listens",
+        ),
+        (
+            "at: 0s, select: {ids: [lab-0, lab-1, lab-2, lab-3, lab-4, lab-5, lab-6]}, do: {refuse: true}",
+            "from 0s, agents (lab-0, lab-1, lab-2, lab-3, lab-4, 2 more): nobody listens",
+        ),
+        ("at: 0s, do: {clock: {offset: -90s}}", "from 0s, all agents: their clocks are 1m30s behind"),
+        (
+            "at: 0s, do: {clock: {offset: 2h, drift: -0.5%}}",
+            "from 0s, all agents: their clocks are 2h ahead and lose 0.5%",
+        ),
+        (
+            "at: 0s, do: {status: {code: 503, retry_after: 30s}}",
+            "from 0s, all agents: HTTP 503 is answered in the server's place, to be asked again after 30s",
         ),
         ("at: 0s, do: {reset: request}", "from 0s, all agents: the connection breaks before the server acts"),
         ("at: 0s, do: {dns: not_found}", "from 0s, all agents: the server's name does not resolve (not found)"),
@@ -68,6 +85,15 @@ def test_a_fault_at_a_broker_is_told_too(said: str, told: str, tmp_path: Path):
     scenario = loaded(text, tmp_path)
 
     assert fault(scenario, scenario.faults[0]) == f"f: from 0s, all agents: {told}"
+
+
+def test_a_fault_of_a_storms_requests_meets_no_agent(tmp_path: Path):
+    storm = "storms: [{name: a, at: 1s, for: 9s, op: reschedule, load: {rate: 1/s}}]\n"
+    scenario = loaded(LAB + storm + "faults: [{name: f, at: 0s, on: reschedule, do: {drop: response}}]\n", tmp_path)
+
+    told = fault(scenario, scenario.faults[0])
+
+    assert told == "f: from 0s, reschedule requests of storms: the answers never come back"
 
 
 def test_a_fault_at_a_broker_that_nobody_uses_makes_no_sense(tmp_path: Path):

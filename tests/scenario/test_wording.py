@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from agent_sim.scenario.schema import schema
 from agent_sim.scenario.wording import LATER
+from agent_sim.storms.operations import OPERATIONS
 from tests.scenario.files import LAB, problems
 
 HEAD = "version: 1\nname: s\n"
@@ -473,6 +475,43 @@ def test_what_several_behaviours_inherit_is_wrong_once(tmp_path: Path):
     ]
 
 
-@pytest.mark.parametrize("word", sorted(LATER - {"custom", "ids"}))
-def test_no_word_that_is_told_to_come_later_is_taken_today(word: str, tmp_path: Path):
+@pytest.mark.parametrize("word", sorted(LATER[""]))
+def test_no_key_that_is_told_to_come_later_is_taken_today(word: str, tmp_path: Path):
     assert problems(LAB + f"{word}: 1\n", tmp_path) == [f"5:1: {word}: unknown key, this version does not know it yet"]
+    assert word not in _keys_and_words(schema())
+
+
+@pytest.mark.parametrize("word", sorted(LATER["op"]))
+def test_no_operation_that_is_told_to_come_later_is_taken_today(word: str, tmp_path: Path):
+    [problem] = problems(LAB + f"storms: [{{name: a, at: 1s, for: 1s, op: {word}, load: {{rate: 1/s}}}}]\n", tmp_path)
+
+    assert problem.startswith(f'5:41: storms[0].op: found "{word}", which this version does not know yet; expected')
+    assert word not in OPERATIONS
+
+
+def _keys_and_words(said: object) -> set[str]:
+    """Every key that a scenario has, however deep, and every word that it takes from a list."""
+    match said:
+        case dict():
+            own = {*said.get("properties", ()), *filter(lambda word: isinstance(word, str), said.get("enum", ()))}
+            return own.union(*map(_keys_and_words, said.values()))
+        case list():
+            return set[str]().union(*map(_keys_and_words, said))
+    return set()
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (LAB.replace("count", "transport: {kind: mqtt, mqtt: {gateways: 2}}, count"), "4:41: fleets[0].transport.mqtt"),
+        (LAB.replace("count", "transport: {timeouts: {request: 2s}}, count"), "4:29: fleets[0].transport.timeouts"),
+        (LAB + "mqtt: {gateways: 2}\n", "5:1: mqtt"),
+    ],
+)
+def test_what_holds_for_all_fleets_is_told_to_stand_in_the_scenarios_own_transport(
+    text: str, place: str, tmp_path: Path
+):
+    key = place.rpartition(".")[2].rpartition(" ")[2]
+    told = f"unknown key, expected it in the scenario's own transport, which holds for all: transport: {{{key}: ...}}"
+
+    assert problems(text, tmp_path) == [f"{place}: {told}"]
