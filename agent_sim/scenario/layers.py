@@ -1,6 +1,7 @@
 """Layers laid over each other: a parent file, the file, a profile, `--set` options.
 
-Maps merge deeply; lists of named items merge by `name` (a behaviour's jobs by `type`); everything else is replaced.
+Maps merge deeply; lists of named items merge by `name` (a behaviour's jobs by `type`), and an empty list empties them;
+everything else is replaced.
 `~` in an upper layer takes a key back to its default. A distribution and a schedule are one thing and replaced whole.
 """
 
@@ -51,6 +52,8 @@ def _merge_maps(below: Fields, above: Fields, key: str) -> Fields:
 
 
 def _identity(below: Items, above: Items) -> str | None:
+    if not above.items:  # said so, it leaves none
+        return None
     for identity in _IDENTITIES:
         if all(_called(item, identity) is not None for item in (*below.items, *above.items)):
             return identity
