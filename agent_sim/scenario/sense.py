@@ -13,6 +13,7 @@ from agent_sim.query.grammar import parse
 from agent_sim.query.sql import compile as compile_query
 from agent_sim.query.values import Context
 from agent_sim.query.wording import did_you_mean
+from agent_sim.scenario.amounts import too_many
 from agent_sim.scenario.fault_sense import of_fault, too_late
 from agent_sim.scenario.fields import agent_parts, time_point_text
 from agent_sim.scenario.job_types import JobType, misfit
@@ -36,6 +37,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     yield from _job_types(scenario)
     yield from _rules(scenario)
     yield from _connections(scenario)
+    yield from too_many(scenario)
     for number, schedule in enumerate(scenario.schedules):
         for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule), *_given(scenario, schedule)):
             yield ("schedules", number, *way), message
