@@ -10,6 +10,9 @@ from typing import Final, TypedDict
 
 _BITS: Final = 9
 
+LAST_BUCKET: Final = (65 - _BITS << _BITS) - 1
+"""No value of 64 bits counts beyond it."""
+
 SAMPLES_BEHIND_A_PERCENTILE: Final = 10
 """A percentile q stands only on 10 / (1 - q) samples or more (load-testing 3.9)."""
 

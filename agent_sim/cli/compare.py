@@ -1,6 +1,7 @@
 """`agent-sim compare`: two runs beside each other, and whether the second is worse than the tolerance allows."""
 
 import json
+import stat
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +30,8 @@ def compare_runs(
     """Show two runs side by side: 0 nothing is worse than the tolerance allows, 1 something is, 2 not comparable.
 
     Latencies, error rates, throughput, jobs, CPU and checks are compared. Runs of other scenarios, sizes or machines
-    are refused. Percentiles that too few samples stand behind are shown as n/a and not compared.
+    are refused. Percentiles that too few samples stand behind are shown as n/a and not compared. What A has and B lacks
+    is worse, and so is a run that a threshold aborted.
     """
     allowed = _tolerance(tolerance)
     sides = _read(a), _read(b)
@@ -57,7 +59,10 @@ def _read(given: Path) -> Side:
     path = given / "result.json" if given.is_dir() else given
     resolved = path.parent / "scenario.resolved.yaml"
     try:
-        if path.stat().st_size > _LARGEST:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{path}: not a file, expected a run's folder or its result.json")
+        if status.st_size > _LARGEST:
             raise UsageError(f"{path}: larger than {_LARGEST >> 20} MiB: is it a result of agent-sim?")
         document = json.loads(path.read_text("utf-8"))
         scenario = resolved.read_text("utf-8") if resolved.is_file() else None

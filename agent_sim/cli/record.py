@@ -204,6 +204,10 @@ def _again(given: Path, speed: float) -> str:
         raise UsageError(f"{resolved}: not there; a run's folder has the scenario beside its journal")
     scenario = load(resolved)
     run = summary.run
+    if summary.ended is None:
+        raise UsageError(
+            f"{folder}: its journal is torn, it lacks the end of the run; only a run that ended can be redone"
+        )
     if run is None or (run.scenario, run.seed) != (scenario.name, scenario.seed):
         raise UsageError(f"{folder}: its journal and its scenario are not of the same run")
     start = from_iso(run.started_at)
@@ -224,9 +228,10 @@ def _summary(path: Path) -> Summary:
 
 def _ended(scenario: Scenario, summary: Summary) -> Scenario:
     """A run that was ended from outside ended when it did."""
-    if summary.ended is None or summary.ended.reason == "finished":
+    ended = summary.ended
+    if ended is None or ended.reason == "finished":
         return scenario
-    lasted = max(round(summary.ended.t * SECOND / MILLISECOND) * MILLISECOND, MILLISECOND)
+    lasted = max(round(ended.t * SECOND / MILLISECOND) * MILLISECOND, MILLISECOND)
     after = min(scenario.length, lasted)
     return scenario.model_copy(update={"stop": scenario.stop.model_copy(update={"after": after})})
 

@@ -1,8 +1,9 @@
 """Two runs held beside each other: what changed, and what of it is a regression.
 
 Read from their `result.json`, so that a run of last week, or of another version, is as good as one of today. A figure
-that got worse by more than the tolerance is a regression; so is a check that held and holds no more. Figures too small
-for a difference to mean anything have a floor. Runs that are not alike have differences, and those are told first.
+that got worse by more than the tolerance is a regression; so is a check that held and holds no more, what is not there
+any more, and the end of a run that a threshold aborted. Figures too small for a difference to mean anything have a
+floor. Runs that are not alike have differences, and those are told first.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -41,9 +42,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One run. `traits` are what two runs must share to be compared, by what they are called."""
+    """One run. `traits` are what two runs must share to be compared, by what they are called; `end` is why it ended."""
 
     name: str
+    end: str
     traits: Mapping[str, str]
     figures: Mapping[str, Figure]
     checks: Mapping[str, str]
@@ -73,21 +75,20 @@ def read_side(document: Json, name: str, scenario: str | None) -> Side:
         whole = plain.mapping(document)
         if (schema := whole.get("schema")) != SCHEMA:
             raise ValueError(f"is no result of agent-sim: its schema is {schema!r}, expected {SCHEMA!r}")
-        return Side(name, _traits(whole, scenario), dict(_figures(whole)), _checks(whole))
+        traits = _traits(whole, scenario)
+        return Side(name, _end(whole), traits, dict(_figures(whole)), _checks(whole))
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error
 
 
 def _traits(whole: JsonObject, scenario: str | None) -> dict[str, str]:
     run = plain.mapping(plain.member(whole, "the result", "run"))
-    ended = plain.mapping(plain.member(whole, "the result", "ended"))
     is_virtual = run.get("target") == _VIRTUAL
     traits = {
         "scenario": str(run.get("scenario")),
         "agents": str(run.get("agents")),
         "kind of run": "replay" if is_virtual else "live, own server" if run.get("embedded") else "live, other server",
         "connections": str(run.get("connections")),
-        "end": str(ended.get("reason")),
     }
     if not is_virtual:  # virtual time is the same on every machine
         environment = plain.mapping(plain.member(whole, "the result", "environment"))
@@ -96,6 +97,10 @@ def _traits(whole: JsonObject, scenario: str | None) -> dict[str, str]:
         lines = [line for line in scenario.splitlines() if not line.startswith("seed:")]
         traits["resolved scenario"] = "\n".join(lines)
     return traits
+
+
+def _end(whole: JsonObject) -> str:
+    return str(plain.mapping(plain.member(whole, "the result", "ended")).get("reason"))
 
 
 def _checks(whole: JsonObject) -> dict[str, str]:
@@ -111,7 +116,7 @@ def _checks(whole: JsonObject) -> dict[str, str]:
 
 
 def _figures(whole: JsonObject) -> Iterator[tuple[str, Figure]]:
-    seconds = plain.number(plain.member(whole, "the result", "seconds"))
+    seconds = plain.amount(plain.member(whole, "the result", "seconds"))
     for storm in plain.sequence(plain.member(whole, "the result", "storms")):
         yield from _storm(plain.mapping(storm))
     window = plain.mapping(plain.member(whole, "the result", "whole"))
@@ -122,7 +127,14 @@ def _figures(whole: JsonObject) -> Iterator[tuple[str, Figure]]:
     environment = plain.mapping(plain.member(whole, "the result", "environment"))
     for key, name in _CPUS.items():
         if key in environment:
-            yield name, Figure(_CPU, float(plain.text(environment[key])))
+            yield name, Figure(_CPU, _measured(environment[key]))
+
+
+def _measured(value: Json) -> float:
+    try:
+        return plain.amount(float(plain.text(value)))
+    except ValueError as error:
+        raise ValueError(f"must be seconds as text, is {plain.shown(value)}") from error
 
 
 def _storm(storm: JsonObject) -> Iterator[tuple[str, Figure]]:
@@ -131,15 +143,15 @@ def _storm(storm: JsonObject) -> Iterator[tuple[str, Figure]]:
     name, result = f"storm {storm.get('name')}", plain.mapping(storm["result"])
     response = _histogram(result, name, "response")
     yield from _latencies(name, response if response.count else _histogram(result, name, "service"))
-    ended = plain.number(plain.member(result, name, "completed"))
+    ended = plain.count(plain.member(result, name, "completed"))
     failed = sum(plain.counts(plain.member(result, name, "errors")).values())
     yield f"{name} errors", Figure(_ERRORS, failed / ended if ended else None)
     for key, said in (("achieved_rate", "achieved"), ("ids_per_second", "ids/s")):
-        yield f"{name} {said}", Figure(_RATE, plain.number(plain.member(result, name, key)))
+        yield f"{name} {said}", Figure(_RATE, plain.amount(plain.member(result, name, key)))
 
 
 def _operation(name: str, traffic: JsonObject, seconds: float) -> Iterator[tuple[str, Figure]]:
-    ok, failed = (plain.whole(plain.member(traffic, name, key)) for key in ("ok", "failed"))
+    ok, failed = (plain.count(plain.member(traffic, name, key)) for key in ("ok", "failed"))
     yield from _latencies(name, _histogram(traffic, name, "latency"))
     yield f"{name} errors", Figure(_ERRORS, failed / (ok + failed) if ok + failed else None)
     yield f"{name} achieved", Figure(_RATE, ok / seconds if seconds else None)
@@ -181,9 +193,14 @@ class Row:
 def unlike(a: Side, b: Side) -> tuple[str, ...]:
     """What two runs should share and do not, a phrase each; () if they are alike."""
     common = [trait for trait in a.traits if trait in b.traits]
-    return tuple(
-        _difference(name, a.traits[name], b.traits[name]) for name in common if a.traits[name] != b.traits[name]
-    )
+    traits = [_difference(name, a.traits[name], b.traits[name]) for name in common if a.traits[name] != b.traits[name]]
+    is_other_end = a.end != b.end and not _is_cut_short(a, b)
+    return (*traits, *([_difference("end", a.end, b.end)] if is_other_end else ()))
+
+
+def _is_cut_short(a: Side, b: Side) -> bool:
+    """True if only the second was aborted, as by a threshold: that is worse, and not another kind of run."""
+    return a.end == "finished" and b.end.startswith("aborted")
 
 
 def _difference(trait: str, a: str, b: str) -> str:
@@ -194,8 +211,9 @@ def _difference(trait: str, a: str, b: str) -> str:
 
 
 def compare(a: Side, b: Side, tolerance: float) -> tuple[Row, ...]:
-    """Every check and figure that either run has; a regression is worse in B by more than the tolerance."""
-    return (*_compare_checks(a, b), *_compare_figures(a, b, tolerance))
+    """Every check and figure that either run has; a regression is worse in B by more than the tolerance, or gone."""
+    ends = (Row("end of the run", a.end, b.end, None, True),) if _is_cut_short(a, b) else ()
+    return (*ends, *_compare_checks(a, b), *_compare_figures(a, b, tolerance))
 
 
 _RANK: Final[Mapping[str, int]] = {"kept": 0, "held": 0, "unknown": 1, "not_measured": 1, "broken": 2}
@@ -204,7 +222,7 @@ _RANK: Final[Mapping[str, int]] = {"kept": 0, "held": 0, "unknown": 1, "not_meas
 def _compare_checks(a: Side, b: Side) -> Iterator[Row]:
     for name in _both(a.checks, b.checks):
         before, after = a.checks.get(name), b.checks.get(name)
-        worse = before is not None and after is not None and _RANK.get(after, 1) > _RANK.get(before, 1)
+        worse = before is not None and (after is None or _RANK.get(after, 1) > _RANK.get(before, 1))
         yield Row(name, _word(before), _word(after), None, worse)
 
 
@@ -218,8 +236,10 @@ def _compare_figures(a: Side, b: Side, tolerance: float) -> Iterator[Row]:
         quantity = (before or after or _NOTHING).quantity
         x, y = (None if each is None else each.value for each in (before, after))
         change = (y - x) / x if x and y is not None else None
-        regressed = x is not None and y is not None and _is_worse(quantity, x, y, tolerance)
-        yield Row(name, _said(quantity, x), _said(quantity, y), change, regressed)
+        # The CPU is measured where it can be; all else that is not there any more happens no more.
+        gone = before is not None and after is None and quantity is not _CPU
+        regressed = gone or (x is not None and y is not None and _is_worse(quantity, x, y, tolerance))
+        yield Row(name, _said(quantity, x), "gone" if gone else _said(quantity, y), change, regressed)
 
 
 _NOTHING: Final = Figure(_WORK, None)

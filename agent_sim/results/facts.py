@@ -11,6 +11,9 @@ from typing import Final
 from agent_sim.instants import Instant, from_iso
 from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JOB_WORDS
 from agent_sim.results.journal import (
+    AgentCrashed,
+    AgentOffline,
+    AgentOnline,
     AgentRefused,
     AgentRegistered,
     FaultArmed,
@@ -30,6 +33,7 @@ from agent_sim.results.journal import (
     ServerJob,
     ServerRun,
     ServerStory,
+    SessionLost,
     Steps,
 )
 
@@ -41,7 +45,8 @@ class Facts:
     `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions`
     the reports of each run that were accepted, `left` the runs and `never_started` the jobs that agents leave open
     because the scenario has them do so. `fleet_of` has the agents that were heard of, `let_in` those that had a
-    session, `doors` when each that was ever turned away was so or was let in, `faults` when each began. From `runs` to
+    session, `doors` when each that was ever turned away was so or was let in, `there_since` when each was
+    last away, turned away or without an answer (first registered, if never), `faults` when each began. From `runs` to
     `census` it is what was read back after the drain.
     """
 
@@ -56,6 +61,7 @@ class Facts:
     fleets: Mapping[str, FleetDeclared]
     fleet_of: Mapping[str, str]
     doors: Mapping[str, tuple[tuple[float, bool], ...]]
+    there_since: Mapping[str, float]
     let_in: frozenset[str]
     runs: Mapping[str, tuple[ServerRun, ...]]
     waiting: Mapping[str, ServerJob]
@@ -97,6 +103,9 @@ def word_of(kind: str) -> str:
     return _WORDS.get(kind, f"{CUSTOM_PREFIX}{kind}")
 
 
+_AWAY: Final = (AgentOffline, AgentOnline, AgentRefused, SendFailed, SessionLost)
+
+
 class FactsFold:
     """Gathers the facts, one line at a time; lines of other events do not count."""
 
@@ -114,6 +123,7 @@ class FactsFold:
         self._fleet_of: dict[str, str] = {}
         self._doors: dict[str, list[tuple[float, bool]]] = {}
         self._let_in: set[str] = set()
+        self._there_since: dict[str, float] = {}
         self._runs: dict[str, dict[int, ServerRun]] = {}
         self._waiting: dict[str, ServerJob] = {}
         self._stories: dict[str, Steps] = {}
@@ -159,12 +169,16 @@ class FactsFold:
                 self._add_agent(line)
 
     def _add_agent(self, line: Line) -> None:
+        if isinstance(line, _AWAY):
+            self._was_away(line.agent, line.t)
         match line:
             case FleetDeclared():
                 self._fleets[line.fleet] = line
             case AgentRegistered():
                 self._fleet_of[line.agent] = line.fleet
                 self._let_in.add(line.agent)
+                if line.first:
+                    self._was_away(line.agent, line.t)
                 if line.agent in self._doors:  # only who was ever turned away has a story worth keeping
                     self._doors[line.agent].append((line.t, True))
             case AgentRefused():
@@ -173,12 +187,17 @@ class FactsFold:
                     self._doors.setdefault(line.agent, []).append((line.t, False))
             case SendFailed():
                 self._fleet_of[line.agent] = line.fleet
+            case AgentCrashed():
+                self._was_away(line.agent, line.restart)
             case ServerAgent():
                 self._agents.append(line)
             case ServerCensus():
                 self._census = line
             case _:
                 pass
+
+    def _was_away(self, agent: str, until: float) -> None:
+        self._there_since[agent] = max(until, self._there_since.get(agent, until))
 
     def finish(self) -> Facts:
         """What has been gathered."""
@@ -194,6 +213,7 @@ class FactsFold:
             fleets=self._fleets,
             fleet_of=self._fleet_of,
             doors={agent: tuple(doors) for agent, doors in self._doors.items()},
+            there_since=self._there_since,
             let_in=frozenset(self._let_in),
             runs={job: tuple(sorted(runs.values(), key=_in_time)) for job, runs in self._runs.items()},
             waiting=self._waiting,

@@ -595,6 +595,8 @@ def _is_torn(text: str) -> bool:
         json.loads(text)
     except ValueError:
         return True
+    except RecursionError:  # whole or not, it is no line of a journal, which decoding tells
+        return False
     return False
 
 

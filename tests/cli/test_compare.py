@@ -1,6 +1,7 @@
 """`agent-sim compare` on the folders of real replays: what it prints where, and how it exits."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -86,3 +87,13 @@ def test_bad_input_is_one_clear_line(tmp_path, content, options, said):
     assert isinstance(ended.exception, UsageError)
     assert said in str(ended.exception)
     assert len(str(ended.exception).splitlines()) == 1
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(runs, tmp_path):
+    pipe = tmp_path / "result.json"
+    os.mkfifo(pipe)
+
+    ended = run("compare", runs[0], pipe)
+
+    assert isinstance(ended.exception, UsageError)
+    assert str(ended.exception) == f"{pipe}: not a file, expected a run's folder or its result.json"

@@ -262,6 +262,31 @@ def test_a_run_that_went_otherwise_is_told(busy, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda lines: lines[:-1], "its journal is torn, it lacks the end of the run"),
+        (lambda lines: [*lines[:-1], lines[-1][:20]], "its journal is torn, it lacks the end of the run"),
+        (lambda lines: lines[:1], "its journal is torn, it lacks the end of the run"),
+        (lambda lines: [*lines, "[" * 100_000], "journal line"),
+        (lambda lines: [*lines, "[" * 100_000 + "]" * 100_000], "journal line"),
+        (lambda lines: ["[" * 100_000 + "\n", *lines], "journal line 1: "),
+    ],
+)
+def test_a_journal_that_is_torn_or_none_is_told_in_one_line(busy, tmp_path, change, said):
+    folder, _ = busy
+    lines = (folder / "journal.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "journal.jsonl").write_text("".join(change(lines)))
+    (tmp_path / "scenario.resolved.yaml").write_text((folder / "scenario.resolved.yaml").read_text())
+
+    ended = run("--journal", tmp_path)
+
+    assert isinstance(ended.exception, UsageError)
+    assert said in str(ended.exception)
+    assert len(str(ended.exception).splitlines()) == 1
+    assert "other outcomes" not in ended.stderr
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         ([], "record needs --target or --journal, one of them"),

@@ -10,11 +10,12 @@ from agent_sim.protocol import agent as wire
 from agent_sim.protocol import command
 from agent_sim.protocol.agent import OK, AgentReply, CompletionReply
 from agent_sim.protocol.enums import Result, Status
+from agent_sim.protocol.schedule import recurs
 from agent_sim.server.problems import AgentCode
 from agent_sim.server.tables.columns import array
 from agent_sim.states import JobState, RunState
 from tests.fleet.replays import START
-from tests.mutations.stage import OPERATOR, RESTART, Bug
+from tests.mutations.stage import OPERATOR, RECURRING, RESTART, Bug
 
 
 def every(n: int) -> Callable[[], bool]:
@@ -121,6 +122,25 @@ def takes_results_from_the_disapproved(server):
     server._sessions.close = lambda agent_id: None
 
 
+def never_hands_out_what_recurs(server):
+    jobs = server._work.jobs
+    waiting = jobs.waiting
+    jobs.waiting = lambda agent_id: [job for job in waiting(agent_id) if not recurs(job.schedule)]
+
+
+def runs_what_recurs_again_right_after_its_end(server):
+    work, due = server._work, every(2)
+    end = work.end
+
+    def ended(run, job, result, message, now):
+        end(run, job, result, message, now)
+        if due():
+            work.jobs.update(replace(work.jobs.by_id(job.job_id), state=JobState.WAITING, at_once=True))
+            work.changed(job.agent_id)
+
+    work.end = ended
+
+
 # --- who gets what ----------------------------------------------------------------------------
 
 
@@ -225,6 +245,8 @@ BUGS = [
     Bug(loses_a_job_when_its_agent_registers_again, "no_lost_jobs", others=("rescheduled_once",)),
     Bug(runs_what_had_ended_again_after_a_restart, "at_most_once", at_restart=True, others=("rescheduled_once",)),
     Bug(retries_what_went_well, "at_most_once"),
+    Bug(never_hands_out_what_recurs, "no_lost_jobs", scenario=RECURRING),
+    Bug(runs_what_recurs_again_right_after_its_end, "at_most_once", others=("no_lost_jobs",), scenario=RECURRING),
     Bug(swaps_success_and_warning_now_and_then, "status_agrees"),
     Bug(lets_a_late_completion_overwrite_the_timeout, "single_terminal_state"),
     Bug(takes_results_from_the_disapproved, "no_result_from_unapproved"),

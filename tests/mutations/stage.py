@@ -46,6 +46,29 @@ checks: {invariants: EVERY_LAW}
 """
 
 
+RECURRING = """
+version: 1
+name: recurring
+seed: 5
+stop: {after: 30m, drain: 2m}
+server: {retries: 1, job_timeout: 60s}
+fleets:
+  - {name: one, count: 4, capabilities: [LOGS, "custom:Patch"], heartbeat: {every: 5s}}
+behaviours:
+  - name: default
+    jobs:
+      - type: LOGS
+        duration: 2s
+        outcomes: [{result: success, weight: 80%}, {result: failure, weight: 20%}]
+      - {type: "custom:Patch", duration: 50s}
+schedules:
+  - {name: logs, type: LOGS, schedule: {interval: 5m}}
+  - {name: patch, type: "custom:Patch", schedule: {interval: 5m}}
+checks: {invariants: EVERY_LAW}
+"""
+"""What comes round; nobody is at the server meanwhile."""
+
+
 RESTART = 176 * SECOND
 
 
@@ -60,6 +83,7 @@ class Bug:
     law: str
     others: tuple[str, ...] = ()
     at_restart: bool = False
+    scenario: str = SCENARIO
 
     @property
     def name(self):
@@ -76,7 +100,7 @@ class Staged:
         self.bug, self.store = bug, store
         self.settings, self.mint = replace(settings, sim_api=True), KeyedMint(seed)
         self.server = self.start()
-        self.deeds = [(START + round(at * SECOND), partial(deed, self)) for at, deed in DEEDS]
+        self.deeds = [(START + round(at * SECOND), partial(deed, self)) for at, deed in DEEDS[bug.scenario]]
 
     def start(self):
         server, is_first = Server(self.store, self.settings, self.mint), not hasattr(self, "server")
@@ -151,18 +175,21 @@ def restart(stage, now):
     stage.server = stage.start()
 
 
-DEEDS = [
-    (60.5, unschedule_what_waits),
-    (80.5, unschedule_what_waits),
-    (100.5, unschedule_what_waits),
-    (110.0, acknowledge_failures),
-    (122.0, disapprove_half),
-    (140.0, approve_all),
-    (RESTART / SECOND, restart),
-    (220.0, acknowledge_again),
-]
+DEEDS = {
+    SCENARIO: [
+        (60.5, unschedule_what_waits),
+        (80.5, unschedule_what_waits),
+        (100.5, unschedule_what_waits),
+        (110.0, acknowledge_failures),
+        (122.0, disapprove_half),
+        (140.0, approve_all),
+        (RESTART / SECOND, restart),
+        (220.0, acknowledge_again),
+    ],
+    RECURRING: [],
+}
 
 
 def played(folder, bug=NO_BUG, **changes):
-    """The scenario replayed with that bug in the server."""
-    return play(folder, SCENARIO, serve=staged(bug), **changes)
+    """The bug's scenario replayed with it in the server."""
+    return play(folder, bug.scenario, serve=staged(bug), **changes)

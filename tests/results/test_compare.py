@@ -50,6 +50,8 @@ RESULT = {
     },
 }
 
+COMPLETE = ("whole", "operations", "complete")
+
 
 def changed(way, value, result=RESULT):
     """The result with one member changed: `("whole", "operations", ...)`."""
@@ -112,11 +114,38 @@ def test_microseconds_are_no_regression():
     assert not any(row.regressed for row in compare(side(quick), side(slower), 0.1))
 
 
-def test_what_only_one_run_has_is_shown_and_not_judged():
-    rows = {row.name: row for row in compare(side(), side(changed(("storms",), [])), 0.1)}
+@pytest.mark.parametrize(
+    ("way", "names"),
+    [
+        (("storms",), ["storm again p50", "storm again p95", "storm again errors", "storm again achieved"]),
+        (("whole", "operations"), ["complete p50", "complete p95", "complete errors", "complete achieved"]),
+        (("jobs",), ["LOGS jobs done", "LOGS failures"]),
+        (("verdicts",), ["invariant no_lost_jobs"]),
+    ],
+)
+def test_what_is_not_there_any_more_is_a_regression_told_by_name(way, names):
+    value = {} if way[-1] == "operations" else []
+    rows = {row.name: row for row in compare(side(), side(changed(way, value)), 0.1)}
+    news = compare(side(changed(way, value)), side(), 0.1)
 
-    assert (rows["storm again p50"].a, rows["storm again p50"].b) == ("5.00 ms", "n/a")
-    assert not rows["storm again p50"].regressed
+    assert all(rows[name].regressed for name in names)
+    assert {rows[name].b for name in names} == {"–" if way == ("verdicts",) else "gone"}
+    assert not any(row.regressed for row in news)
+
+
+def test_a_measurement_of_cpu_may_be_missing():
+    without = deepcopy(RESULT)
+    del without["environment"]["server_cpu_seconds"]
+
+    assert worse(without) == []
+
+
+def test_a_run_that_a_threshold_aborted_is_worse_than_one_that_finished():
+    aborted = changed(("ended", "reason"), "aborted: error_rate is 12 %")
+
+    assert unlike(side(), side(aborted)) == ()
+    assert worse(aborted) == ["end of the run"]
+    assert unlike(side(aborted), side()) == ("end: aborted: error_rate is 12 % against finished",)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +191,17 @@ def test_the_scenarios_must_be_the_same_but_for_the_seed():
         ({}, "result.json: is no result of agent-sim: its schema is None"),
         ({"schema": "agent-sim/result/1"}, "result.json: the result lacks run"),
         (changed(("whole",), {}), "result.json: the run lacks operations"),
-        (changed(("environment", "server_cpu_seconds"), 5), "result.json: must be text, is 5"),
+        (changed(("environment", "server_cpu_seconds"), 5), "result.json: must be seconds as text, is 5"),
+        (changed(("environment", "server_cpu_seconds"), "nan"), "result.json: must be seconds as text, is 'nan'"),
+        (changed(("environment", "server_cpu_seconds"), "-1"), "result.json: must be seconds as text, is '-1'"),
+        (changed(("seconds",), 10**400), "result.json: must be a number, is 1000"),
+        (changed(("seconds",), -1), "result.json: must be 0 or more"),
+        (changed((*COMPLETE, "ok"), 10**400), "result.json: must be a count from 0 to 9223372036854775807, is 1000"),
+        (changed((*COMPLETE, "failed"), -1), "result.json: must be a count from 0 to 9223372036854775807, is -1"),
+        (changed((*COMPLETE, "latency", "count"), -5), "result.json: must be a count"),
+        (changed((*COMPLETE, "latency", "buckets"), {"9" * 400: 1}), "result.json: has a bucket beyond the last"),
+        (changed((*COMPLETE, "latency", "buckets"), {"99999": 1}), "result.json: has a bucket beyond the last"),
+        (changed(("jobs", 0, "outcomes"), {"success": -90}), "result.json: must be a count"),
     ],
 )
 def test_what_is_no_result_is_refused(document, said):
@@ -170,3 +209,4 @@ def test_what_is_no_result_is_refused(document, said):
         read_side(document, "result.json", None)
 
     assert str(refused.value).startswith(said)
+    assert len(str(refused.value)) < 200

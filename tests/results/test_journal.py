@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_sim.errors import UsageError
-from agent_sim.histogram import HistogramJson
+from agent_sim.histogram import LAST_BUCKET, HistogramJson
 from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.results.journal import EVENTS, Line, RunEnded, ServerRun, Steps, StormEnded, decode, encode, read
 from agent_sim.results.plain import Counts, Json, JsonObject
@@ -16,11 +16,11 @@ moments = st.integers(-(10**12), 10**12).map(lambda micros: micros / 10**6)
 counts = st.dictionaries(st.text(max_size=5), st.integers(0, 10**9), max_size=3)
 histograms = st.fixed_dictionaries(
     {
-        "count": st.integers(0),
-        "total_us": st.integers(0),
-        "min_us": st.integers(0),
-        "max_us": st.integers(0),
-        "buckets": st.dictionaries(st.integers(0, 10**6).map(str), st.integers(1), max_size=3),
+        "count": st.integers(0, 2**63 - 1),
+        "total_us": st.integers(0, 2**63 - 1),
+        "min_us": st.integers(0, 2**63 - 1),
+        "max_us": st.integers(0, 2**63 - 1),
+        "buckets": st.dictionaries(st.integers(0, LAST_BUCKET).map(str), st.integers(1, 2**63 - 1), max_size=3),
     }
 )
 plain = st.recursive(

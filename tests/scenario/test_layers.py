@@ -39,6 +39,15 @@ def test_lists_of_named_items_merge_by_name():
     }
 
 
+def test_an_empty_list_empties_a_list_of_named_items(tmp_path: Path):
+    assert merged("{l: [{name: a}, {name: b}], m: 1}", "{l: []}") == {"l": [], "m": 1}
+    assert merged("{l: []}", "{l: [{name: a}]}") == {"l": [{"name": "a"}]}
+
+    faulty = LAB + "faults: [{name: bad, at: 1s, do: {drop: response}}]\n"
+    assert len(loaded(faulty, tmp_path).faults) == 1
+    assert loaded(faulty, tmp_path, overrides(settings=["faults=[]"])).faults == ()
+
+
 def test_nothing_in_an_upper_layer_takes_a_key_back():
     assert merged("{a: 1, b: {c: 2, d: 3}}", "{a: ~, b: {c: }}") == {"b": {"d": 3}}
 

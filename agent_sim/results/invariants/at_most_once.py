@@ -1,8 +1,9 @@
 """At most once: no audit id has two accepted completions, no job has two runs in process at once, and none runs again
 without a reason (architecture, "Two tables, not one").
 
-A retry, reschedule or recurrence is a new run, not a second execution; runs that touch do not overlap; a run that is
-still open lasts for ever; the same completion again, answered as the first was, is one.
+A retry, reschedule or recurrence is a new run, not a second execution, if a recurring job runs no more often than it
+is due; runs that touch do not overlap; a run that is still open lasts for ever; the same completion again, answered as
+the first was, is one.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.facts import Facts
 from agent_sim.results.invariants.findings import Finding, judged
 from agent_sim.results.invariants.reconciliation import violations
+from agent_sim.results.invariants.recurrence import one_too_many
 from agent_sim.results.invariants.stories import CAUSES, is_whole
 from agent_sim.results.journal import ServerRun
 from agent_sim.results.summary import Summary
@@ -61,6 +63,8 @@ def _runs(facts: Facts) -> Iterator[Finding]:
             yield Finding(job, "job|with two runs in process at once", overlapping[0])
         elif (again := _without_reason(facts, job, runs)) is not None:
             yield Finding(job, "job|run again without a reason", again.start)
+        elif (again := one_too_many(facts, job, runs)) is not None:
+            yield Finding(job, "job|run more often than due", again.start)
 
 
 def _overlapping(runs: tuple[ServerRun, ...]) -> Iterator[ServerRun]:

@@ -19,6 +19,7 @@ from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.facts import Facts, word_of
 from agent_sim.results.invariants.findings import allowance
 from agent_sim.results.invariants.reconciliation import violations
+from agent_sim.results.invariants.recurrence import is_starved
 from agent_sim.results.invariants.stories import CAUSES, timeouts
 from agent_sim.results.journal import ServerJob
 from agent_sim.results.summary import Summary
@@ -41,6 +42,7 @@ class Fate(Enum):
     LEFT_BEHIND = "in process on an agent that was taken offline"
     TOO_YOUNG = "open, but younger than the time to settle"
     CUT_SHORT = "open when the run was cut short"
+    STARVED = "due twice and not run by an agent that is online"
     WAITING = "still waiting for an agent that is online"
     IN_PROCESS = "still in process"
     GONE = "gone (neither run nor scheduled)"
@@ -62,6 +64,7 @@ _ANSWERS: Final[Mapping[Fate, Answer]] = {
     Fate.LEFT_BEHIND: "unknown",
     Fate.TOO_YOUNG: "unknown",
     Fate.CUT_SHORT: "unknown",
+    Fate.STARVED: "broken",
     Fate.WAITING: "broken",
     Fate.IN_PROCESS: "broken",
     Fate.GONE: "broken",
@@ -142,7 +145,7 @@ def _fate(facts: Facts, job: str) -> Fate:
     if open_runs:
         return Fate.LEFT_BEHIND if _is_offline(facts, open_runs[-1].machine) else Fate.IN_PROCESS
     if job in facts.waiting:
-        return Fate.NEVER_STARTED if job in facts.never_started else _waiting_fate(facts, facts.waiting[job])
+        return Fate.NEVER_STARTED if job in facts.never_started else _waiting_fate(facts, job, facts.waiting[job])
     if runs and runs[-1].status in _TERMINAL:
         return Fate.ENDED
     if job in facts.cancelled or _is_unscheduled(facts, job):
@@ -155,10 +158,10 @@ def _is_unscheduled(facts: Facts, job: str) -> bool:
     return wishes[-1:] == ["unscheduled"]
 
 
-def _waiting_fate(facts: Facts, waiting: ServerJob) -> Fate:
+def _waiting_fate(facts: Facts, job: str, waiting: ServerJob) -> Fate:
     schedule = from_wire(waiting.schedule)
     if recurs(schedule):
-        return Fate.RECURS
+        return Fate.STARVED if is_starved(facts, job, waiting) else Fate.RECURS
     if _is_offline(facts, waiting.machine):
         return Fate.OFFLINE
     if any(agent.machine == waiting.machine and agent.status is not AgentStatus.APPROVED for agent in facts.agents):

@@ -1,5 +1,7 @@
 """One way to put a small journal before one law."""
 
+from typing import Any
+
 from agent_sim.instants import SECOND
 from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.journal import Line
@@ -9,10 +11,12 @@ from agent_sim.results.verdict import Verdict
 from tests.results.journals import ended, started
 
 
-def judged(law: str, *lines: Line, grace: float = 0.0, allow_after: tuple[str, ...] = ()) -> Verdict:
+def judged(
+    law: str, *lines: Line, grace: float = 0.0, allow_after: tuple[str, ...] = (), until: float = 60.0, **end: Any
+) -> Verdict:
     """The verdict of that law on these lines, with a beginning and an end put around them."""
     check = InvariantCheck(law, grace=round(grace * SECOND), allow_after=allow_after)
-    return INVARIANTS[law](summarise([started(), *lines, ended()]), check)
+    return INVARIANTS[law](summarise([started(), *lines, ended(until, **end)]), check)
 
 
 def said(verdict: Verdict) -> tuple[str, str, tuple[str, ...]]:
