@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from agent_sim.errors import UsageError
+from agent_sim.scenario.units import shortened
 
 _PACKAGE: Final = Path(str(files("agent_sim")))
 
@@ -22,6 +23,13 @@ def storm_file() -> Path:
 
 def scenario_file(name: str) -> Path:
     """A scenario by path, or by the name of one that comes with agent-sim. Raises UsageError."""
+    try:
+        return _scenario_file(name)
+    except OSError as error:
+        raise UsageError(f"{shortened(name)}: cannot be read: {error.strerror}") from None
+
+
+def _scenario_file(name: str) -> Path:
     given = Path(name)
     if given.exists() or (given.suffix in (".yaml", ".yml") and given.parent == Path() and not _shipped(given.stem)):
         return given
@@ -31,7 +39,7 @@ def scenario_file(name: str) -> Path:
     if given.suffix in (".yaml", ".yml"):
         return given
     names = ", ".join(path.stem for path in scenario_files())
-    raise UsageError(f"{name}: no such file, and no scenario of that name; there are {names}")
+    raise UsageError(f"{shortened(name)}: no such file, and no scenario of that name; there are {names}")
 
 
 def scenario_files() -> list[Path]:

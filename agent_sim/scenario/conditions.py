@@ -28,7 +28,7 @@ from agent_sim.agent.conditions import (
 )
 from agent_sim.protocol.enums import CAPABILITY_WORDS, CUSTOM_PREFIX, JOB_WORDS
 from agent_sim.query.wording import did_you_mean, listed
-from agent_sim.scenario.units import duration
+from agent_sim.scenario.units import duration, exactly
 
 MAX_CHARACTERS: Final = 300
 """Longest condition: keeps recursion small."""
@@ -106,7 +106,7 @@ def _literal(token: Token) -> _Typed:
         return Literal(text[1:-1]), Kind.TEXT
     if any(character.isalpha() for character in text):
         return Literal(duration(text)), Kind.DURATION
-    return Literal(float(text) if "." in text else int(text)), Kind.NUMBER
+    return Literal(float(exactly(text)) if "." in text else int(exactly(text))), Kind.NUMBER
 
 
 def _name(name: str) -> _Typed:
@@ -121,9 +121,9 @@ def _remainder(of: Tree[Token], by: str) -> _Typed:
     term, kind = _term(of)
     if kind is not Kind.NUMBER:
         raise ValueError(f"found % after {_shown(term)}, which is {kind.value}, expected it after a number")
-    if not by.isdigit() or not int(by):
+    if not by.isdigit() or not exactly(by):
         raise ValueError(f"found % {by}, expected a whole number, 1 or more")
-    return Remainder(term, int(by)), Kind.NUMBER
+    return Remainder(term, int(exactly(by))), Kind.NUMBER
 
 
 # --- comparisons ------------------------------------------------------------------------------

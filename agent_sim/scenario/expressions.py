@@ -13,7 +13,7 @@ from typing import Final
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from agent_sim.query.wording import did_you_mean
-from agent_sim.scenario.units import Quantity, duration
+from agent_sim.scenario.units import Quantity, duration, shortened
 
 MAX_CHARACTERS: Final = 200
 """Longest expression: keeps the parser's recursion small."""
@@ -59,11 +59,11 @@ def _explained(text: str, error: UnexpectedInput) -> str:
     if not text.strip():
         return f"found an empty expression, {expected}"
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
-        return f'found "{text}", which breaks off, {expected}'
+        return f'found "{shortened(text)}", which breaks off, {expected}'
     if isinstance(error, UnexpectedCharacters | UnexpectedToken):
         at = error.pos_in_stream or 0
-        return f'found "{text[at]}" in "{text}", {expected}'
-    return f'found "{text}", {expected}'
+        return f'found "{text[at]}" in "{shortened(text)}", {expected}'
+    return f'found "{shortened(text)}", {expected}'
 
 
 def _compute(tree: Tree[Token], values: Mapping[str, Value]) -> Value:

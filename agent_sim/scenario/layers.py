@@ -94,19 +94,30 @@ def _with_parents(path: Path, name: str, children: tuple[Path, ...]) -> Fields:
     if not isinstance(parent, Leaf) or not isinstance(parent.value, str):
         problem = "extends: expected the name of one scenario file, such as base.yaml"
         raise ScenarioError([parent.place.problem(problem)])
-    parent_path = path.parent / parent.value
     line = (*children, path)
+    parent_path = _parent_path(path, parent.value, parent.place)
     if parent_path.resolve() in {child.resolve() for child in line}:
         circle = " → ".join(child.name for child in (*line, parent_path))
         raise ScenarioError([parent.place.problem(f"extends: goes in a circle: {circle}")])
     if len(line) >= MAX_ANCESTORS:
         raise ScenarioError([parent.place.problem(f"extends: {_TOO_FAR}")])
-    if not parent_path.is_file():
-        problem = f"extends: {found(parent.value)}, but there is no such file; expected one beside this file"
-        raise ScenarioError([parent.place.problem(problem)])
     below = _with_parents(parent_path, str(Path(name).parent / parent.value), line)
     # A parent's profiles are inherited, its own parent is already in.
     return _as_map(merge(below.without("extends"), tree.without("extends")))
+
+
+def _parent_path(path: Path, named: str, place: Place) -> Path:
+    """The file of that name, seen from the one at `path`; scenarios move as a folder, so it must be a relative one."""
+    if Path(named).is_absolute():
+        problem = "expected one relative to this file, such as base.yaml"
+        raise ScenarioError([place.problem(f"extends: {found(named)}, {problem}")])
+    try:
+        if (path.parent / named).is_file():
+            return path.parent / named
+        problem = "but there is no such file; expected one beside this file"
+    except OSError as error:
+        problem = f"which cannot be read: {error.strerror}; expected a file beside this file"
+    raise ScenarioError([place.problem(f"extends: {found(named)}, {problem}")])
 
 
 def _as_map(node: Node) -> Fields:

@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from agent_sim.errors import Problem, ScenarioError
-from agent_sim.scenario.units import Scalar, Written
+from agent_sim.scenario.units import Scalar, Written, found, shortened
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 40
@@ -126,7 +126,7 @@ def parse(text: str, name: str) -> Fields:
         raise ScenarioError(builder.problems)
     if not isinstance(root, Fields):
         expected = "expected a map with version, name and fleets"
-        raise ScenarioError([root.place.problem(f"found {_kind(root)}, {expected}")])
+        raise ScenarioError([root.place.problem(f"{_found(root)}, {expected}")])
     return root
 
 
@@ -181,6 +181,8 @@ def without_extras(node: Node, key: str = "") -> Node:
 
 
 # --- reading ----------------------------------------------------------------------------------
+
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 _CORE_SCHEMA: Final = (  # YAML 1.2.2, 10.3.2
     (re.compile(r"~|null|Null|NULL|"), lambda _: None),
@@ -307,6 +309,10 @@ class _Builder:
 
     def _scalar(self, event: ScalarEvent) -> None:
         self._check_tag(event)
+        if half := _SURROGATE.search(event.value):
+            # No text can be written that has one: not to a screen, a file or a socket.
+            told = f"found \\u{ord(half[0]):04x}, which is half a character; expected it whole, such as \\U0001F600"
+            self._refuse(event, told)
         place = self._place(event)
         if self._open and isinstance(self._open[-1].start, MappingStartEvent) and self._open[-1].key is None:
             self._key(event, place)
@@ -320,7 +326,8 @@ class _Builder:
         around = self._open[-1]
         if event.value in around.fields:
             first = around.keys[event.value]
-            self.problems.append(place.problem(f'found the key "{event.value}" again, first on line {first.line}'))
+            key = shortened(event.value)
+            self.problems.append(place.problem(f'found the key "{key}" again, first on line {first.line}'))
         elif event.value == "<<" and event.implicit[0]:
             self.problems.append(place.problem('found "<<", which is not YAML 1.2: use extends, or write it out'))
         around.key = (event.value, place)
@@ -330,8 +337,9 @@ class _Builder:
         if self._aliases > MAX_ALIASES:
             self._refuse(event, f"found more than {MAX_ALIASES:,} aliases")
         if event.anchor not in self._anchors:
+            name = shortened(event.anchor)
             # The parser leaves this to us; an alias inside its own anchor ends here too.
-            self._refuse(event, f"found the alias *{event.anchor}, expected an anchor &{event.anchor} before it")
+            self._refuse(event, f"found the alias *{name}, expected an anchor &{name} before it")
         if self._open and isinstance(self._open[-1].start, MappingStartEvent) and self._open[-1].key is None:
             self._refuse(event, "found an alias as a key, expected a word")
         self._attach(self._anchors[event.anchor])
@@ -372,19 +380,17 @@ class _Builder:
     def _check_tag(self, event: ScalarEvent | MappingStartEvent | SequenceStartEvent) -> None:
         tag = event.tag
         if tag is not None and str(tag) not in ("None", "!"):
-            self.problems.append(self._place(event).problem(f"found the tag {tag}, expected no tags"))
+            self.problems.append(self._place(event).problem(f"found the tag {shortened(str(tag))}, expected no tags"))
 
 
-def _kind(node: Node) -> str:
+def _found(node: Node) -> str:
     match node:
-        case Leaf(None):
-            return "nothing"
         case Leaf(value):
-            return f'"{value}"' if isinstance(value, str) else str(value)
+            return found(value)
         case Items():
-            return "a list"
+            return "found a list"
         case Fields():
-            return "a map"
+            return "found a map"
 
 
 def _number_or_text(key: str) -> str | int | float:

@@ -44,6 +44,9 @@ _SIZE: Final = re.compile(rf"({_NUMBER})(B|KB|MB|GB|KiB|MiB)")
 _BYTES: Final[Mapping[str, int]] = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20}
 _LONGEST: Final = 3650 * DAY
 _LARGEST: Final = 10**9
+_MOST_SHOWN: Final = 60
+_MOST_DIGITS: Final = 1_000
+"""Of one number: more than the smallest share has, fewer than Python minds."""
 
 # The same for JSON Schema, in the regular expressions that it shares with JavaScript.
 DURATION_PATTERN: Final = "^(?=.)" + "".join(rf"({_NUMBER}{unit}{guard})?" for unit, guard in _PARTS) + "$"
@@ -61,7 +64,7 @@ def found(value: object) -> str:
         case bool():
             return f"found {str(value).lower()}"
         case str():
-            return f'found "{value if len(value) <= 60 else value[:59] + "…"}"'
+            return f'found "{shortened(value)}"'
         case Quantity(amount, is_duration) if not is_duration:
             return f"found {decimal_text(Fraction(f'{float(amount):.6g}'))}"
         case dict():
@@ -69,7 +72,13 @@ def found(value: object) -> str:
         case list() | tuple():
             return "found a list"
         case _:
-            return f"found {value}"
+            return f"found {shortened(str(value))}"
+
+
+def shortened(text: str) -> str:
+    """The text as an error should show it: enough to find it again, and nothing that a screen would obey."""
+    glance = text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in glance)
 
 
 # --- durations --------------------------------------------------------------------------------
@@ -87,7 +96,7 @@ def duration(value: object) -> Span:
     parts = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if parts is None:
         raise ValueError(f"{found(value)}, expected a duration such as 500ms, 30s, 1m30s, 2h or 1d")
-    exact = sum((Fraction(text) * _SPANS[unit] for unit, text in parts.groupdict().items() if text), Fraction())
+    exact = sum((exactly(text) * _SPANS[unit] for unit, text in parts.groupdict().items() if text), Fraction())
     if exact % MILLISECOND:
         raise ValueError(f"{found(value)}, expected a duration of whole milliseconds")
     return _in_reach(int(exact), value)
@@ -126,7 +135,7 @@ def share(value: object) -> float:
         percent = number * 100 if 0 < number < 1 else number
         raise ValueError(f"{found(value)}, expected a share with its unit: write {_mended(percent)}%")
     elif isinstance(value, str) and (text := _SHARE.fullmatch(value)):
-        part = Fraction(text[1]) / 100
+        part = exactly(text[1]) / 100
     else:
         raise ValueError(f"{found(value)}, expected a share such as 12% or 0.5%")
     if not 0 <= part <= 1:
@@ -178,7 +187,7 @@ def _rate(value: object, percent: str, expected: str) -> float:
     text = _RATE.fullmatch(value) if isinstance(value, str) else None
     if text is None or text[2] != percent:
         raise ValueError(f"{found(value)}, expected {expected}")
-    per_second = Fraction(text[1]) / _PER[text[3]]
+    per_second = exactly(text[1]) / _PER[text[3]]
     if per_second > _LARGEST:
         raise ValueError(f"{found(value)}, expected at most {_LARGEST}{percent}/s")
     return float(per_second / 100 if percent else per_second)
@@ -194,7 +203,7 @@ def size(value: object) -> int:
     text = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if text is None:
         raise ValueError(f"{found(value)}, expected a size such as 400B, 200KB or 2MB")
-    amount = Fraction(text[1]) * _BYTES[text[2]]
+    amount = exactly(text[1]) * _BYTES[text[2]]
     if amount % 1 or amount > _LARGEST:
         raise ValueError(f"{found(value)}, expected a size of whole bytes, at most {size_text(_LARGEST)}")
     return int(amount)
@@ -223,8 +232,15 @@ def bare_number(value: object) -> Fraction | None:
         case Quantity(amount, is_duration) if not is_duration:
             return amount
         case str() if _BARE.fullmatch(value):
-            return Fraction(value)
+            return exactly(value)
     return None
+
+
+def exactly(digits: str) -> Fraction:
+    """The number that is written in decimals."""
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"{found(digits)}, expected a number of at most {_MOST_DIGITS:,} digits")
+    return Fraction(digits)
 
 
 def decimal_text(amount: Fraction) -> str:

@@ -13,7 +13,7 @@ from agent_sim.query.wording import did_you_mean, listed
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.server import FleetTransport, Transport
 from agent_sim.scenario.tree import Fields, Items, Leaf, Node, Place
-from agent_sim.scenario.units import found
+from agent_sim.scenario.units import found, shortened
 
 Way = tuple[str | int, ...]
 """Where a value is in the tree: keys and indices."""
@@ -49,7 +49,7 @@ def problem(place: Place, way: Way, message: str) -> Problem:
 
 def spelled(way: Way) -> str:
     """`fleets[0].count`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in way)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{shortened(step)}" for step in way)
     return text.removeprefix(".")
 
 
@@ -121,7 +121,7 @@ def _message(details: ErrorDetails, node: Node, root: type[BaseModel]) -> str | 
 def _found(node: Node) -> str:
     match node:
         case Leaf(value, _, source):
-            return found(value) + (f' from "{source}"' if source else "")
+            return found(value) + (f' from "{shortened(source)}"' if source else "")
         case Items():
             return found([])
         case Fields():
@@ -131,7 +131,7 @@ def _found(node: Node) -> str:
 def _of_value(details: ErrorDetails, node: Node) -> str:
     text = str(_context(details)["error"])
     if isinstance(node, Leaf) and node.source:
-        return f'{text} (from "{node.source}")'
+        return f'{text} (from "{shortened(node.source)}")'
     return text
 
 

@@ -71,3 +71,10 @@ def test_a_file_of_great_size_is_told_as_soon(data: bytes, said: str, tmp_path: 
     path.write_bytes(data)
 
     assert_refused(told(path), f"{path}:{said}")
+
+
+@pytest.mark.parametrize("ending", ["", ".yaml"])
+def test_a_name_that_no_file_can_have_is_told(ending: str):
+    shown = "a" * 59 + "…"
+
+    assert_refused(told("a" * 300 + ending), f"{shown}: cannot be read: File name too long\n")
