@@ -253,6 +253,7 @@ def test_a_storm_in_stages_keeps_its_rate_where_it_holds(tmp_path: Path):
 def test_checks_become_thresholds_and_invariants(tmp_path: Path):
     text = LAB + (
         "phases: [{name: work, duration: 5m}]\n"
+        "storms: [{name: a, at: 1s, for: 5s, op: reschedule, load: {rate: 50/s}}]\n"
         "checks:\n  thresholds:\n"
         '    - {metric: "latency{op=complete}", max: 250ms, during: [work]}\n'
         "    - {metric: error_rate, max: 0.1%, warn_only: true}\n"
