@@ -127,6 +127,19 @@ def looks_at(condition: Condition, name: str) -> bool:
             return looks_at(inner, name)
 
 
+def named(condition: Condition) -> tuple[str, ...]:
+    """Every name that the condition looks at."""
+    match condition:
+        case Compare(left, _, right):
+            return tuple(filter(None, (_names(left), _names(right))))
+        case Among(left, _):
+            return (_names(left),)
+        case Both(left, right) | Either(left, right):
+            return (*named(left), *named(right))
+        case Negation(inner):
+            return named(inner)
+
+
 def compared_with(condition: Condition, name: str) -> tuple[Value, ...]:
     """Every value that the condition compares this name with."""
     match condition:

@@ -4,13 +4,15 @@ Each variation is a replay. What fails is saved as a scenario of its own, and th
 small as it still fails.
 """
 
+import shlex
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
@@ -19,23 +21,23 @@ from agent_sim.cli.library import scenario_file
 from agent_sim.cli.play import Played, play
 from agent_sim.cli.replay import DEFAULT_SEED
 from agent_sim.errors import UsageError
-from agent_sim.instants import MINUTE, NEVER, SECOND
+from agent_sim.instants import MINUTE, NEVER, SECOND, Span
 from agent_sim.results.wording import counted, visible
 from agent_sim.scenario.checks import Invariants
 from agent_sim.scenario.load import as_tree, load, overrides, written
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.sense import findings
 from agent_sim.scenario.shrink import Tree, shrink
-from agent_sim.scenario.units import duration_text
+from agent_sim.scenario.units import duration, duration_text
 from agent_sim.scenario.vary import varied
 
 _PATIENCE: Final = 2 * MINUTE
 """The longest job timeout: a run whose agent died ends only by it."""
-_SLOWER: Final = 4
-"""How much less often than said agents may beat (`vary`)."""
 _RETRIES: Final = 3
 _BEATS: Final = 4
 """An agent that has work ends some of it in so many heartbeats and a job's timeout."""
+_TAIL: Final = 3
+"""Longer than so many times the longest figure of a distribution, work hardly ever is."""
 _TELL_EVERY: Final = 2.0
 
 Player = Callable[[Scenario], Played]
@@ -87,7 +89,7 @@ def search(
     shrunk: set[tuple[str, ...]] = set()
     for number in range(runs):
         told(number)
-        candidate = varied(tree, seed, number)
+        candidate = _with_time_to_drain(varied(tree, seed, number))
         broken = examine(candidate, player)
         if not broken:
             continue
@@ -101,16 +103,42 @@ def search(
 
 
 def _to_search(base: Scenario) -> Tree:
-    """The scenario with every law of jobs, no thresholds, and time enough to drain."""
+    """The scenario with every law of jobs, no thresholds, and patience that ends."""
     tree: Tree = dict(as_tree(base))
     tree["checks"] = {"invariants": dict.fromkeys(Invariants.model_fields, True)}
     timeout = min(base.server.job_timeout, _PATIENCE)
     tree["server"] = {**tree["server"], "job_timeout": duration_text(timeout)}
-    slowest = _SLOWER * max(fleet.heartbeat.every for fleet in base.fleets)
-    drain = (max(base.server.retries, _RETRIES) + 1) * (timeout + _BEATS * slowest)
-    tree["stop"] = {**tree["stop"], "drain": duration_text(max(drain, base.stop.drain))}
     tree.setdefault("storms", [])
     return tree
+
+
+def _with_time_to_drain(tree: Tree) -> Tree:
+    """The same with a drain in which a job can fail as often as it may, each time as slowly as it may."""
+    attempts = max(tree["server"].get("retries", 0), _RETRIES) + 1
+    drain = max(attempts * _attempt(tree), duration(tree["stop"]["drain"]))
+    return {**tree, "stop": {**tree["stop"], "drain": duration_text(drain)}}
+
+
+def _attempt(tree: Tree) -> Span:
+    """How long one attempt at a job takes at most: an agent works on even if the server has given it up."""
+    slowest = max(duration(fleet["heartbeat"]["every"]) for fleet in tree["fleets"])
+    work = (_longest(job.get("duration")) for each in tree["behaviours"] for job in each["jobs"])
+    return duration(tree["server"]["job_timeout"]) + max(work, default=0) + _BEATS * slowest
+
+
+def _longest(spread: object) -> Span:
+    """The longest that a duration is, or nearly, whatever the distribution."""
+    match spread:
+        case str():
+            try:
+                return duration(spread)
+            except ValueError:  # a distribution's name, a share
+                return 0
+        case dict():
+            return _TAIL * max(map(_longest, (*spread.keys(), *spread.values())), default=0)
+        case list():
+            return max(map(_longest, spread), default=0)
+    return 0
 
 
 def examine(tree: Tree, player: Player = play) -> tuple[str, ...]:
@@ -138,8 +166,7 @@ def _is_busy(scenario: Scenario, played: Played) -> bool:
     ended = played.summary.ended
     if ended is None or ended.drained:
         return False
-    beat = max(fleet.heartbeat.every for fleet in scenario.fleets)
-    idle = (scenario.server.job_timeout + _BEATS * beat) / SECOND
+    idle = _attempt(dict(as_tree(scenario))) / SECOND
     last = max((line.t for lines in played.summary.facts.completions.values() for line in lines), default=0.0)
     return last > ended.t - idle
 
@@ -178,23 +205,43 @@ def size(tree: Tree) -> str:
 def _write(path: Path, tree: Tree, failure: Failure) -> None:
     head = [
         f"Found by agent-sim fuzz: variation {failure.number} breaks {', '.join(map(visible, failure.broken))}.",
-        f"See it fail: agent-sim replay {path.name}",
+        f"See it fail: {shlex.join(['agent-sim', 'replay', str(path)])}",
     ]
     text = "".join(f"# {line}\n" for line in head) + written(_short(tree))
     path.write_text(text, encoding="utf-8")
 
 
+_SAID_ALWAYS: Final = ("version", "name", "seed")
+
+
 def _short(tree: Tree) -> Tree:
-    """The same scenario without what is the default anyway."""
+    """The same scenario without what is the default anyway: each key goes that nothing changes without."""
     scenario = Scenario.model_validate(tree)
-    short: dict[str, Any] = scenario.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, exclude={"extends", "profiles", "params"}
-    )
-    short = {"version": tree["version"], "name": tree["name"], "seed": tree["seed"], **short}
+    short: Tree = deepcopy(dict(as_tree(scenario)))
+    for key in short.keys() - {*_SAID_ALWAYS}:
+        _shorten(short, key, lambda: _is_same(short, scenario))
+    return {**{key: short[key] for key in _SAID_ALWAYS}, **short}
+
+
+def _shorten(owner: Tree, key: str, is_same: Callable[[], bool]) -> None:
+    """Leave out the key, or if that says something else, what can go of what is under it."""
+    place = {name: owner[name] for name in owner}
+    del owner[key]
+    if is_same():
+        return
+    owner.clear()
+    owner.update(place)  # keys stay in their order
+    under = owner[key]
+    for item in under if isinstance(under, list) else [under]:
+        for name in list(item) if isinstance(item, dict) else ():
+            _shorten(item, name, is_same)
+
+
+def _is_same(tree: Tree, scenario: Scenario) -> bool:
     try:
-        return short if Scenario.model_validate(short) == scenario else tree
-    except ValidationError:
-        return tree
+        return Scenario.model_validate(tree) == scenario
+    except (ValidationError, KeyError):
+        return False
 
 
 class _Progress:

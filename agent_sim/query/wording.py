@@ -1,7 +1,7 @@
 """Words that errors of the query language share. No rule of the language is decided here."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Final
 
@@ -20,8 +20,10 @@ def shortened(token: str) -> str:
     return str(token) if len(token) <= _LONGEST else f"{token[: _LONGEST - 1]}…"
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Collection[str]) -> str:
     """A remark that names the known word most like `word`, or all of them if none is like it."""
+    if not known:
+        return "there is none to choose from"
     names = {name.casefold(): name for name in known}
     # Comparing is quadratic in the length, and no name is that long.
     close = get_close_matches(word.casefold()[:_LONGEST], names, n=1)

@@ -37,6 +37,8 @@ def metric_parts(text: str) -> tuple[str, dict[str, str]]:
         pair = _LABEL.fullmatch(label)
         if pair is None:
             raise ValueError(f"{found(label)} as a label, expected name=value")
+        if pair[1] in labels:
+            raise ValueError(f"found the label {pair[1]} twice, expected it once")
         labels[pair[1]] = pair[2]
     return parts["name"], labels
 
@@ -67,7 +69,7 @@ class Threshold(Block):
     max: AnyScalar | None = key(None, "The most allowed, with its unit.", "250ms")
     during: tuple[Name, ...] = key((), "In these phases; unless given, in the whole run.", ["steady"])
     exclude_faults: Flag = key(False, "Leave out requests that met a declared fault.", True)
-    warn_only: Flag = key(False, "Tell, but do not fail.", True)
+    warn_only: Flag = key(False, "Tell, but neither fail nor end the run; wins over abort_on_fail.", True)
     abort_on_fail: Flag = key(False, "End the run as soon as it is broken.", True)
     abort_delay: Duration = key("5s", "Not sooner than this into what is measured.", "30s")
 
@@ -93,6 +95,9 @@ class Threshold(Block):
     def _check(self) -> Self:
         if self.min is None and self.max is None:
             raise ValueError("found no bound, expected min or max")
+        read = BOUNDS[metric_parts(self.metric)[0]].read
+        if self.min is not None and self.max is not None and read(self.max) < read(self.min):
+            raise ValueError("found max and min the wrong way round, expected max to be at least min")
         return self
 
 
@@ -115,7 +120,11 @@ class NoJobAfterUnschedule(Law):
 
 
 def _on_or_off(value: object) -> object:
-    return {True: {}, False: None}.get(value, value) if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return {} if value else None
+    if value is not None and not isinstance(value, dict | Law):
+        raise ValueError(f"{found(value)}, expected true, false or a map")
+    return value
 
 
 _Asked = Annotated[Law | None, BeforeValidator(_on_or_off, json_schema_input_type=Law | bool)]

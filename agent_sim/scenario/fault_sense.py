@@ -1,6 +1,7 @@
 """Whether a fault makes sense: armed within the run, about somebody who is there, about requests that are made."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from agent_sim.instants import NEVER, Span
 from agent_sim.scenario.apportion import portion
@@ -8,6 +9,7 @@ from agent_sim.scenario.fault_plans import fault_plan
 from agent_sim.scenario.faults import AT_BROKERS, OF_AGENTS, OF_STORMS, Fault, FaultSelect
 from agent_sim.scenario.fields import time_point_text
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.select_sense import of_select
 from agent_sim.scenario.selection import candidates
 from agent_sim.scenario.timeline import ever_online, offset
 from agent_sim.scenario.units import duration_text, share_text
@@ -43,6 +45,9 @@ def _times(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
         yield ("every",), "never happens: even the first time would be after the end"
 
 
+_OF_AGENTS_ONLY: Final = frozenset({"crash", "reorder", "clock"})
+
+
 def _requests(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
     crash = fault.do.crash
     if crash is not None and crash.operation and fault.on not in ((), (crash.operation,)):
@@ -59,8 +64,7 @@ def _requests(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
             yield ("on", number), f"found {word}, but no storm asks for that"
     if fault.select != FaultSelect():
         yield ("select",), "found beside a storm's requests, which come from no agent; expected none"
-    if crash is not None or fault.do.reorder is not None:
-        name = "crash" if crash is not None else "reorder"
+    for name in (name for name, _ in fault.do.given if name in _OF_AGENTS_ONLY):
         yield ("do", name), "found for a storm's requests, expected something that can happen to a request of a storm"
 
 
@@ -77,7 +81,9 @@ def _selection(scenario: Scenario, fault: Fault) -> Iterator[Finding]:
     sizes = [len(one.indices) for one in candidates(scenario, fault.select, online)]
     agents = sum(sizes)
     count, percent = fault.select.count, fault.select.percent
-    if not agents:
+    if wrong := list(of_select(scenario, fault.select)):
+        yield from ((("select", *way), message) for way, message in wrong)
+    elif not agents:
         yield ("select",), "matches nobody: no agent that it asks for ever comes online"
     elif count is not None and count > agents:
         yield ("select", "count"), f"found {count}, expected at most the {agents} agents that are there"

@@ -42,7 +42,7 @@ from agent_sim.scenario.spreads import DurationSpread, distribution
 from agent_sim.scenario.units import Quantity, found
 from agent_sim.storms.operations import OPERATIONS
 
-OF_AGENTS: Final = tuple(word for word in AGENT_OPERATIONS if word != "operator")
+OF_AGENTS: Final = tuple(word for word in AGENT_OPERATIONS if word not in ("operator", "oig"))
 OF_STORMS: Final = tuple(OPERATIONS)
 
 V = TypeVar("V", int, float)

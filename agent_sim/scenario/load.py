@@ -5,7 +5,7 @@
 All problems are told at once, each with its place. What `dump` writes is a scenario too, and loads as an equal one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -92,16 +92,36 @@ def written(whole: Mapping[str, object]) -> str:
 def _layered(path: Path, given: Overrides) -> Fields:
     whole = without_extras(layers.with_parents(path, str(path)))
     assert isinstance(whole, Fields)
+    problems = list(_files_in_profiles(whole))
+    if problems:
+        raise ScenarioError(problems)
     tree = layers.with_profile(whole, given.profile)
-    problems: list[Problem] = []
     for way, text in given.settings:
+        if way.split(".")[0].split("[")[0] in _OF_FILES:
+            problems.append(option(f"--set {way}={text}").problem(_TOO_LATE))
+            continue
         try:
             tree = layers.with_setting(tree, way, text)
         except ScenarioError as error:
             problems.extend(error.problems)
     if problems:
         raise ScenarioError(problems)
-    return tree
+    whole = without_extras(tree)
+    assert isinstance(whole, Fields)
+    return whole
+
+
+_OF_FILES: Final = ("extends", "profiles")
+_TOO_LATE: Final = "found what only a file itself can say, expected another key: parents and profiles are read first"
+
+
+def _files_in_profiles(tree: Fields) -> Iterator[Problem]:
+    """A profile is laid over a file whose parents are already in, and has no profiles of its own."""
+    profiles = tree.fields.get("profiles")
+    for name, profile in profiles.fields.items() if isinstance(profiles, Fields) else ():
+        for key in _OF_FILES:
+            if isinstance(profile, Fields) and key in profile.fields:
+                yield profile.keys[key].problem(f"profiles.{name}.{key}: {_TOO_LATE}")
 
 
 def _scenario(tree: Fields, given: Overrides, seed: int) -> Scenario:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from agent_sim.agent.conditions import compared_with
+from agent_sim.agent.conditions import LABELS, compared_with, named
 from agent_sim.errors import MalformedMessage, QueryError
 from agent_sim.protocol.enums import CUSTOM_PREFIX
 from agent_sim.protocol.oig_triggers import checked
@@ -14,17 +14,22 @@ from agent_sim.query.sql import compile as compile_query
 from agent_sim.query.values import Context
 from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario.amounts import too_many
+from agent_sim.scenario.behaviours import Behaviour, Ending
+from agent_sim.scenario.checks import metric_parts
 from agent_sim.scenario.fault_sense import of_fault, too_late
-from agent_sim.scenario.fields import agent_parts, time_point_text
+from agent_sim.scenario.fields import TimePoint, time_point_text
 from agent_sim.scenario.job_types import JobType, misfit
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.oig_plan import trigger
+from agent_sim.scenario.personas import LABEL as PERSONA
 from agent_sim.scenario.schedules import Schedule
-from agent_sim.scenario.selection import able, can_do, chosen
+from agent_sim.scenario.select_sense import labels, nobody_has, of_select
+from agent_sim.scenario.selection import able, can_do, candidates, chosen
 from agent_sim.scenario.storms import Storm
 from agent_sim.scenario.timeline import ever_online, offset
-from agent_sim.scenario.units import duration_text, share_text
+from agent_sim.scenario.units import duration_text, share_text, size_text
 from agent_sim.scenario.wording import Way
+from agent_sim.storms.kinds import KINDS
 
 Finding = tuple[Way, str]
 """What is wrong, and where."""
@@ -38,6 +43,9 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     yield from _rules(scenario)
     yield from _connections(scenario)
     yield from too_many(scenario)
+    yield from _personas(scenario)
+    yield from _oversize(scenario)
+    yield from _thresholds(scenario)
     for number, schedule in enumerate(scenario.schedules):
         for way, message in (*_times(scenario, schedule), *_selection(scenario, schedule), *_given(scenario, schedule)):
             yield ("schedules", number, *way), message
@@ -61,6 +69,46 @@ def _connections(scenario: Scenario) -> Iterator[Finding]:
             yield ("fleets", number, "auth", "kind"), f"found client_cert with shared connections, {expected}"
 
 
+def _personas(scenario: Scenario) -> Iterator[Finding]:
+    """What an agent's persona is, its label says, and nothing else does."""
+    for number, fleet in enumerate(scenario.fleets):
+        ways: list[tuple[Way, Mapping[str, str]]] = [((), fleet.labels)] if fleet.personas else []
+        ways += [(("personas", place), persona.labels) for place, persona in enumerate(fleet.personas)]
+        for way, said in ways:
+            if PERSONA in said:
+                expected = "expected another label: this one is the name of an agent's persona"
+                yield ("fleets", number, *way, "labels", PERSONA), f"found beside personas, {expected}"
+
+
+def _oversize(scenario: Scenario) -> Iterator[Finding]:
+    """What is to be refused for its size is larger than what is taken."""
+    most = scenario.server.max_data
+    for number, behaviour in enumerate(scenario.behaviours):
+        for way, ending in _endings(behaviour):
+            if ending.size is not None and ending.size <= most:
+                expected = f"expected more than server.max_data, {size_text(most)}"
+                yield ("behaviours", number, *way, "size"), f"found {size_text(ending.size)} as oversize, {expected}"
+
+
+def _endings(behaviour: Behaviour) -> Iterator[tuple[Way, Ending]]:
+    for place, rule in enumerate(behaviour.rules):
+        yield ("rules", place), rule
+    for place, job in enumerate(behaviour.jobs):
+        for step, outcome in enumerate(job.outcomes):
+            yield ("jobs", place, "outcomes", step), outcome
+        for step, ending in enumerate(job.sequence.results if job.sequence is not None else ()):
+            yield ("jobs", place, "sequence", "results", step), ending
+
+
+def _thresholds(scenario: Scenario) -> Iterator[Finding]:
+    """A bound on what no storm asks for is never measured."""
+    made = {storm.op for storm in scenario.storms}
+    for number, threshold in enumerate(scenario.checks.thresholds):
+        operation = metric_parts(threshold.metric)[1].get("op")
+        if operation in KINDS and operation not in made:
+            yield ("checks", "thresholds", number, "metric"), f"found op={operation}, but no storm asks for that"
+
+
 def remarks(scenario: Scenario) -> Iterator[str]:
     """What is not wrong, but perhaps not meant."""
     used = {fleet.behaviour for fleet in scenario.fleets}
@@ -70,6 +118,10 @@ def remarks(scenario: Scenario) -> Iterator[str]:
         if job_type.name.casefold() not in able:
             yield f"no fleet has the capability custom:{job_type.name}"
     for behaviour in scenario.behaviours:
+        for job in behaviour.jobs:
+            word = job.type.removeprefix(CUSTOM_PREFIX)
+            if word != job.type and word.casefold() not in able:
+                yield f"behaviour {behaviour.name}: no fleet has the capability {job.type}"
         if behaviour.name not in used:
             yield f"no fleet follows the behaviour {behaviour.name}"
     yield from _open_runs(scenario)
@@ -143,6 +195,9 @@ _SCHEDULE_POINTS: Final = (("at", "at"), ("from_", "from"), ("until", "until"))
 
 
 def _times(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
+    once = schedule.schedule.exactly_once if schedule.schedule is not None else None
+    if isinstance(once, TimePoint) and offset(scenario, once) >= scenario.length:
+        yield ("schedule", "exactly_once"), too_late(time_point_text(once), offset(scenario, once), scenario)
     for attribute, key in _SCHEDULE_POINTS:
         point = getattr(schedule, attribute)
         if point is not None and offset(scenario, point) >= scenario.length + (key == "until"):
@@ -159,10 +214,12 @@ def _selection(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
     count = schedule.select.count
     if not any(can_do(fleet, schedule.type) for fleet in scenario.fleets):
         yield ("type",), f"found {schedule.type}, but no fleet has a capability for it"
-    elif schedule.select.ids and (beyond := _beyond(scenario, schedule.select.ids)):
-        yield ("select", "ids"), beyond
+    elif wrong := list(of_select(scenario, schedule.select)):
+        yield from ((("select", *way), message) for way, message in wrong)
     elif not fleets:
-        yield ("select",), f"matches nobody: no fleet that it asks for has a capability for {schedule.type}"
+        there = candidates(scenario, schedule.select, {fleet.name: fleet.count for fleet in scenario.fleets})
+        lacks = f"no fleet that it asks for has a capability for {schedule.type}" if there else "nobody fits all of it"
+        yield ("select",), f"matches nobody: {lacks}"
     elif count is not None and count > agents:
         yield ("select", "count"), f"found {count}, expected at most the {agents} agents that can do it"
     elif not any(one.indices for one in chosen(scenario, schedule, online)):
@@ -196,8 +253,12 @@ def _rules(scenario: Scenario) -> Iterator[Finding]:
         "phase": [phase.name for phase in scenario.phases],
         "agent.fleet": [fleet.name for fleet in scenario.fleets],
     }
+    of_agents = labels(scenario)
     for number, behaviour in enumerate(scenario.behaviours):
         for place, rule in enumerate(behaviour.rules):
+            for label in (name.removeprefix(LABELS) for name in named(rule.condition) if name.startswith(LABELS)):
+                if label not in of_agents:
+                    yield ("behaviours", number, "rules", place, "when"), nobody_has(label, of_agents)
             for name, words in known.items():
                 for word in compared_with(rule.condition, name):
                     if word not in words and word != "":
@@ -210,18 +271,6 @@ def _job_types(scenario: Scenario) -> Iterator[Finding]:
         for place, field in enumerate(job_type.fields):
             if field.default is not None and (wrong := misfit(field.type, field.default)) is not None:
                 yield ("job_types", number, "fields", place, "default"), wrong
-
-
-def _beyond(scenario: Scenario, ids: tuple[str, ...]) -> str | None:
-    """What is wrong with the first agent that there is not."""
-    sizes = {fleet.name: fleet.count for fleet in scenario.fleets}
-    for reference in ids:
-        fleet, index = agent_parts(reference)
-        if fleet not in sizes:
-            return f"found {reference}, but there is no fleet of that name; {did_you_mean(fleet, sizes)}"
-        if index >= sizes[fleet]:
-            return f"found {reference}, expected {fleet}-0 to {fleet}-{sizes[fleet] - 1}"
-    return None
 
 
 def _share(schedule: Schedule) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from agent_sim import distributions
 from agent_sim.distributions import Distribution
 from agent_sim.scenario.blocks import Block
 from agent_sim.scenario.fields import Duration, Number, Share, Size, StoreNumber
-from agent_sim.scenario.units import share_text
+from agent_sim.scenario.units import found, share_text
 
 V = TypeVar("V", bound=float)
 
@@ -92,9 +93,16 @@ class Discrete(Varying[V], Generic[V]):
     dist: Literal["discrete"]
     values: dict[V, Share] = Field(description="Each value with its share; they total 100%.", min_length=1)
 
-    @field_validator("values")
+    @field_validator("values", mode="wrap")
     @classmethod
-    def _check(cls, values: dict[V, float]) -> dict[V, float]:
+    def _check(cls, said: object, read: ValidatorFunctionWrapHandler) -> dict[V, float]:
+        values: dict[V, float] = read(said)
+        if isinstance(said, dict) and len(values) < len(said):
+            first: dict[V, object] = {}
+            for one in said:
+                other = first.setdefault(next(iter(read({one: said[one]}))), one)
+                if other is not one:
+                    raise ValueError(f"{found(other)} and {one}, which are the same, expected each value once")
         check_total(tuple(values.values()), "shares")
         return values
 

@@ -222,7 +222,10 @@ REFUSED = [
         "at: 1m, select: {fleets: [emae]}, do: {drop: request}",
         'faults[0].select.fleets[0]: found "emae", but there is no',
     ),
-    ("at: 1m, select: {labels: {site: x}}, do: {drop: request}", "faults[0].select: matches nobody: no agent that it"),
+    (
+        "at: 1m, select: {labels: {site: x}}, do: {drop: request}",
+        'faults[0].select.labels.site: found "x", which nobody has as site',
+    ),
     ("at: 1m, select: {percent: 1%}, do: {drop: request}", "faults[0].select: matches nobody: 1% of 10 and 4 agents"),
     ("at: 1m, select: {count: 15}, do: {drop: request}", "faults[0].select.count: found 15, expected at most the 14"),
     ("at: 1m, on: acknowledge, do: {status: 503}", "faults[0].on[0]: found acknowledge, but no storm asks for that"),

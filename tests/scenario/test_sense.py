@@ -9,6 +9,15 @@ from tests.scenario.files import LAB, loaded, problems
 
 PHASES = LAB + "stop: {after: 2m}\nphases: [{name: work, duration: 1m}, {name: rest, duration: 1m}]\n"  # 7 is next
 
+STORM = "storms: [{name: a, at: 1s, op: reschedule, load: {rate: 1/s}, for: 5s}]\n"
+SITES = """\
+version: 1
+name: s
+fleets:
+  - {name: fra, count: 3, labels: {site: fra}}
+  - {name: shz, count: 3, labels: {site: shz}, capabilities: [PEM]}
+"""  # 6 is next
+
 PATCH = """\
 job_types: [{name: Patch, fields: [{name: Target, required: true}, {name: Tries, type: int}]}]
 """
@@ -79,7 +88,68 @@ BROKEN = [
     ),
     (
         PHASES + "schedules: [{name: a, type: LOGS, at: 1m, select: {labels: {site: fra}}}]\n",
-        "7:51: schedules[0].select: matches nobody: no fleet that it asks for has a capability for LOGS",
+        "7:67: schedules[0].select.labels.site: no agent has the label site; there are no labels at all",
+    ),
+    (
+        SITES + "schedules: [{name: a, type: LOGS, at: 1m, select: {labels: {stie: fra}}}]\n",
+        "6:67: schedules[0].select.labels.stie: no agent has the label stie; did you mean site?",
+    ),
+    (
+        SITES + "schedules: [{name: a, type: LOGS, at: 1m, select: {labels: {site: fraa}}}]\n",
+        '6:67: schedules[0].select.labels.site: found "fraa", which nobody has as site; did you mean fra?',
+    ),
+    (
+        SITES + "schedules: [{name: a, type: LOGS, at: 1m, select: {fleets: [fra], labels: {site: shz}}}]\n",
+        "6:51: schedules[0].select: matches nobody: nobody fits all of it",
+    ),
+    (
+        SITES + "schedules: [{name: a, type: LOGS, at: 1m, select: {fleets: [shz]}}]\n",
+        "6:51: schedules[0].select: matches nobody: no fleet that it asks for has a capability for LOGS",
+    ),
+    (
+        PHASES + "schedules: [{name: a, type: LOGS, schedule: {exactly_once: 99h}}]\n",
+        "7:60: schedules[0].schedule.exactly_once: found 4d3h, expected a time before the run ends, at 2m",
+    ),
+    (
+        SITES + "faults: [{name: a, at: 1m, select: {ids: [fra-0, fra-99]}, do: {refuse: true}}]\n",
+        "6:42: faults[0].select.ids: found fra-99, expected fra-0 to fra-2",
+    ),
+    (
+        SITES + "faults: [{name: a, at: 1m, select: {labels: {sit: fra}}, do: {refuse: true}}]\n",
+        "6:51: faults[0].select.labels.sit: no agent has the label sit; did you mean site?",
+    ),
+    (
+        SITES + "behaviours: [{name: b, rules: [{when: \"not agent.labels.stie == 'fra'\", result: failure}]}]\n",
+        "6:39: behaviours[0].rules[0].when: no agent has the label stie; did you mean site?",
+    ),
+    (
+        LAB.replace("count: 10", "count: 10, labels: {persona: x}, personas: [{name: y, share: 100%}]"),
+        (
+            "4:46: fleets[0].labels.persona: found beside personas, expected another label: this one is the name of an"
+            " agent's persona"
+        ),
+    ),
+    (
+        LAB.replace("count: 10", "count: 10, personas: [{name: y, share: 100%, labels: {persona: x}}]"),
+        (
+            "4:80: fleets[0].personas[0].labels.persona: found beside personas, expected another label: this one is the"
+            " name of an agent's persona"
+        ),
+    ),
+    (
+        LAB + "behaviours: [{name: b, jobs: [{type: LOGS, outcomes: [{result: oversize, size: 1B}]}]}]\n",
+        ("5:80: behaviours[0].jobs[0].outcomes[0].size: found 1B as oversize, expected more than server.max_data, 2MB"),
+    ),
+    (
+        LAB + 'checks: {thresholds: [{metric: "throughput{op=reschedule}", min: 5/s}]}\n',
+        "5:32: checks.thresholds[0].metric: found op=reschedule, but no storm asks for that",
+    ),
+    (
+        LAB + STORM + "faults: [{name: f, at: 1s, on: reschedule, do: {clock: {offset: 1h}}}]\n",
+        (
+            "6:56: faults[0].do.clock: found for a storm's requests, expected something that can happen to a request"
+            " of a storm"
+        ),
     ),
     (
         PHASES + "schedules: [{name: a, type: LOGS, at: 1m, select: {percent: 4%}}]\n",
@@ -135,6 +205,22 @@ def test_what_is_perhaps_not_meant_is_remarked(tmp_path: Path):
         "a failed job is tried 5 more times before it can be rescheduled: server.retries is 5",
         "heartbeat.every and server hold for the embedded server; any other target has its own",
     ]
+
+
+def test_a_behaviour_for_a_custom_type_that_no_fleet_has_is_remarked(tmp_path: Path):
+    jobs = "[{type: 'custom:patch'}, {type: 'custom:Pacth'}, {type: LOGS}]"
+    behaviours = f"behaviours: [{{name: default, jobs: {jobs}}}]\n"
+    said = list(remarks(loaded(LAB.replace("LOGS]", "'custom:Patch']") + behaviours, tmp_path)))
+
+    assert [text for text in said if "custom" in text] == [
+        "behaviour default: no fleet has the capability custom:Pacth"
+    ]
+
+
+def test_what_is_larger_than_the_servers_own_limit_is_oversize(tmp_path: Path):
+    jobs = "behaviours: [{name: default, jobs: [{type: LOGS, outcomes: [{result: oversize, size: 5KB}]}]}]\n"
+
+    assert loaded(LAB + "server: {max_data: 1KB}\n" + jobs, tmp_path)
 
 
 def test_runs_that_only_a_timeout_ends_are_remarked_upon_where_there_is_no_time_for_it(tmp_path: Path):

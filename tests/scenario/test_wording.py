@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from agent_sim.scenario.load import Overrides
 from agent_sim.scenario.schema import schema
 from agent_sim.scenario.wording import LATER
 from agent_sim.storms.operations import OPERATIONS
-from tests.scenario.files import LAB, problems
+from tests.scenario.files import LAB, loaded, problems
 
 HEAD = "version: 1\nname: s\n"
 
@@ -515,3 +516,64 @@ def test_what_holds_for_all_fleets_is_told_to_stand_in_the_scenarios_own_transpo
     told = f"unknown key, expected it in the scenario's own transport, which holds for all: transport: {{{key}: ...}}"
 
     assert problems(text, tmp_path) == [f"{place}: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            LAB + "checks: {invariants: {no_lost_jobs: 5}}\n",
+            "5:37: checks.invariants.no_lost_jobs: found 5, expected true, false or a map",
+        ),
+        (
+            LAB + "checks: {thresholds: [{metric: latency, min: 2s, max: 1s}]}\n",
+            "5:23: checks.thresholds[0]: found max and min the wrong way round, expected max to be at least min",
+        ),
+        (
+            LAB + 'checks: {thresholds: [{metric: "latency{op=complete,op=upload}", max: 1s}]}\n',
+            "5:32: checks.thresholds[0].metric: found the label op twice, expected it once",
+        ),
+        (
+            BEHAVIOUR + "      - {type: LOGS, duration: {dist: discrete, values: {1s: 50%, 1000ms: 50%}}}\n",
+            (
+                '8:57: behaviours[0].jobs[0].duration.values: found "1s" and 1000ms, which are the same, expected each'
+                " value once"
+            ),
+        ),
+        (
+            LAB + "profiles: {ci: {extends: b.yaml}}\n",
+            (
+                "5:17: profiles.ci.extends: found what only a file itself can say, expected another key: parents and"
+                " profiles are read first"
+            ),
+        ),
+        (
+            LAB + "profiles: {ci: {profiles: {x: {}}}}\n",
+            (
+                "5:17: profiles.ci.profiles: found what only a file itself can say, expected another key: parents and"
+                " profiles are read first"
+            ),
+        ),
+    ],
+)
+def test_what_was_once_taken_in_silence_or_told_wrongly(text: str, said: str, tmp_path: Path):
+    assert problems(text, tmp_path) == [said]
+
+
+@pytest.mark.parametrize("way", ["extends", "profiles", "profiles.ci.name"])
+def test_no_option_sets_what_only_a_file_can_say(way: str, tmp_path: Path):
+    [said] = problems(LAB, tmp_path, Overrides(settings=((way, "x"),)))
+
+    assert said.startswith(f"--set {way}=x: found what only a file itself can say, expected another key")
+
+
+def test_an_option_for_an_item_of_a_list_without_names_says_that_there_is_none(tmp_path: Path):
+    [said] = problems(LAB, tmp_path, Overrides(settings=(("fleets.lab.capabilities.LOGS", "x"),)))
+
+    assert said.endswith('found no item named "LOGS", there is none to choose from')
+
+
+def test_free_keys_are_free_in_options_too(tmp_path: Path):
+    given = Overrides(settings=(("x-foo", "1"), ("fleets.lab.x-note", "hi")))
+
+    assert loaded(LAB, tmp_path, given) == loaded(LAB, tmp_path)
