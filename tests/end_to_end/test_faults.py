@@ -12,7 +12,7 @@ SCENARIO = """\
 version: 1
 name: rough
 seed: 7
-stop: {after: 8s, drain: 10s}
+stop: {after: 20s, drain: 10s}  # long after the storm: Locust may start late on a busy machine
 server: {retries: 0}
 fleets:
   - {name: lab, count: 12, capabilities: [PEM], heartbeat: {every: 500ms}}

@@ -8,6 +8,7 @@ from aiohttp.test_utils import TestServer
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.replay import KeyedMint
+from agent_sim.cli.ways import opened
 from agent_sim.credentials import Credentials
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import MILLISECOND, SECOND
@@ -21,7 +22,7 @@ from agent_sim.server.core import Server
 from agent_sim.server.http.app import make_app
 from agent_sim.server.store import SqliteStore
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
+from agent_sim.transports.http import HttpCommand, HttpSession
 
 OPERATOR, AGENT = Credentials("operator", "secret-1"), Credentials("agent", "secret-2")
 
@@ -103,17 +104,16 @@ async def _against(target, scenario, core):
     limits = Connections("shared", how.limit, how.connect_timeout, how.request_timeout)
     async with (
         HttpSession(target, OPERATOR, limits) as operator,
-        HttpPool(target, AGENT, limits) as pool,
+        opened(planned, target, AGENT, limits, None, None, clock()) as ways,
     ):
         run = LiveRun(
             plan=planned,
-            agent_transport=pool.agent,
+            ways=ways,
             api=HttpCommand(operator, target),
             storm_process=lambda storm: None,
             record=lines.append,
             progress=Progress("test", len(planned.members), 1.0, lambda: 0.0),
             clock=clock,
-            connections=how.limit,
             drain=scenario.stop.drain,
         )
         await run.run()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent_sim.cli.replay import backend
 from agent_sim.fleet.virtual import ROUND_TRIP
 from agent_sim.instants import SECOND
 from agent_sim.results import journal
@@ -36,15 +37,12 @@ def with_fault(text):
     return TWO.replace("checks:", f"faults:\n  - {{name: trouble, {text}}}\nchecks:")
 
 
-def watched(folder, fault, monkeypatch):
+def watched(folder, fault):
     """The run, and what its server was asked: (seconds, machine or session's, operation)."""
     seen = []
-    import tests.fleet.replays as replays
 
-    made = replays.backend
-
-    def backend(*arguments):
-        back = made(*arguments)
+    def watching(*arguments):
+        back = backend(*arguments)
         machines = {}
 
         def agents(request, now):
@@ -58,8 +56,7 @@ def watched(folder, fault, monkeypatch):
 
         return replace(back, agents=agents)
 
-    monkeypatch.setattr(replays, "backend", backend)
-    return play(folder, with_fault(fault) if fault else TWO), seen
+    return play(folder, with_fault(fault) if fault else TWO, serve=watching), seen
 
 
 def digestible(played, fleet):
@@ -85,12 +82,9 @@ def test_the_fault_is_armed_and_over_in_the_journal_and_says_whom_it_met(tmp_pat
     assert over.requests == touched > 30
 
 
-def test_nobody_but_the_selected_agents_is_met(tmp_path, monkeypatch):
-    _, before = watched(tmp_path, None, monkeypatch)
-    monkeypatch.undo()
-    rough, after = watched(
-        tmp_path, "during: [rough], select: {fleets: [far], count: 3}, do: {latency: 2s}", monkeypatch
-    )
+def test_nobody_but_the_selected_agents_is_met(tmp_path):
+    _, before = watched(tmp_path, None)
+    rough, after = watched(tmp_path, "during: [rough], select: {fleets: [far], count: 3}, do: {latency: 2s}")
 
     [over] = rough.of(journal.FaultOver)
     others = {machine for _, machine, _ in before} - set(over.agents)
@@ -120,8 +114,8 @@ def test_a_fault_that_only_delays_changes_no_outcome(tmp_path):
     assert rough.answers == {"no_lost_jobs": "kept", "at_most_once": "kept"}
 
 
-def test_it_is_active_for_every_request_from_its_first_moment_and_over_at_its_end(tmp_path, monkeypatch):
-    played, seen = watched(tmp_path, "at: 3m, for: 2m, do: {partition: out}", monkeypatch)
+def test_it_is_active_for_every_request_from_its_first_moment_and_over_at_its_end(tmp_path):
+    played, seen = watched(tmp_path, "at: 3m, for: 2m, do: {partition: out}")
 
     arrived = [t for t, _, _ in seen]
     assert not [t for t in arrived if 180.0 <= t < 300.0]
@@ -133,8 +127,8 @@ def test_it_is_active_for_every_request_from_its_first_moment_and_over_at_its_en
     assert played.answers == {"no_lost_jobs": "kept", "at_most_once": "kept"}
 
 
-def test_a_lost_answer_of_a_completion_is_acted_on_and_sent_again(tmp_path, monkeypatch):
-    played, seen = watched(tmp_path, "during: [rough], on: complete, do: {drop: response}", monkeypatch)
+def test_a_lost_answer_of_a_completion_is_acted_on_and_sent_again(tmp_path):
+    played, seen = watched(tmp_path, "during: [rough], on: complete, do: {drop: response}")
 
     [over] = played.of(journal.FaultOver)
     struck = played.of(journal.FaultStruck)
@@ -165,12 +159,12 @@ def test_a_window_that_outlives_the_run_ends_with_it(tmp_path):
     assert (over.began, over.t) == (540.0, 600.0)
 
 
-def test_a_crash_before_a_completion_leaves_it_unsent(tmp_path, monkeypatch):
+def test_a_crash_before_a_completion_leaves_it_unsent(tmp_path):
     fault = (
         "every: {dist: exponential, mean: 20s}, during: [rough], select: {count: 1},"
         " do: {crash: {point: before_complete, restart_after: 15s}}"
     )
-    played, seen = watched(tmp_path, fault, monkeypatch)
+    played, seen = watched(tmp_path, fault)
 
     crashes = played.of(journal.AgentCrashed)
     assert len(crashes) == sum(line.requests for line in played.of(journal.FaultOver)) >= 1
@@ -180,8 +174,8 @@ def test_a_crash_before_a_completion_leaves_it_unsent(tmp_path, monkeypatch):
         assert asked == []
 
 
-def test_a_copy_reaches_the_server_and_changes_nothing(tmp_path, monkeypatch):
-    played, seen = watched(tmp_path, "during: [rough], on: complete, do: {duplicate: 100ms}", monkeypatch)
+def test_a_copy_reaches_the_server_and_changes_nothing(tmp_path):
+    played, seen = watched(tmp_path, "during: [rough], on: complete, do: {duplicate: 100ms}")
 
     [over] = played.of(journal.FaultOver)
     assert sum(what == "Complete" for _, _, what in seen) == len(played.of(journal.JobCompleted)) + over.requests
@@ -200,8 +194,8 @@ def test_a_copy_reaches_the_server_and_changes_nothing(tmp_path, monkeypatch):
         ("drop: request", "no answer: the request was lost (fault trouble)"),
     ],
 )
-def test_what_never_arrives_is_told_to_the_agent_as_it_would_be(tmp_path, monkeypatch, do, error):
-    played, seen = watched(tmp_path, f"at: 3m, for: 1m, do: {{{do}}}", monkeypatch)
+def test_what_never_arrives_is_told_to_the_agent_as_it_would_be(tmp_path, do, error):
+    played, seen = watched(tmp_path, f"at: 3m, for: 1m, do: {{{do}}}")
 
     assert not [t for t, _, _ in seen if 180.0 <= t < 240.0]
     assert {line.error for line in played.of(journal.SendFailed)} == {error}
@@ -211,8 +205,8 @@ def test_what_never_arrives_is_told_to_the_agent_as_it_would_be(tmp_path, monkey
 @pytest.mark.parametrize(
     "do", ["status: 503", "status: {code: 429, retry_after: 30s}", "truncate: 50%", "garbage: 200B"]
 )
-def test_answers_that_are_not_the_servers_lose_no_job(tmp_path, monkeypatch, do):
-    played, seen = watched(tmp_path, f"at: 3m, for: 1m, do: {{{do}}}", monkeypatch)
+def test_answers_that_are_not_the_servers_lose_no_job(tmp_path, do):
+    played, seen = watched(tmp_path, f"at: 3m, for: 1m, do: {{{do}}}")
 
     arrives = do.startswith(("truncate", "garbage"))
     assert bool([t for t, _, _ in seen if 180.0 <= t < 240.0]) is arrives
