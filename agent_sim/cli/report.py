@@ -65,12 +65,20 @@ def report(
     result = render_json(summary, verdicts, environment=where, command=command, replay=replay, inconclusive=settled)
     folder.write("result.json", result)
     folder.write("junit.xml", render_junit(summary, verdicts, replay=replay, inconclusive=settled))
-    markdown = render_markdown(summary, verdicts, replay=replay)
+    markdown = render_markdown(summary, verdicts, replay=replay, inconclusive=settled)
     folder.write("summary.md", markdown)
-    page = render_html(summary, verdicts, scenario=resolved, environment=where, command=command, replay=replay)
+    page = render_html(
+        summary,
+        verdicts,
+        scenario=resolved,
+        environment=where,
+        command=command,
+        replay=replay,
+        inconclusive=settled,
+    )
     folder.write("report.html", page)
     console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
-    console.print(render_text(summary, verdicts))
+    console.print(render_text(summary, verdicts, settled))
     if not all(map(is_good, verdicts)):
         console.print(f"replay it: {replay}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"report: {folder.path / 'report.html'}", highlight=False, soft_wrap=True)

@@ -17,8 +17,8 @@ class Threshold:
     `labels` are those of the metric (`{"op": "complete"}`); `stat` is "p50", "p99.9", "max", "mean" and the like
     for latencies, "" for all others; `during` names phases, () is the whole run; `text` is the threshold as
     written, for reports. With `exclude_faults` requests that met a declared fault do not count. One that is
-    `warn_only` never changes the exit code; one with `abort_on_fail` ends the run once it is broken, though not
-    sooner than `abort_delay` into what it measures.
+    `warn_only` never changes the exit code; one with `abort_on_fail` that is not ends the run once it is broken, though
+    not sooner than `abort_delay` into what it measures.
     """
 
     metric: str

@@ -42,12 +42,12 @@ from agent_sim.results.journal import (
 class Facts:
     """Job ids are in lower case; audit ids are those of JobHistory.
 
-    `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions`
-    the reports of each run that were accepted, `left` the runs and `never_started` the jobs that agents leave open
-    because the scenario has them do so. `fleet_of` has the agents that were heard of, `let_in` those that had a
-    session, `doors` when each that was ever turned away was so or was let in, `there_since` when each was
-    last away, turned away or without an answer (first registered, if never), `faults` when each began. From `runs` to
-    `census` it is what was read back after the drain.
+    `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions` the
+    reports of each run that were accepted, `refused` those that were not, `left` the runs and `never_started` the
+    jobs that agents leave open because the scenario has them do so. `fleet_of` has the agents that were heard of,
+    `let_in` those that had a session, `doors` when each that was ever turned away was so or was let in, `there_since`
+    when each was last away, turned away or without an answer (first registered, if never), `faults` when each began.
+    From `runs` to `census` it is what was read back after the drain.
     """
 
     posted: Mapping[str, JobPosted]
@@ -56,6 +56,7 @@ class Facts:
     cancelled: frozenset[str]
     handed: Mapping[int, tuple[JobConfigured, ...]]
     completions: Mapping[int, tuple[JobCompleted, ...]]
+    refused: Mapping[int, tuple[JobCompleted, ...]]
     left: frozenset[int]
     never_started: frozenset[str]
     fleets: Mapping[str, FleetDeclared]
@@ -116,6 +117,7 @@ class FactsFold:
         self._cancelled: set[str] = set()
         self._handed: dict[int, dict[str, JobConfigured]] = {}
         self._completions: dict[int, list[JobCompleted]] = {}
+        self._refused: dict[int, list[JobCompleted]] = {}
         self._left: set[int] = set()
         self._faults: dict[str, float] = {}
         self._never_started: set[str] = set()
@@ -154,6 +156,8 @@ class FactsFold:
                 self._faults.setdefault(line.fault, line.t)
             case JobCompleted(accepted=True):
                 self._completions.setdefault(line.audit, []).append(line)
+            case JobCompleted():
+                self._refused.setdefault(line.audit, []).append(line)
             case JobLeft(audit=0):
                 self._never_started.add(line.job.lower())
             case JobLeft():
@@ -208,6 +212,7 @@ class FactsFold:
             cancelled=frozenset(self._cancelled),
             handed={audit: tuple(agents.values()) for audit, agents in self._handed.items()},
             completions={audit: tuple(lines) for audit, lines in self._completions.items()},
+            refused={audit: tuple(lines) for audit, lines in self._refused.items()},
             left=frozenset(self._left),
             never_started=frozenset(self._never_started),
             fleets=self._fleets,

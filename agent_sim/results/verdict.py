@@ -66,6 +66,12 @@ def exit_code(verdicts: Iterable[Verdict], inconclusive: IfOpen = None) -> int:
     return EXIT_CODES[found]
 
 
+def headline_of(verdicts: Iterable[Verdict], inconclusive: IfOpen = None) -> str:
+    """What the run comes to, in words: an open run that the user settled says as what."""
+    found = overall(verdicts)
+    return f"{found}, settled as {inconclusive}" if found == "INCONCLUSIVE" and inconclusive is not None else found
+
+
 def weight(verdict: Verdict, inconclusive: IfOpen = None) -> Overall | None:
     """What one verdict makes of the run; None if it counts for nothing."""
     if not verdict.counts:

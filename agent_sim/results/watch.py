@@ -32,7 +32,7 @@ class Watch:
     """Sees every line of a run under way."""
 
     def __init__(self, checks: Checks) -> None:
-        self._thresholds = [each for each in checks.thresholds if each.abort_on_fail]
+        self._thresholds = [each for each in checks.thresholds if each.abort_on_fail and not each.warn_only]
         self._windows = WindowsFold()
         self._storms: dict[str, Storm] = {}
         self._judged_at = 0.0

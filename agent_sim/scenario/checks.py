@@ -69,7 +69,7 @@ class Threshold(Block):
     max: AnyScalar | None = key(None, "The most allowed, with its unit.", "250ms")
     during: tuple[Name, ...] = key((), "In these phases; unless given, in the whole run.", ["steady"])
     exclude_faults: Flag = key(False, "Leave out requests that met a declared fault.", True)
-    warn_only: Flag = key(False, "Tell, but do not fail.", True)
+    warn_only: Flag = key(False, "Tell, but neither fail nor end the run; wins over abort_on_fail.", True)
     abort_on_fail: Flag = key(False, "End the run as soon as it is broken.", True)
     abort_delay: Duration = key("5s", "Not sooner than this into what is measured.", "30s")
 

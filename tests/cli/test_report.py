@@ -70,8 +70,13 @@ def test_what_could_not_be_decided_counts_as_the_user_says(words, code):
     ended = replayed(*OPEN, *words)
 
     assert ended.exit_code == code
-    assert json.loads(left("result.json"))["exit_code"] == code
-    assert "verdict: INCONCLUSIVE" in ended.output
+    result = json.loads(left("result.json"))
+    assert (result["verdict"], result["exit_code"]) == ("INCONCLUSIVE", code)
+    assert result["settled_as"] == (words[-1] if words else None)
+    said = f"INCONCLUSIVE, settled as {words[-1]}" if words else "INCONCLUSIVE"
+    assert f"verdict: {said}\n" in ended.output
+    assert left("summary.md").splitlines()[0].endswith(f": {said}")
+    assert f"<strong>{said}</strong>" in left("report.html")
 
 
 def test_on_github_checks_that_do_not_hold_are_annotations_and_the_summary_is_added(monkeypatch):

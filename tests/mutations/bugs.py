@@ -141,6 +141,19 @@ def runs_what_recurs_again_right_after_its_end(server):
     work.end = ended
 
 
+def ends_a_run_by_itself_now_and_then(server):
+    work, due = server._work, every(10)
+    take = work.take
+
+    def taken(job, now):
+        audit_id = take(job, now)
+        if due():
+            work.end(*work.runs.with_job(audit_id), Result.SUCCESS, "", now)
+        return audit_id
+
+    work.take = taken
+
+
 # --- who gets what ----------------------------------------------------------------------------
 
 
@@ -248,6 +261,7 @@ BUGS = [
     Bug(never_hands_out_what_recurs, "no_lost_jobs", scenario=RECURRING),
     Bug(runs_what_recurs_again_right_after_its_end, "at_most_once", others=("no_lost_jobs",), scenario=RECURRING),
     Bug(swaps_success_and_warning_now_and_then, "status_agrees"),
+    Bug(ends_a_run_by_itself_now_and_then, "status_agrees"),
     Bug(lets_a_late_completion_overwrite_the_timeout, "single_terminal_state"),
     Bug(takes_results_from_the_disapproved, "no_result_from_unapproved"),
     Bug(hands_jobs_to_agents_that_cannot_do_them, "capability_respected"),

@@ -32,6 +32,12 @@ def test_a_threshold_that_does_not_abort_is_not_watched():
     assert aborts(Threshold("error_rate", maximum=0.1), failing(1.0), failing(2.0), failing(3.0)) == []
 
 
+def test_one_that_only_warns_ends_no_run():
+    warning = Threshold("error_rate", maximum=0.1, warn_only=True, abort_on_fail=True)
+
+    assert aborts(warning, failing(1.0), failing(2.0), failing(3.0)) == []
+
+
 def test_not_before_its_delay_is_over():
     late = Threshold("error_rate", maximum=0.1, abort_on_fail=True, abort_delay=4 * SECOND)
 

@@ -28,15 +28,13 @@ class Finding:
 
 def judged(facts: Facts, check: InvariantCheck, findings: Iterable[Finding], kept: str, unknown: str = "") -> Verdict:
     """Broken by any finding that no declared fault excuses, else unknown for the reason given, else kept."""
-    began = _begun(facts, check)
     broken: list[Finding] = []
     excused: list[Finding] = []
     for each in findings:
-        is_excused = began is not None and (each.t is None or each.t >= began)
-        (excused if is_excused else broken).append(each)
+        (excused if is_excused(facts, check, each.t) else broken).append(each)
     if broken:
         return Verdict("invariant", check.name, "broken", _said(broken), _ids(broken))
-    if excused:
+    if excused and not unknown:  # what is unknown for another reason stays so, and counts
         said = f"{_said(excused)}, {allowance(facts, check)}"
         return Verdict("invariant", check.name, "unknown", said, _ids(excused), is_declared=True)
     if unknown:
@@ -44,14 +42,16 @@ def judged(facts: Facts, check: InvariantCheck, findings: Iterable[Finding], kep
     return Verdict("invariant", check.name, "kept", kept)
 
 
+def is_excused(facts: Facts, check: InvariantCheck, t: float | None) -> bool:
+    """True for what came after a fault that the scenario says makes it undecidable, or may have."""
+    began = min((facts.faults[name] for name in check.allow_after if name in facts.faults), default=None)
+    return began is not None and (t is None or t >= began)
+
+
 def allowance(facts: Facts, check: InvariantCheck) -> str:
     """Which faults excuse what breaks the law, in words; "" if none began."""
     names = [name for name in check.allow_after if name in facts.faults]
     return f"after fault{'s' * (len(names) > 1)} {', '.join(names)}, as the scenario allows" if names else ""
-
-
-def _begun(facts: Facts, check: InvariantCheck) -> float | None:
-    return min((facts.faults[name] for name in check.allow_after if name in facts.faults), default=None)
 
 
 def _ids(findings: list[Finding]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from agent_sim.protocol.enums import AgentStatus, Status
 from agent_sim.protocol.schedule import ExactlyOnce, from_wire, recurs
 from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.facts import Facts, word_of
-from agent_sim.results.invariants.findings import allowance
+from agent_sim.results.invariants.findings import allowance, is_excused
 from agent_sim.results.invariants.reconciliation import violations
 from agent_sim.results.invariants.recurrence import is_starved
 from agent_sim.results.invariants.stories import CAUSES, timeouts
@@ -73,13 +73,19 @@ _ANSWERS: Final[Mapping[Fate, Answer]] = {
     Fate.NOT_RESCHEDULED: "broken",
 }
 
+_PATIENCE: Final = 60.0
+"""Seconds without a sign of a job after which it was lost before whatever came then, if `settle` is not longer."""
+
 _TERMINAL: Final = (Status.COMPLETED, Status.ACKNOWLEDGED)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """`t` is when it was lost, if that is known: by then it had not been heard of for long enough."""
+
     job: str
     fate: Fate
+    t: float | None = None
 
 
 def no_lost_jobs(summary: Summary, check: InvariantCheck) -> Verdict:
@@ -131,7 +137,7 @@ def _named(summary: Summary, accepted: Mapping[str, float], settle: float) -> It
         if fate is Fate.GONE and unscheduled > 0:
             unscheduled -= 1
             fate = Fate.UNSCHEDULED
-        yield _Found(job, fate)
+        yield _Found(job, fate, _last_heard(summary.facts, job, since) + max(settle, _PATIENCE))
 
 
 # --- one job ----------------------------------------------------------------------------------
@@ -151,6 +157,11 @@ def _fate(facts: Facts, job: str) -> Fate:
     if job in facts.cancelled or _is_unscheduled(facts, job):
         return Fate.UNSCHEDULED
     return Fate.NOT_RETRIED if runs else Fate.GONE
+
+
+def _last_heard(facts: Facts, job: str, since: float) -> float:
+    times = [time for run in facts.runs.get(job, ()) for time in (run.start, run.end) if time is not None]
+    return max([since, *times, *(at for _, at, _ in facts.stories.get(job, ()))])
 
 
 def _is_unscheduled(facts: Facts, job: str) -> bool:
@@ -215,24 +226,32 @@ def _unrecorded(facts: Facts) -> Iterator[_Found]:
         run, told = recorded.get(audit), completions[0].t
         # A report that was accepted after the timeout is another law's business: `single_terminal_state`.
         if run is None or run.status is Status.IN_PROCESS or told < given_up.get(audit, told):
-            yield _Found(completions[0].job.lower(), Fate.UNRECORDED)
+            yield _Found(completions[0].job.lower(), Fate.UNRECORDED, told)
 
 
 def _not_rescheduled(summary: Summary) -> Iterator[_Found]:
     for each in violations(summary, "reschedule", "lost_update"):
-        yield _Found(each.id, Fate.NOT_RESCHEDULED)
+        yield _Found(each.id, Fate.NOT_RESCHEDULED, each.t)
 
 
 # --- all of them ------------------------------------------------------------------------------
 
 
 def _judge(facts: Facts, check: InvariantCheck, said: str, found: list[_Found]) -> Verdict:
-    worst = _worst({_ANSWERS[each.fate] for each in found})
-    counts = Counter(each.fate for each in found if _ANSWERS[each.fate] == worst)
+    excused: list[_Found] = []
+    decided: list[_Found] = []
+    for each in found:
+        may_be = _ANSWERS[each.fate] == "broken" and is_excused(facts, check, each.t)
+        (excused if may_be else decided).append(each)
+    worst = _worst({_ANSWERS[each.fate] for each in decided} or {"kept"})
+    # What is unknown for another reason stays so, and counts.
+    is_declared = worst == "kept" and bool(excused)
+    said_of = excused if is_declared else [each for each in decided if _ANSWERS[each.fate] == worst]
+    counts = Counter(each.fate for each in said_of)
     fates = ", ".join(f"{counts[fate]:,} {fate.value}" for fate in Fate if counts[fate])
-    offenders = tuple(dict.fromkeys(each.job for each in found if worst != "kept" and _ANSWERS[each.fate] == worst))
-    if worst == "broken" and (allowed := allowance(facts, check)):
-        return _verdict(check, "unknown", f"{said}: {fates}, {allowed}", offenders, is_declared=True)
+    offenders = tuple(dict.fromkeys(each.job for each in said_of if worst != "kept" or is_declared))
+    if is_declared:
+        return _verdict(check, "unknown", f"{said}: {fates}, {allowance(facts, check)}", offenders, is_declared=True)
     return _verdict(check, worst, f"{said}: {fates}", offenders)
 
 

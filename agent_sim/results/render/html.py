@@ -26,7 +26,7 @@ from agent_sim.results.plain import Json
 from agent_sim.results.render.charts import axis_seconds, chart_data, storm_end
 from agent_sim.results.render.rows import COLUMNS, fault_words, percentile, rows, storm_name
 from agent_sim.results.summary import Summary
-from agent_sim.results.verdict import Verdict, overall
+from agent_sim.results.verdict import IfOpen, Verdict, headline_of, overall
 
 MESSAGES: Final = 50
 """How many different messages the report prints; `result.json` has more."""
@@ -54,6 +54,7 @@ def render_html(
     environment: Mapping[str, str] | None = None,
     command: str = "",
     replay: str = "",
+    inconclusive: IfOpen = None,
 ) -> str:
     """The whole file. `scenario` is the resolved scenario's text, `command` how to run it again, `replay` the same in
     virtual time."""
@@ -61,6 +62,7 @@ def render_html(
     return _template().render(
         title=wording.visible(summary.run.scenario) if summary.run is not None else "a run without a beginning",
         found=overall(verdicts),
+        verdict=headline_of(verdicts, inconclusive),
         because=because(verdicts),
         summary=summary,
         verdicts=verdicts,

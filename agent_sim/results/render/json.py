@@ -36,6 +36,7 @@ def render_json(
     document: dict[str, Json] = {
         "schema": SCHEMA,
         "verdict": overall(verdicts),
+        "settled_as": inconclusive if overall(verdicts) == "INCONCLUSIVE" else None,
         "exit_code": exit_code(verdicts, inconclusive),
         "command": command,
         "replay": replay,

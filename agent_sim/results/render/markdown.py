@@ -9,7 +9,7 @@ from typing import Final
 
 from agent_sim.results.render.rows import COLUMNS, headline, rows
 from agent_sim.results.summary import Summary
-from agent_sim.results.verdict import Answer, Verdict, is_good, overall
+from agent_sim.results.verdict import Answer, IfOpen, Verdict, headline_of, is_good
 from agent_sim.results.wording import visible
 
 _SIGNS: Final[Mapping[Answer, str]] = {
@@ -22,14 +22,16 @@ _SIGNS: Final[Mapping[Answer, str]] = {
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
-def render_markdown(summary: Summary, verdicts: Sequence[Verdict], *, replay: str = "") -> str:
+def render_markdown(
+    summary: Summary, verdicts: Sequence[Verdict], *, replay: str = "", inconclusive: IfOpen = None
+) -> str:
     """The document; the same arguments give the same text. `replay` is the command that replays the run."""
-    return "\n".join(_lines(summary, verdicts, replay)) + "\n"
+    return "\n".join(_lines(summary, verdicts, replay, headline_of(verdicts, inconclusive))) + "\n"
 
 
-def _lines(summary: Summary, verdicts: Sequence[Verdict], replay: str) -> Iterator[str]:
+def _lines(summary: Summary, verdicts: Sequence[Verdict], replay: str, found: str) -> Iterator[str]:
     name = summary.run.scenario if summary.run is not None else "a run without a beginning"
-    yield f"## agent-sim · {escaped(name)}: {overall(verdicts)}"
+    yield f"## agent-sim · {escaped(name)}: {found}"
     yield ""
     yield escaped(headline(summary))
     yield ""

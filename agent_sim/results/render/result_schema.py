@@ -41,6 +41,7 @@ def result_schema() -> JsonObject:
     members: dict[str, Json] = {
         "schema": {"const": SCHEMA},
         "verdict": {"enum": list(EXIT_CODES)},
+        "settled_as": {"enum": ["pass", "fail", None]},
         "exit_code": {"enum": [*sorted(EXIT_CODES.values())]},
         "command": _PLAIN[str],
         "replay": _PLAIN[str],

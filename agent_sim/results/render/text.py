@@ -14,7 +14,7 @@ from rich.text import Text
 from agent_sim.results import wording
 from agent_sim.results.render.rows import COLUMNS, NOTHING, Row, fault_words, headline, rows
 from agent_sim.results.summary import Summary
-from agent_sim.results.verdict import Answer, Overall, Verdict, is_good, overall
+from agent_sim.results.verdict import Answer, IfOpen, Overall, Verdict, headline_of, is_good, overall
 
 _SAID: Final[Mapping[Answer, tuple[str, str]]] = {
     "kept": ("kept", "green"),
@@ -32,9 +32,9 @@ _WIDE: Final = 100
 _WARNING: Final = ("warning", "yellow")
 
 
-def render_text(summary: Summary, verdicts: Sequence[Verdict]) -> RenderableType:
+def render_text(summary: Summary, verdicts: Sequence[Verdict], inconclusive: IfOpen = None) -> RenderableType:
     """Headline, table of figures, a line per verdict, and last `verdict: PASS`, `FAIL` or `INCONCLUSIVE`."""
-    found = overall(verdicts)
+    found, said = overall(verdicts), headline_of(verdicts, inconclusive)
     faults: list[RenderableType] = [_faults(summary), Text("")] if summary.faults else []
     return Group(
         Text(headline(summary), style="bold"),
@@ -43,7 +43,7 @@ def render_text(summary: Summary, verdicts: Sequence[Verdict]) -> RenderableType
         Text(""),
         *faults,
         _answers(verdicts) if verdicts else Text("no check was asked for", style="dim"),
-        Text.assemble("verdict: ", (found, _OVERALL[found])),
+        Text.assemble("verdict: ", (said, _OVERALL[found])),
     )
 
 

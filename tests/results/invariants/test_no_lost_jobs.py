@@ -211,6 +211,24 @@ def test_a_job_lost_after_a_fault_that_the_scenario_allows_is_unknown_and_does_n
     assert no_lost_jobs(summarise([*lines, armed("other"), ended()]), check).answer == "broken"
 
 
+def test_what_was_lost_long_before_that_fault_is_lost():
+    check = InvariantCheck("no_lost_jobs", allow_after=("cut",))
+    lines = [started(), posted(), *done_job(2), armed("cut", t=100.0), ended(120.0)]
+
+    assert no_lost_jobs(summarise(lines), check).answer == "broken"
+    settles = InvariantCheck("no_lost_jobs", 100 * SECOND, allow_after=("cut",))
+    assert no_lost_jobs(summarise(lines), settles).is_declared
+
+
+def test_what_is_unknown_for_another_reason_than_the_fault_counts():
+    check = InvariantCheck("no_lost_jobs", allow_after=("cut",))
+    lines = [started(), posted(), posted("job-3"), in_process("job-3"), armed("cut"), ended(offline=["agent-1"])]
+
+    verdict = no_lost_jobs(summarise(lines), check)
+
+    assert (verdict.answer, verdict.is_declared, verdict.offenders) == ("unknown", False, ("job-3",))
+
+
 # --- the verdict ------------------------------------------------------------------------------
 
 
