@@ -139,7 +139,8 @@ BROKEN = [
     (
         LAB + "behaviours: [{name: b, jobs: [{type: LOGS, outcomes: [{result: oversize, size: 1B}]}]}]\n",
         (
-            "5:80: behaviours[0].jobs[0].outcomes[0].size: found 1B as oversize, expected more than the server asks for, 4KB"
+            "5:80: behaviours[0].jobs[0].outcomes[0].size: found 1B as oversize,"
+            " expected more than the server asks for, 4KB"
         ),
     ),
     (
