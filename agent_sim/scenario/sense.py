@@ -81,12 +81,12 @@ def _personas(scenario: Scenario) -> Iterator[Finding]:
 
 
 def _oversize(scenario: Scenario) -> Iterator[Finding]:
-    """What is to be refused for its size is larger than what is taken."""
-    most = scenario.server.max_data
+    """What is to be refused for its size is larger than what is asked for, of a log, or taken."""
+    most = min(scenario.server.max_data, scenario.server.max_log_characters)
     for number, behaviour in enumerate(scenario.behaviours):
         for way, ending in _endings(behaviour):
             if ending.size is not None and ending.size <= most:
-                expected = f"expected more than server.max_data, {size_text(most)}"
+                expected = f"expected more than the server asks for, {size_text(most)}"
                 yield ("behaviours", number, *way, "size"), f"found {size_text(ending.size)} as oversize, {expected}"
 
 

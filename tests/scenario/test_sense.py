@@ -138,7 +138,10 @@ BROKEN = [
     ),
     (
         LAB + "behaviours: [{name: b, jobs: [{type: LOGS, outcomes: [{result: oversize, size: 1B}]}]}]\n",
-        ("5:80: behaviours[0].jobs[0].outcomes[0].size: found 1B as oversize, expected more than server.max_data, 2MB"),
+        (
+            "5:80: behaviours[0].jobs[0].outcomes[0].size: found 1B as oversize,"
+            " expected more than the server asks for, 4KB"
+        ),
     ),
     (
         LAB + 'checks: {thresholds: [{metric: "throughput{op=reschedule}", min: 5/s}]}\n',
