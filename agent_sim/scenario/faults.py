@@ -4,6 +4,7 @@ Each key of `do` is a fault of `agent_sim.faults`; how one is added stands there
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
@@ -30,7 +31,7 @@ from agent_sim.faults.status import Status
 from agent_sim.faults.tls import Tls
 from agent_sim.faults.truncate import Truncate
 from agent_sim.faults.will import Will
-from agent_sim.instants import Span
+from agent_sim.instants import MILLISECOND, Span
 from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario import units
 from agent_sim.scenario.blocks import Block, key, needed
@@ -315,7 +316,10 @@ class Fault(Block):
     )  # fmt: skip
     during: tuple[Name, ...] = key((), "In these phases.", ["steady"])
     every: DurationSpread | None = key(
-        None, "Again and again, so long after the last time.", "1m", {"dist": "exponential", "mean": "20s"}
+        None,
+        "Again and again, usually 10ms or more after the last time.",
+        "1m",
+        {"dist": "exponential", "mean": "20s"},
     )
     probability: Share = key("100%", "How many of the requests (or agents) it meets, by chance.", "0.5%")
     on: Annotated[
@@ -323,6 +327,14 @@ class Fault(Block):
     ] = key((), "Which requests; unless given, all that agents make.", "complete", ["configure", "complete"])
     select: FaultSelect = key({}, "Which agents.", {"percent": "25%", "sticky": True})
     do: Do = needed("What goes wrong.", {"drop": "response"})
+
+    @field_validator("every")
+    @classmethod
+    def _check_every(cls, every: DurationSpread | None) -> DurationSpread | None:
+        usual = None if every is None else units.whole_milliseconds(Fraction(distribution(every).sample(0.5)))
+        if usual is not None and usual < 10 * MILLISECOND:
+            raise ValueError(f"found {units.duration_text(usual)}, expected at least 10ms")
+        return every
 
     @field_validator("probability")
     @classmethod

@@ -75,6 +75,14 @@ Period = Annotated[
 ]
 """A duration that is not 0s."""
 
+Turn = Annotated[
+    Span,
+    BeforeValidator(_at_least(10 * MILLISECOND)),
+    PlainSerializer(units.duration_text),
+    pattern(units.DURATION_PATTERN, "30s", "15m"),
+]
+"""As often as something is done again and again at most."""
+
 HeartbeatPeriod = Annotated[
     Span,
     BeforeValidator(_at_least(100 * MILLISECOND)),
@@ -115,12 +123,21 @@ def whole(value: object) -> int:
     raise ValueError(f"{found(value)}, expected a whole number")
 
 
-def number(value: object) -> float:
-    """Any number that is not negative."""
-    exact = None if isinstance(value, str) else units.bare_number(value)
-    if exact is None or exact < 0:
-        raise ValueError(f"{found(value)}, expected a number, 0 or more")
-    return float(exact)
+MOST_NUMBER: Final = 100_000
+MOST_STORES: Final = 10_000
+"""No agent can hold more: each thing counted is made, kept in memory and sent."""
+
+
+def _number(most: int) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        exact = None if isinstance(value, str) else units.bare_number(value)
+        if exact is None or exact < 0:
+            raise ValueError(f"{found(value)}, expected a number, 0 or more")
+        if exact > most:
+            raise ValueError(f"{found(value)}, expected at most {most:,}")
+        return float(exact)
+
+    return read
 
 
 def _flag(value: object) -> bool:
@@ -195,9 +212,19 @@ Value = Annotated[bool | int | float | str, BeforeValidator(_value)]
 
 Whole = Annotated[int, BeforeValidator(whole)]
 Count = Annotated[int, BeforeValidator(whole), Field(ge=1)]
-Number = Annotated[
-    float, BeforeValidator(number), PlainSerializer(_plain_number), WithJsonSchema({"type": "number", "minimum": 0})
+
+
+def _up_to(most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "number", "minimum": 0, "maximum": most})
+
+
+Number = Annotated[float, BeforeValidator(_number(MOST_NUMBER)), PlainSerializer(_plain_number), _up_to(MOST_NUMBER)]
+"""Of certificates in a store, or endpoints."""
+
+StoreNumber = Annotated[
+    float, BeforeValidator(_number(MOST_STORES)), PlainSerializer(_plain_number), _up_to(MOST_STORES)
 ]
+"""Of stores."""
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, BeforeValidator(_text)]
 Name = Annotated[str, BeforeValidator(_name), pattern(NAME_PATTERN, "emea", "night-shift")]

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.fields import Capability, Count, Flag, HeartbeatPeriod, Name, Share, Text
 from agent_sim.scenario.server import FleetTransport
-from agent_sim.scenario.spreads import NumberSpread, check_total
+from agent_sim.scenario.spreads import NumberSpread, StoreNumberSpread, check_total
 
 
 class Heartbeat(Block):
@@ -33,7 +33,7 @@ class Change(Block):
 class Stores(Block):
     """Certificate stores, for capabilities that have them."""
 
-    per_agent: NumberSpread = key(
+    per_agent: StoreNumberSpread = key(
         1,
         "Stores of each agent and capability; shares are kept exactly.",
         2,
@@ -48,7 +48,7 @@ class Stores(Block):
         "How inventories are reported: only what changed comes with its certificates, or everything does, unmarked.",
         "full",
     )
-    discovered: NumberSpread = key({"dist": "uniform", "min": 1, "max": 3}, "Stores that a discovery finds.", 5)
+    discovered: StoreNumberSpread = key({"dist": "uniform", "min": 1, "max": 3}, "Stores that a discovery finds.", 5)
 
 
 class Persona(Block):

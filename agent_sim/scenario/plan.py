@@ -23,7 +23,7 @@ from agent_sim.scenario import checks
 from agent_sim.scenario.apportion import dealt
 from agent_sim.scenario.duties import FleetNeed, JobTypeNeed, OperatorPlan
 from agent_sim.scenario.fault_plans import fault_plans
-from agent_sim.scenario.fields import BOUNDS
+from agent_sim.scenario.fields import BOUNDS, MOST_NUMBER, MOST_STORES
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.job_types import KINDS, JobType
 from agent_sim.scenario.models import Scenario
@@ -205,13 +205,13 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
 def _contents(fleet: Fleet) -> Contents:
     stores = fleet.stores
     return Contents(
-        certificates=distribution(stores.certificates),
+        certificates=distribution(stores.certificates, MOST_NUMBER),
         add=stores.change.add,
         remove=stores.change.remove,
         modify=stores.change.modify,
         is_full=stores.marks == "full",
-        found=distribution(stores.discovered),
-        endpoints=distribution(fleet.endpoints),
+        found=distribution(stores.discovered, MOST_STORES),
+        endpoints=distribution(fleet.endpoints, MOST_NUMBER),
     )
 
 
@@ -229,7 +229,7 @@ def _stores(seed: int, fleet: Fleet) -> tuple[int, ...]:
     """How many stores of each kind each agent has; declared shares are kept exactly, by largest remainder."""
     if not any(word in STORE_TYPE_IDS for word in fleet.capabilities):
         return (0,) * fleet.count
-    per_agent = distribution(fleet.stores.per_agent)
+    per_agent = distribution(fleet.stores.per_agent, MOST_STORES)
     draws = [unit(agent_key(seed, fleet.name, index), "stores") for index in range(fleet.count)]
     if isinstance(per_agent, Discrete):
         return tuple(round(value) for value in dealt(per_agent.values, draws))

@@ -22,6 +22,7 @@ from agent_sim.scenario.fields import (
     Text,
     TimeOfDay,
     TimePoint,
+    Turn,
     Value,
     Weekday,
 )
@@ -120,7 +121,7 @@ class Schedule(Block):
     name: Name = needed("Its name.", "nightly")
     type: PostableWord = needed("The kind of job.", "Inventory")
     select: Select = key({}, "Who gets it.", {"fleets": ["emea"]})
-    every: Period | None = key(None, "Posted again and again.", "15m")
+    every: Turn | None = key(None, "Posted again and again, every 10ms at most.", "15m")
     at: Moment | None = key(None, "Posted once, at this time.", "steady")
     schedule: Recurrence | None = key(None, "Posted once; the server repeats it.", {"daily": "02:00"})
     from_: Moment = key("0s", "When `every` or `schedule` begins.", "steady", alias="from")

@@ -24,7 +24,8 @@ _ALWAYS_NEEDED: Final = frozenset({"name", "type"})
 def schema() -> Json:
     """The whole schema, as plain JSON values."""
     definitions = _definitions()
-    _map(_map(definitions["NumberDiscrete"]["properties"])["values"])["propertyNames"] = {"pattern": _NUMBER}
+    for name in ("NumberDiscrete", "StoreNumberDiscrete"):
+        _map(_map(definitions[name]["properties"])["values"])["propertyNames"] = {"pattern": _NUMBER}
     whole = {name: _explained(name, _block(_map(block))) for name, block in definitions.items()}
     layered = {name: block for name, block in whole.items() if "dist" not in _map(block["properties"])}
     layers = {f"#/$defs/{name}": f"#/$defs/{name}Layer" for name in layered}
@@ -139,6 +140,7 @@ _VALUES: Final[Mapping[str, tuple[object, ...]]] = {
     "Duration": ("3s", "20s", "5m"),
     "Size": ("200KB", "2MB", "4MB"),
     "Number": (12, 150, 400),
+    "StoreNumber": (2, 5, 20),
 }
 """Of each kind of value that a distribution is of: a middling, a large and a very large one."""
 

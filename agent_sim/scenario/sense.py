@@ -13,6 +13,7 @@ from agent_sim.query.grammar import parse
 from agent_sim.query.sql import compile as compile_query
 from agent_sim.query.values import Context
 from agent_sim.query.wording import did_you_mean
+from agent_sim.scenario.amounts import too_many
 from agent_sim.scenario.behaviours import Behaviour, Ending
 from agent_sim.scenario.checks import metric_parts
 from agent_sim.scenario.fault_sense import of_fault, too_late
@@ -41,6 +42,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     yield from _job_types(scenario)
     yield from _rules(scenario)
     yield from _connections(scenario)
+    yield from too_many(scenario)
     yield from _personas(scenario)
     yield from _oversize(scenario)
     yield from _thresholds(scenario)

@@ -12,7 +12,7 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 from agent_sim import distributions
 from agent_sim.distributions import Distribution
 from agent_sim.scenario.blocks import Block
-from agent_sim.scenario.fields import Duration, Number, Share, Size
+from agent_sim.scenario.fields import Duration, Number, Share, Size, StoreNumber
 from agent_sim.scenario.units import found, share_text
 
 V = TypeVar("V", bound=float)
@@ -27,7 +27,7 @@ class Varying(Block, Generic[V]):
         return f"{kind}{cls.__name__}"
 
 
-_KINDS: Final[Mapping[str, object]] = {"Duration": Duration, "Size": Size, "Number": Number}
+_KINDS: Final[Mapping[str, object]] = {"Duration": Duration, "Size": Size, "Number": Number, "StoreNumber": StoreNumber}
 
 
 class Constant(Varying[V], Generic[V]):
@@ -179,23 +179,41 @@ NumberSpread = Annotated[
 ]
 
 
-def distribution(spread: DurationSpread | SizeSpread | NumberSpread) -> Distribution:
-    """The distribution that a scenario's words describe, in base units."""
+StoreNumberSpread = Annotated[
+    Constant[StoreNumber]
+    | Uniform[StoreNumber]
+    | Lognormal[StoreNumber]
+    | Exponential[StoreNumber]
+    | Pareto[StoreNumber]
+    | Discrete[StoreNumber]
+    | Mixture[StoreNumber],
+    Field(discriminator="dist"),
+    BeforeValidator(_shorthand),
+    PlainSerializer(_written),
+]
+
+
+def distribution(
+    spread: DurationSpread | SizeSpread | NumberSpread | StoreNumberSpread, most: float = float("inf")
+) -> Distribution:
+    """The distribution that a scenario's words describe, in base units; no value is above `most`."""
     match spread:
         case Constant(value=value):
             return distributions.Constant(float(value))
         case Uniform(min=low, max=high):
             return distributions.Uniform(float(low), float(high))
         case Lognormal(median=median, p95=p95, max=limit):
-            return distributions.Lognormal(float(median), float(p95), _limit(limit))
+            return distributions.Lognormal(float(median), float(p95), _limit(limit, most))
         case Exponential(mean=mean, max=limit):
-            return distributions.Exponential(float(mean), _limit(limit))
+            return distributions.Exponential(float(mean), _limit(limit, most))
         case Pareto(median=median, p95=p95, max=limit):
-            return distributions.Pareto(float(median), float(p95), _limit(limit))
+            return distributions.Pareto(float(median), float(p95), _limit(limit, most))
         case Discrete(values=values):
             return distributions.Discrete(tuple((float(value), weight) for value, weight in values.items()))
         case Mixture(parts=parts):
-            return distributions.Mixture(tuple((distribution(part.of), part.weight) for part in parts if part.weight))
+            return distributions.Mixture(
+                tuple((distribution(part.of, most), part.weight) for part in parts if part.weight)
+            )
 
 
 def check_total(shares: tuple[float, ...], what: str) -> None:
@@ -205,8 +223,8 @@ def check_total(shares: tuple[float, ...], what: str) -> None:
         raise ValueError(f"found {what} that total {share_text(total / 1e15)}, expected 100%")
 
 
-def _limit(limit: float | None) -> float:
-    return float("inf") if limit is None else float(limit)
+def _limit(limit: float | None, most: float) -> float:
+    return most if limit is None else float(limit)
 
 
 M = TypeVar("M", bound=Block)

@@ -1,12 +1,24 @@
 """The `storms` block: many requests at once against the server."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from agent_sim.instants import Span
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.fields import Count, Duration, Moment, Name, Period, Rate, Text
+from agent_sim.scenario.units import rate_text
+
+_MOST: Final = 100_000
+
+
+def _in_reach(rate: float | None) -> float | None:
+    if rate is not None and rate > _MOST:
+        raise ValueError(f"found {rate_text(rate)}, expected at most {_MOST:,}/s")
+    return rate
+
+
+StormRate = Annotated[Rate, AfterValidator(_in_reach)]
 
 
 class Target(Block):
@@ -24,7 +36,7 @@ class Target(Block):
 class Stage(Block):
     """A stretch of a storm: `{to: 50/s, over: 30s}` changes the rate evenly, `{hold: 2m}` keeps it."""
 
-    to: Rate | None = key(None, "The rate at its end.", "50/s")
+    to: StormRate | None = key(None, "The rate at its end, at most 100,000/s.", "50/s")
     over: Duration | None = key(None, "How long the change takes; 0s is a jump.", "30s")
     hold: Period | None = key(None, "How long the rate stays.", "2m")
 
@@ -47,7 +59,7 @@ class Load(Block):
     """How fast requests come: one rate, or stages."""
 
     arrivals: Literal["uniform", "poisson"] = key("uniform", "Evenly, or at random.", "poisson")
-    rate: Rate | None = key(None, "Requests, for as long as the storm's `for`.", "20/s")
+    rate: StormRate | None = key(None, "Requests, at most 100,000/s, for as long as the storm's `for`.", "20/s")
     stages: tuple[Stage, ...] = key(
         (), "Changes of rate, one after another.", [{"to": "50/s", "over": "30s"}, {"hold": "2m"}]
     )

@@ -17,7 +17,7 @@ from agent_sim.results.judge import INVARIANTS
 from agent_sim.results.metrics import METRICS
 from agent_sim.scenario.checks import Invariants
 from agent_sim.scenario.duties import FleetNeed
-from agent_sim.scenario.fields import BOUNDS
+from agent_sim.scenario.fields import BOUNDS, MOST_NUMBER
 from agent_sim.scenario.plan import Member, MqttPlan, PhaseWindow, Plan, TransportPlan, plan
 from agent_sim.scenario.server import Server
 from agent_sim.settings import DEFAULT_SETTINGS
@@ -56,7 +56,7 @@ def test_an_agent_is_who_its_fleet_and_index_say(tmp_path: Path):
         "Custom.FetchLogs",
         "Custom.Patch",
     )
-    assert (member.identity.jitter, member.identity.contents.certificates) == (0.2, Lognormal(12, 150))
+    assert (member.identity.jitter, member.identity.contents.certificates) == (0.2, Lognormal(12, 150, MOST_NUMBER))
     assert (member.online, member.stores) == (START, 2)
     assert member.behaviour == Behaviour("default")
 

@@ -7,6 +7,8 @@ import pytest
 from agent_sim import distributions
 from agent_sim.distributions import Distribution
 from agent_sim.instants import SECOND
+from agent_sim.scenario.fields import MOST_STORES
+from agent_sim.scenario.plan import plan
 from agent_sim.scenario.spreads import check_total, distribution
 from tests.scenario.files import LAB, loaded
 
@@ -59,3 +61,12 @@ def test_shares_that_total_one_are_taken(shares: tuple[float, ...]):
 def test_shares_that_do_not_total_one_are_refused(shares: tuple[float, ...]):
     with pytest.raises(ValueError, match=r"found shares that total [0-9.]+%, expected 100%"):
         check_total(shares, "shares")
+
+
+def test_numbers_that_are_drawn_keep_the_bounds_of_those_that_are_written(tmp_path: Path):
+    spread = "{dist: lognormal, median: 1, p95: 10000}"
+    text = LAB.replace("count: 10,", f"count: 500, stores: {{per_agent: {spread}}},")
+
+    (need,) = plan(loaded(text, tmp_path), 0).operator.fleets
+
+    assert max(need.stores) == MOST_STORES
