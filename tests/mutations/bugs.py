@@ -173,6 +173,20 @@ def hands_jobs_to_agents_that_cannot_do_them(server):
     registration._jobs = lambda agent, *more: work.jobs.waiting(agent.agent_id)
 
 
+def hands_jobs_to_a_neighbour_that_can_do_them_too(server):
+    work, due = server._work, every(5)
+    accept = work.accept
+
+    def accepted(job):
+        agents = server.handle(command.ListAgents(command.Page(limit=100)), OPERATOR, job.requested).body
+        able = [each.agent_id for each in agents if "-one-" in each.client_machine and each.agent_id != job.agent_id]
+        if job.store_id is None and able and due():
+            job = replace(job, agent_id=able[0])
+        accept(job)
+
+    work.accept = accepted
+
+
 def counts_one_agent_too_many(server):
     def listed(handler, wanted, caller, now):
         reply = handler(wanted, caller, now)
@@ -265,6 +279,7 @@ BUGS = [
     Bug(lets_a_late_completion_overwrite_the_timeout, "single_terminal_state"),
     Bug(takes_results_from_the_disapproved, "no_result_from_unapproved"),
     Bug(hands_jobs_to_agents_that_cannot_do_them, "capability_respected"),
+    Bug(hands_jobs_to_a_neighbour_that_can_do_them_too, "capability_respected"),
     Bug(counts_one_agent_too_many, "fleet_count"),
     Bug(leaves_an_agent_out_of_its_list, "fleet_count"),
     Bug(says_unscheduled_and_leaves_the_job_waiting, "no_job_after_unschedule"),

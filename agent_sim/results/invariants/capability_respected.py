@@ -1,4 +1,5 @@
-"""Capability respected: no agent is handed a job of a kind that its fleet did not register for.
+"""Capability respected: no agent is handed a job of a kind that its fleet did not register for, nor one that was
+posted for another agent.
 
 What a fleet can do is taken from the scenario, not from the server, which may be the one that is wrong.
 """
@@ -16,6 +17,7 @@ from agent_sim.results.verdict import Verdict
 from agent_sim.results.wording import counted
 
 _WHAT: Final = "run|by an agent that cannot do it"
+_OF_ANOTHER: Final = "run|by another agent than it was posted for"
 
 
 def capability_respected(summary: Summary, check: InvariantCheck) -> Verdict:
@@ -26,7 +28,7 @@ def capability_respected(summary: Summary, check: InvariantCheck) -> Verdict:
     unknown = "" if facts.fleets else "the journal does not say what fleets can do"
     runs = sum(map(len, facts.runs.values()))
     kept = f"{counted(runs, 'run')}, each by an agent that can do it"
-    return judged(facts, check, _findings(facts), kept, unknown)
+    return judged(facts, check, [*_findings(facts), *_of_others(facts)], kept, unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +59,14 @@ def _findings(facts: Facts) -> Iterator[Finding]:
             able = fleets.get(line.fleet)
             if audit not in seen and able is not None and line.type.lower() not in able.words:
                 yield Finding(f"{line.job.lower()} ({line.type} on {line.agent})", _WHAT, line.t)
+
+
+def _of_others(facts: Facts) -> Iterator[Finding]:
+    for agents in facts.handed.values():
+        for line in agents:
+            posted = facts.posted.get(line.job.lower())
+            # A store's machine need not be its agent's, and a job's may be none of ours.
+            if line.store or posted is None or posted.machine not in facts.fleet_of:
+                continue
+            if line.agent.lower() != posted.machine.lower():
+                yield Finding(f"{line.job.lower()} (of {posted.machine}, on {line.agent})", _OF_ANOTHER, line.t)

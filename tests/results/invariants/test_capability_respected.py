@@ -2,7 +2,7 @@ import pytest
 
 from agent_sim.results.journal import JobConfigured
 from tests.results.invariants.judging import judged, said
-from tests.results.journals import configured, done_job, fleet, registered, run
+from tests.results.journals import configured, done_job, fleet, posted, registered, run
 
 LAW = "capability_respected"
 
@@ -50,3 +50,22 @@ def test_broken_if(lines, who):
 
 def test_unknown_if_the_journal_does_not_say_what_fleets_can_do():
     assert judged(LAW, *done_job()).answer == "unknown"
+
+
+def test_broken_if_an_agent_is_handed_a_job_that_was_posted_for_another_agent():
+    both = [fleet(), registered("agent-1"), registered("agent-2"), posted(machine="agent-1")]
+
+    verdict = judged(LAW, *both, configured(agent="agent-2"))
+
+    assert said(verdict) == (
+        "broken",
+        "1 run by another agent than it was posted for",
+        ("job-1 (of agent-1, on agent-2)",),
+    )
+    assert judged(LAW, *both, configured(agent="agent-1")).answer == "kept"
+
+
+def test_a_machine_that_is_no_agent_of_ours_may_be_served_by_any():
+    lines = [fleet(), registered("agent-2"), posted(machine="a-host"), configured(agent="agent-2")]
+
+    assert judged(LAW, *lines).answer == "kept"
