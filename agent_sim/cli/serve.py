@@ -17,7 +17,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -172,7 +172,7 @@ def serve(
                 oig=OigServer(store, chosen, runner),
                 beside=aside,
             )
-            asyncio.run(
+            _run(
                 _serve(
                     at,
                     make,
@@ -285,6 +285,17 @@ class _Address:
     host: str
     port: int
     context: ssl.SSLContext | None
+
+
+def _run(main: Coroutine[None, None, None]) -> None:
+    """Run it on uvloop, which serves agents for less than asyncio's own loop does; where there is none, on that."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
 
 
 async def _serve(

@@ -7,10 +7,10 @@ a users file that of `users`; tokens are judged in `bearer`. Nothing here knows 
 
 import base64
 import binascii
-import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +52,7 @@ class _Account:
 class Accounts:
     """Checks `Authorization` headers: slowly once (`verify`), from memory after that (`recall`).
 
-    Passwords are kept as scrypt hashes; headers already judged are remembered as HMACs under a key of this
+    Passwords are kept as scrypt hashes; headers already judged are remembered as hashes keyed by a secret of this
     process, because hashing costs more than answering a poll. Raises UsageError if a user has the name of one of the
     two accounts.
     """
@@ -114,7 +114,7 @@ class Accounts:
         return Verdict(account.caller if proven and account is not self._nobody else None)
 
     def _digest(self, header: str) -> bytes:
-        return hmac.digest(self._key, header.encode("utf-8", "surrogateescape"), "sha256")
+        return blake2b(header.encode("utf-8", "surrogateescape"), key=self._key, digest_size=32).digest()
 
 
 def basic(given: Credentials) -> str:

@@ -4,6 +4,7 @@ How a caller proved who it is belongs to `server.auth`; what each operation need
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from agent_sim.instants import Instant
@@ -37,4 +38,9 @@ class Caller:
 
     def may(self, permission: str) -> bool:
         """True if this permission or one above it is held: `/agents/` implies `/agents/management/read/`."""
-        return any(permission.startswith(f"{held.rstrip('/')}/") for held in self.permissions)
+        return _implied(self.permissions, permission)
+
+
+@lru_cache(maxsize=4096)
+def _implied(held: frozenset[str], permission: str) -> bool:
+    return any(permission.startswith(f"{one.rstrip('/')}/") for one in held)

@@ -23,7 +23,7 @@ from agent_sim.cli.embedded import Embedded, cpu_seconds, embedded_server, made_
 from agent_sim.cli.report import environment
 from agent_sim.protocol.agent import NO_TENANT
 from agent_sim.settings import DEFAULT_SETTINGS
-from tests.bench.server import Wire
+from tests.bench.server import OF_PERSONS, Wire
 
 PLAIN = """
 import asyncio, json, sqlite3, sys
@@ -84,7 +84,7 @@ async def measure_ours(folder: Path, agents: int, jobs: int) -> float:
     """Microseconds of server CPU per transition."""
     logins, settings = made_logins(), replace(DEFAULT_SETTINGS, durability="full")
     async with embedded_server(settings, logins, folder, db=str(folder / "ours.db")) as server:
-        operator = await Wire.open(server, logins.operator)
+        operator = await Wire.open(server, logins.operator, OF_PERSONS)
         shifts = []
         for number in range(agents):
             post = poster(await Wire.open(server, logins.agent), "/KeyfactorAgents")

@@ -32,6 +32,7 @@ BEATS_PER_SECOND = 250
 SINGLES = 150
 PAGES = 200
 LIMIT = 50
+OF_PERSONS = "x-keyfactor-requested-with: x\r\n"  # no agent sends that
 
 
 @dataclass
@@ -43,11 +44,11 @@ class Wire:
     head: bytes
 
     @classmethod
-    async def open(cls, server: Embedded, login: Credentials) -> "Wire":
+    async def open(cls, server: Embedded, login: Credentials, more: str = "") -> "Wire":
         host, port = server.address.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         account = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
-        head = f"Host: x\r\nAuthorization: Basic {account}\r\nx-keyfactor-requested-with: x\r\n"
+        head = f"Host: x\r\nAuthorization: Basic {account}\r\n{more}"
         return cls(reader, writer, head.encode() + b"Content-Type: application/json\r\n")
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
@@ -97,7 +98,7 @@ async def opened(server: Embedded, logins: Logins, runs: int) -> Bench:
     status, answer = await agent.ask("POST", "/KeyfactorAgents/Session/Register", json.dumps(fields).encode())
     assert status == 200, answer
     beat = json.dumps(who | {"SessionToken": json.loads(answer)["Session"]["Token"]}).encode()
-    operator = await Wire.open(server, logins.operator)
+    operator = await Wire.open(server, logins.operator, OF_PERSONS)
     return Bench(server, operator, agent, beat, list(range(runs - runs // RUNS_PER_JOB + 1, runs + 1)))
 
 

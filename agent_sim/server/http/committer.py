@@ -10,6 +10,7 @@ a thread of its own (`commit`), and then nobody waits here (see `desk`).
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 _logger = logging.getLogger(__name__)
@@ -36,18 +37,23 @@ class Committer:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self.after: list[Callable[[], None]] = []  # called after each commit, in whatever thread made it
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[Callable[[str], None]] = []
 
     async def settled(self) -> None:
         """Return when all that was changed so far is committed; at once if nothing is open. Raises CommitFailed."""
+        if self._changes.dirty:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.when_settled(partial(_let_go, waiter))
+            await waiter
+
+    def when_settled(self, told: Callable[[str], None]) -> None:
+        """Call `told` when all that was changed so far is committed: with what went wrong, or with nothing."""
         if not self._changes.dirty:
+            told("")
             return
-        loop = asyncio.get_running_loop()
         if not self._waiting:
-            loop.call_soon(self._flush_for_those_who_wait)
-        waiter = loop.create_future()
-        self._waiting.append(waiter)
-        await waiter
+            asyncio.get_running_loop().call_soon(self._flush_for_those_who_wait)
+        self._waiting.append(told)
 
     def _flush_for_those_who_wait(self) -> None:
         if self._waiting:  # else they were let go before
@@ -63,13 +69,11 @@ class Committer:
         """Commit now what is not committed, and let those who wait go."""
         waiting, self._waiting = self._waiting, []
         failure = self._commit()
-        for waiter in waiting:
-            if waiter.done():  # its request was given up
-                continue
-            if failure:
-                waiter.set_exception(CommitFailed(failure))
-            else:
-                waiter.set_result(None)
+        for told in waiting:
+            try:
+                told(failure)
+            except Exception:  # one that stumbles must not hold up the others
+                _logger.exception("an answer failed")
 
     def _commit(self) -> str:
         """What went wrong, or nothing."""
@@ -83,3 +87,12 @@ class Committer:
         for told in self.after:
             told()
         return ""
+
+
+def _let_go(waiter: "asyncio.Future[None]", failure: str) -> None:
+    if waiter.done():  # its request was given up
+        return
+    if failure:
+        waiter.set_exception(CommitFailed(failure))
+    else:
+        waiter.set_result(None)

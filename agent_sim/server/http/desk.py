@@ -22,7 +22,7 @@ from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.server.auth import Accounts, Verdict, basic
 from agent_sim.server.callers import Caller
 from agent_sim.server.http.bearers import Bearers
-from agent_sim.server.http.committer import Committer
+from agent_sim.server.http.committer import CommitFailed, Committer
 from agent_sim.server.http.meter import Meter
 from agent_sim.server.http.refusals import (
     FORGED,
@@ -150,6 +150,27 @@ class Desk:
         await self.committer.settled()
         self._measure(question, reply.status, begun)
         return reply
+
+    def ask_soon(self, question: AgentRequest, caller: Caller, told: Callable[[AgentReply | Exception], None]) -> bool:
+        """The same without a task: `told` hears the reply, or why there is none. False if it must wait for its turn."""
+        if self.turn.locked():
+            return False
+        begun = time.perf_counter()
+        try:
+            reply = self.core.handle(question, caller, self.clock())
+        except Exception as error:  # noqa: BLE001  told to whoever waits, as `ask` raises it
+            told(error)
+            return True
+
+        def settled(failure: str) -> None:
+            if failure:
+                told(CommitFailed(failure))
+                return
+            self._measure(question, reply.status, begun)
+            told(reply)
+
+        self.committer.when_settled(settled)
+        return True
 
     def beat(self, question: AgentRequest, caller: Caller) -> AgentReply:
         """The reply to a heartbeat: it changes nothing, and never waits."""

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from typing import Final, cast
 
@@ -22,6 +23,7 @@ from aiohttp import web
 from agent_sim.errors import MalformedMessage
 from agent_sim.protocol.agent import AgentReply, AgentRequest, Heartbeat
 from agent_sim.protocol.codec import agent_body, read_agent_request
+from agent_sim.server.auth import Verdict
 from agent_sim.server.callers import AGENT_SESSION, Caller
 from agent_sim.server.http.agents import FIXED, log
 from agent_sim.server.http.desk import Desk
@@ -90,6 +92,7 @@ class Door(asyncio.Protocol):
         self._held = b""  # of the message that is being read, all of it
         self._ahead = b""  # what came while the last one is not answered
         self._task: asyncio.Task[None] | None = None
+        self._is_waiting = False  # for an answer without a task
         self._patience: asyncio.TimerHandle | None = None
         self._fresh()
 
@@ -106,7 +109,7 @@ class Door(asyncio.Protocol):
             self._hand_over()  # whose certificate that is, aiohttp's side asks
 
     def data_received(self, data: bytes) -> None:
-        if self._task is not None:
+        if self._task is not None or self._is_waiting:
             self._ahead += data
             if len(self._ahead) > LARGEST_HERE and self._transport is not None:
                 self._transport.pause_reading()
@@ -153,10 +156,11 @@ class Door(asyncio.Protocol):
     def _take(self) -> None:
         """Answer the message that is whole now, if it is a plain one."""
         account = self._message.headers.get(b"authorization", b"").decode("latin-1")
-        if account[:6].lower() == "basic " and self._desk.accounts.recall(account) is None:
+        verdict = self._desk.accounts.recall(account)
+        if verdict is None and account[:6].lower() == "basic ":
             self._task = asyncio.create_task(self._introduce(account), name="agent's account")
             return
-        asked = self._asked(account)
+        asked = self._asked(verdict)
         if asked is None:
             self._hand_over()
         elif isinstance(asked.request.body, Heartbeat):
@@ -164,7 +168,10 @@ class Door(asyncio.Protocol):
             self._answer_at_once(asked)
         else:
             self._fresh()
-            self._task = asyncio.create_task(self._answer(asked), name="agent's message")
+            self._is_waiting = True
+            if not self._desk.ask_soon(asked.request, asked.caller, partial(self._told, asked)):
+                self._is_waiting = False
+                self._task = asyncio.create_task(self._answer(asked), name="agent's message")
 
     async def _introduce(self, account: str) -> None:
         """Have an account verified that nobody has come with yet, and go on."""
@@ -175,12 +182,11 @@ class Door(asyncio.Protocol):
         if self._task is None:
             self._read_ahead()
 
-    def _asked(self, account: str) -> _Asked | None:
+    def _asked(self, verdict: Verdict | None) -> _Asked | None:
         message, parser = self._message, self._parser
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return None
         path = self._below_base(message.path)
-        verdict = self._desk.accounts.recall(account)
         if path is None or verdict is None or verdict.caller is None or not verdict.caller.may(AGENT_SESSION):
             return None
         try:
@@ -228,6 +234,14 @@ class Door(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001  the same
             reply = _failed(error)
         self._task = None
+        self._write(reply)
+        self._read_ahead()
+
+    def _told(self, asked: _Asked, reply: AgentReply | Exception) -> None:
+        self._is_waiting = False
+        if isinstance(reply, Exception):
+            reply = _failed(reply)
+        log(asked.request, reply)
         self._write(reply)
         self._read_ahead()
 
@@ -288,6 +302,8 @@ async def listening(runner: web.AppRunner, desk: Desk, drain: float, **where: ob
         yield server
     finally:
         server.close()
+        if not desk.turn.locked():  # whoever holds it commits for all who wait
+            desk.committer.flush()
         tasks = [door.task for door in doors if door.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=drain)
