@@ -296,7 +296,7 @@ def test_a_header_that_nobody_trusts_counts_for_nothing(start_server):
 def refused(*options):
     """What a server that does not start says."""
     done = subprocess.run(
-        [*COMMAND, "--port", "0", *options], env=environment(**ACCOUNTS), capture_output=True, text=True, timeout=20,
+        [*COMMAND, "--port", "0", *options], env=environment(**ACCOUNTS), capture_output=True, text=True, timeout=120,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
