@@ -73,8 +73,8 @@ def replay(
     """Run a scenario in virtual time and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive.
 
     Agents, operator, storms and server are those of a live run, without sockets or waiting. The same scenario, seed
-    and start give the same journal, byte for byte; the last line is the digest of what the agents' jobs came to. A past that the scenario
-    has (history) is made up before --start: the journal and the digest are of the run alone.
+    and start give the same journal, byte for byte; the last line is the digest of what the agents' jobs came to. A
+    past that the scenario has (history) is made up before --start: journal and digest are of the run alone.
     """
     begin = _instant(start)
     chosen = _load(scenario_file(scenario), overrides(profile, param or (), set_ or (), seed))
