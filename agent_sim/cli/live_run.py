@@ -9,9 +9,12 @@ import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Final, TypeVar
 
 from agent_sim.agent import events as agent_events
+from agent_sim.agent.core import Agent
+from agent_sim.cli.loops import freeze
 from agent_sim.cli.oig_live import OigLive
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
@@ -20,7 +23,8 @@ from agent_sim.errors import TargetError, TransportError
 from agent_sim.faults.effects import AgentEffect, BrokerEffect
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
-from agent_sim.fleet.live import Kind, Scheduler, WallClock
+from agent_sim.fleet.journeys import Journey
+from agent_sim.fleet.live import Actor, Kind, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic, error_of
 from agent_sim.fleet.troubles import Troubles, crashed, suffered
 from agent_sim.instants import HOUR, MILLISECOND, NEVER, SECOND, Instant, Span
@@ -33,9 +37,10 @@ from agent_sim.results.watch import Watch
 from agent_sim.scenario.plan import Member, Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
-from agent_sim.transports.base import CommandTransport, OigTransport
+from agent_sim.transports.base import AgentTransport, CallbackTransport, CommandTransport, OigTransport
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
+_FREEZES: Final = (10, 60, 300)
 _LAST_REQUESTS: Final[Span] = 5 * SECOND
 _INTERRUPTED_STORMS_SECONDS: Final = 20
 _OPERATOR_CONNECTIONS: Final = 16
@@ -78,10 +83,11 @@ class LiveRun:
             self._before = await self._ask(readback.mark(self.plan.operator.prefix))
         jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
         scheduler = Scheduler(self.clock, self.clock.scale)
-        cast = Cast[int](self.plan, self._write, self._elapsed)
+        cast = Cast[Actor](self.plan, self._write, self._elapsed)
         troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
-        cast.enter(scheduler, lambda number, member: self._agent_kind(number, member, troubles), self._operator_kind())
+        cast.enter(scheduler, self._agent_kinds(troubles), self._operator_kind())
         jobs.enter(scheduler, self._ended)
+        freeze()
         self.ways.hear = cast.notify
         if self.plan.faults:
             self.ways.deliveries = lambda machine: troubles.deliveries(machine, self.clock())
@@ -111,7 +117,7 @@ class LiveRun:
             self.interrupted.set()
 
     async def _stages(
-        self, scheduler: Scheduler, cast: Cast[int], storms: "asyncio.Task[None]", driving: "asyncio.Task[None]"
+        self, scheduler: Scheduler, cast: Cast[Actor], storms: "asyncio.Task[None]", driving: "asyncio.Task[None]"
     ) -> bool:
         self.progress.doing("running")
         await self._until(self.plan.stop, driving)
@@ -126,33 +132,46 @@ class LiveRun:
 
     # --- how requests travel and what is seen of them -------------------------------------------
 
-    def _agent_kind(self, number: int, member: Member, troubles: Troubles) -> AgentKind:
-        def ended(
-            request: AgentRequest,
-            outcome: AgentReply | TransportError,
-            wire: Span,
-            waited: Span,
-            faults: tuple[str, ...],
-        ) -> None:
-            operation = lines.operation_of(request)
-            end = outcome if isinstance(outcome, TransportError) else outcome.status
-            self._ended(operation, end, wire, waited, faults)
-            if isinstance(outcome, TransportError):
-                who = member.identity
-                self._write(journal.SendFailed(self._elapsed(), who.fleet, who.machine, operation, str(outcome)))
+    def _agent_kinds(self, troubles: Troubles) -> Callable[[int, Member], AgentKind]:
+        """One kind for all agents that share a way: an agent of a large fleet has little of its own."""
+        kinds: dict[AgentTransport, AgentKind] = {}
+        journey = partial(_journey, troubles) if self.plan.faults else None
 
-        return Kind(
-            send=self.ways.transport(number).send,
-            woken=agent_events.Woken(),
-            answered=agent_events.Answered,
-            failed=agent_events.SendFailed,
-            ended=ended,
-            limit=self.ways.limit(number),
-            journey=partial(troubles.journey, member) if self.plan.faults else lambda request, now: None,
-            crashed=crashed,
-        )
+        def kind_of(number: int, member: Member) -> AgentKind:
+            way = self.ways.transport(number)
+            if way not in kinds:
+                kinds[way] = Kind(
+                    send=way.send,
+                    woken=agent_events.Woken(),
+                    answered=agent_events.Answered,
+                    failed=agent_events.SendFailed,
+                    ended=self._agent_ended,
+                    limit=self.ways.limit(number),
+                    journey=journey,
+                    crashed=crashed,
+                    start=way.start if isinstance(way, CallbackTransport) else None,
+                )
+            return kinds[way]
 
-    def _suffer(self, cast: Cast[int], machine: str, effect: AgentEffect | BrokerEffect) -> None:
+        return kind_of
+
+    def _agent_ended(
+        self,
+        agent: Agent,
+        request: AgentRequest,
+        outcome: AgentReply | TransportError,
+        wire: Span,
+        waited: Span,
+        faults: tuple[str, ...],
+    ) -> None:
+        operation = lines.operation_of(request)
+        end = outcome if isinstance(outcome, TransportError) else outcome.status
+        self._ended(operation, end, wire, waited, faults)
+        if isinstance(outcome, TransportError):
+            who = agent.identity
+            self._write(journal.SendFailed(self._elapsed(), who.fleet, who.machine, operation, str(outcome)))
+
+    def _suffer(self, cast: Cast[Actor], machine: str, effect: AgentEffect | BrokerEffect) -> None:
         if isinstance(effect, AgentEffect):
             cast.tell(machine, suffered(effect, self.clock()))
         else:
@@ -163,6 +182,7 @@ class LiveRun:
             return await self.api.call(order.operation)
 
         def ended(
+            core: object,
             order: operator_events.Order,
             outcome: command.CommandReply | TransportError,
             wire: Span,
@@ -205,10 +225,12 @@ class LiveRun:
             self._write(line)
 
     async def _tick(self) -> None:
-        while True:
+        for second in count(1):
             await asyncio.sleep(1)
             self._write_traffic()
             self.progress.second()
+            if second in _FREEZES:
+                freeze()  # sessions have come since
 
     async def _announce_phases(self) -> None:
         for phase in self.plan.phases:
@@ -270,7 +292,7 @@ class LiveRun:
         else:
             storms.result()
 
-    async def _drain(self, driving: "asyncio.Task[None]", cast: Cast[int]) -> bool:
+    async def _drain(self, driving: "asyncio.Task[None]", cast: Cast[Actor]) -> bool:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         self.progress.doing("draining: waiting for jobs in flight")
         deadline = self.clock() + self.drain
@@ -285,7 +307,7 @@ class LiveRun:
             await self._until(min(self.clock() + self._of_the_wall(_CHECK_DRAIN), deadline), driving)
         return False
 
-    async def _is_drained(self, cast: Cast[int]) -> bool:
+    async def _is_drained(self, cast: Cast[Actor]) -> bool:
         offline = cast.offline(self.clock())
         drained = readback.is_drained(self.plan.operator.prefix, offline, cast.left)
         return (not self.plan.members or await self._ask(drained)) and await self._jobs.is_drained()
@@ -300,7 +322,7 @@ class LiveRun:
         """What is about the machine and not the scenario takes as long whatever the scale."""
         return round(span * self.clock.scale)
 
-    async def _read_back(self, drained: bool, cast: Cast[int]) -> None:
+    async def _read_back(self, drained: bool, cast: Cast[Actor]) -> None:
         self.progress.doing("reading back what the server says")
         t = self._elapsed()
         try:
@@ -322,3 +344,7 @@ class LiveRun:
                 operation = reading.send(reply)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]  # what a generator returns has no type here
+
+
+def _journey(troubles: Troubles, agent: Agent, request: AgentRequest, now: Instant) -> Journey[AgentReply] | None:
+    return troubles.journey(agent.identity, request, now)

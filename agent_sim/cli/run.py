@@ -24,6 +24,7 @@ from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_serv
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
+from agent_sim.cli.loops import run_fast
 from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
@@ -154,7 +155,7 @@ def run(
         certificate, state, tuple(foreign or ()), runs, db, port, inconclusive, time_scale,
         MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version), http_client,
     )  # fmt: skip  # one line per option would fill a screen
-    raise typer.Exit(asyncio.run(_run(options)))
+    raise typer.Exit(run_fast(_run(options)))
 
 
 async def _run(options: Options) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from agent_sim.agent import events as agent_events
 from agent_sim.agent.core import Agent
 from agent_sim.fleet import lines
+from agent_sim.fleet.cores import Settle
 from agent_sim.instants import NEVER, Instant
 from agent_sim.operator import events as operator_events
 from agent_sim.operator.core import Operator
@@ -23,7 +24,7 @@ Handle = TypeVar("Handle")
 class Stage(Protocol[Handle]):
     """A scheduler; what a `kind` is differs between the live and the virtual one."""
 
-    def add(self, core: Any, kind: Any, settle: Callable[[], None]) -> Handle: ...
+    def add(self, core: Any, kind: Any, settle: Settle) -> Handle: ...
 
     def tell(self, handle: Handle, event: object) -> None: ...
 
@@ -47,12 +48,11 @@ class Cast(Generic[Handle]):
         for number, member in enumerate(self._plan.members):
             who, start = member.identity, member.online
             agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
-            kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
-            self._agents[member.identity.machine] = stage.add(agent, kind, settle)
+            self._agents[who.machine] = stage.add(agent, agent_kind(number, member), self._settle_agent)
         if not self._plan.members:
             return  # nothing that an operator of agents could do
         operator = Operator(self._plan.operator, self._plan.start)
-        self._operator = stage.add(operator, operator_kind, lambda: self._settle_operator(operator))
+        self._operator = stage.add(operator, operator_kind, self._settle_operator)
 
     def tell(self, machine: str, event: agent_events.Event) -> None:
         """Give one agent an event from outside."""
@@ -77,17 +77,13 @@ class Cast(Generic[Handle]):
         """The machines that the scenario has taken offline, or whose process is down, in order."""
         return tuple(sorted(name for name, until in self._away.items() if until > now))
 
-    def _agent_settler(self, agent: Agent, member: Member) -> Callable[[], None]:
-        fleet, name = member.identity.fleet, member.identity.machine
-
-        def settle() -> None:
-            if agent.facts is None:
-                return  # most events are heartbeats and their answers: nothing to tell
-            for fact in agent.take_facts():
-                self._note_absence(fact, name)
-                self._write(lines.of_agent(fact, fleet, name, self._elapsed(), self._plan.start))
-
-        return settle
+    def _settle_agent(self, agent: Agent) -> None:
+        if agent.facts is None:
+            return  # most events are heartbeats and their answers: nothing to tell
+        fleet, name = agent.identity.fleet, agent.identity.machine
+        for fact in agent.take_facts():
+            self._note_absence(fact, name)
+            self._write(lines.of_agent(fact, fleet, name, self._elapsed(), self._plan.start))
 
     def _note_absence(self, fact: agent_events.Fact, name: str) -> None:
         match fact:

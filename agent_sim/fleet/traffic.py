@@ -37,7 +37,8 @@ class Traffic:
         None where nothing ever waits for a connection.
         Those that met the same `faults` are counted together, apart from all others.
         """
-        count = self._of(operation, faults)
+        counts = self._counts
+        count = counts.get((operation, faults)) or self._new(operation, faults)
         count.latency.record(wire // 1000)
         error = error_of(outcome)
         if error is None:
@@ -46,7 +47,7 @@ class Traffic:
             count.failed += 1
             count.errors[error.value] = count.errors.get(error.value, 0) + 1
         if waited is not None:
-            waiting = self._of(POOL_WAIT)
+            waiting = counts.get((POOL_WAIT, ())) or self._new(POOL_WAIT, ())
             waiting.ok += 1
             waiting.latency.record(waited // 1000)
 
@@ -58,11 +59,9 @@ class Traffic:
             for (name, faults), count in sorted(counts.items())
         ]
 
-    def _of(self, operation: str, faults: tuple[str, ...] = ()) -> _Count:
-        found = self._counts.get((operation, faults))
-        if found is None:
-            found = self._counts[operation, faults] = _Count()
-        return found
+    def _new(self, operation: str, faults: tuple[str, ...]) -> _Count:
+        made = self._counts[operation, faults] = _Count()
+        return made
 
 
 def error_of(outcome: int | TransportError) -> ErrorKind | None:
