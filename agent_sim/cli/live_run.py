@@ -12,8 +12,8 @@ from functools import partial
 from itertools import count
 from typing import Final, TypeVar
 
-from agent_sim.agent import events as agent_events
-from agent_sim.agent.core import Agent
+from agent_sim.cli.agent_kinds import AgentKinds
+from agent_sim.cli.crew import Crew
 from agent_sim.cli.loops import freeze
 from agent_sim.cli.oig_live import OigLive
 from agent_sim.cli.progress import Progress
@@ -23,21 +23,19 @@ from agent_sim.errors import TargetError, TransportError
 from agent_sim.faults.effects import AgentEffect, BrokerEffect
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
-from agent_sim.fleet.journeys import Journey
 from agent_sim.fleet.live import Actor, Kind, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic, error_of
-from agent_sim.fleet.troubles import Troubles, crashed, suffered
+from agent_sim.fleet.troubles import Troubles, suffered
 from agent_sim.instants import HOUR, MILLISECOND, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import readback
 from agent_sim.protocol import command
-from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
 from agent_sim.results.watch import Watch
-from agent_sim.scenario.plan import Member, Plan
+from agent_sim.scenario.plan import Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
-from agent_sim.transports.base import AgentTransport, CallbackTransport, CommandTransport, OigTransport
+from agent_sim.transports.base import CommandTransport, OigTransport
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
 _FREEZES: Final = (10, 60, 300)
@@ -46,7 +44,6 @@ _INTERRUPTED_STORMS_SECONDS: Final = 20
 _OPERATOR_CONNECTIONS: Final = 16
 
 T = TypeVar("T")
-AgentKind = Kind[AgentRequest, AgentReply, agent_events.Event]
 OperatorKind = Kind[operator_events.Order, command.CommandReply, operator_events.Event]
 
 
@@ -63,6 +60,7 @@ class LiveRun:
     clock: WallClock
     drain: Span
     oig_api: OigTransport | None = None
+    crew: Crew | None = None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = "finished"
     refused: bool = False  # the target refused somebody's credentials
@@ -85,7 +83,11 @@ class LiveRun:
         scheduler = Scheduler(self.clock, self.clock.scale)
         cast = Cast[Actor](self.plan, self._write, self._elapsed)
         troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
-        cast.enter(scheduler, self._agent_kinds(troubles), self._operator_kind())
+        seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
+        mine = (lambda number: True) if self.crew is None else self.crew.is_mine
+        cast.enter(scheduler, seen.of, self._operator_kind(), mine)
+        if self.crew is not None:
+            self._listen(self.crew, cast)
         jobs.enter(scheduler, self._ended)
         freeze()
         self.ways.hear = cast.notify
@@ -106,6 +108,24 @@ class LiveRun:
         troubles.finish(self.clock())
         self._write_traffic()
         await self._read_back(drained, cast)
+
+    def _listen(self, crew: Crew, cast: Cast[Actor]) -> None:
+        """Take in what the agents of other processes do as if it were done here."""
+
+        def hear(line: journal.Line) -> None:
+            if isinstance(line, journal.Traffic):
+                self._traffic.add(line)
+                return
+            cast.hear(line)
+            self._write(line)
+
+        def stopped(why: str, refused: bool) -> None:
+            self.refused = self.refused or refused
+            self._end(f"aborted: {why}")
+
+        cast.elsewhere, cast.learnt = crew.notify, crew.learn
+        crew.hear, crew.stopped, crew.lost = hear, stopped, lambda why: self._end(f"aborted: {why}")
+        crew.listen()
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report is written."""
@@ -128,48 +148,11 @@ class LiveRun:
         self.progress.doing("stopping the agents")
         cast.stop_agents()
         await self._last_requests(scheduler, driving)
+        if self.crew is not None:
+            await self.crew.end()
         return drained
 
     # --- how requests travel and what is seen of them -------------------------------------------
-
-    def _agent_kinds(self, troubles: Troubles) -> Callable[[int, Member], AgentKind]:
-        """One kind for all agents that share a way: an agent of a large fleet has little of its own."""
-        kinds: dict[AgentTransport, AgentKind] = {}
-        journey = partial(_journey, troubles) if self.plan.faults else None
-
-        def kind_of(number: int, member: Member) -> AgentKind:
-            way = self.ways.transport(number)
-            if way not in kinds:
-                kinds[way] = Kind(
-                    send=way.send,
-                    woken=agent_events.Woken(),
-                    answered=agent_events.Answered,
-                    failed=agent_events.SendFailed,
-                    ended=self._agent_ended,
-                    limit=self.ways.limit(number),
-                    journey=journey,
-                    crashed=crashed,
-                    start=way.start if isinstance(way, CallbackTransport) else None,
-                )
-            return kinds[way]
-
-        return kind_of
-
-    def _agent_ended(
-        self,
-        agent: Agent,
-        request: AgentRequest,
-        outcome: AgentReply | TransportError,
-        wire: Span,
-        waited: Span,
-        faults: tuple[str, ...],
-    ) -> None:
-        operation = lines.operation_of(request)
-        end = outcome if isinstance(outcome, TransportError) else outcome.status
-        self._ended(operation, end, wire, waited, faults)
-        if isinstance(outcome, TransportError):
-            who = agent.identity
-            self._write(journal.SendFailed(self._elapsed(), who.fleet, who.machine, operation, str(outcome)))
 
     def _suffer(self, cast: Cast[Actor], machine: str, effect: AgentEffect | BrokerEffect) -> None:
         if isinstance(effect, AgentEffect):
@@ -344,7 +327,3 @@ class LiveRun:
                 operation = reading.send(reply)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]  # what a generator returns has no type here
-
-
-def _journey(troubles: Troubles, agent: Agent, request: AgentRequest, now: Instant) -> Journey[AgentReply] | None:
-    return troubles.journey(agent.identity, request, now)

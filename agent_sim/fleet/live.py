@@ -64,9 +64,11 @@ class WallClock:
     `scale` is how many of the scenario's seconds pass in one of the wall's.
     """
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, scale: float = 1.0, began: tuple[Instant, int] | None = None) -> None:
+        """`began` makes it the clock of another process of this machine, as that one's `began` has it."""
         self.scale = scale
-        self._origin, self._began = time.time_ns(), time.monotonic_ns()
+        self.began = began or (time.time_ns(), time.monotonic_ns())
+        self._origin, self._began = self.began
 
     def __call__(self) -> Instant:
         passed = time.monotonic_ns() - self._began

@@ -51,6 +51,15 @@ class Traffic:
             waiting.ok += 1
             waiting.latency.record(waited // 1000)
 
+    def add(self, line: TrafficLine) -> None:
+        """What another process counted."""
+        count = self._counts.get((line.operation, line.faults)) or self._new(line.operation, line.faults)
+        count.ok += line.ok
+        count.failed += line.failed
+        count.latency.merge(Histogram.from_json(line.latency))
+        for error, times in line.errors.items():
+            count.errors[error] = count.errors.get(error, 0) + times
+
     def take(self, t: float) -> list[TrafficLine]:
         """A line for each operation (and the faults met) seen since the last call, in order of names."""
         counts, self._counts = self._counts, {}
