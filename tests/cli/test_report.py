@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import jsonschema
@@ -52,17 +53,24 @@ def test_a_run_leaves_what_ci_reads():
     assert "replay it" not in ended.output
 
 
-def test_a_broken_run_says_how_to_replay_it_and_that_command_gives_the_same_journal():
+def test_a_broken_run_says_how_to_replay_it_and_that_command_gives_the_same_journal_anywhere(monkeypatch, tmp_path):
+    here, elsewhere = tmp_path / "the 'first' place", tmp_path / "another"
+    here.mkdir()
+    elsewhere.mkdir()
+    (tmp_path / "tiny.yaml").rename(here / "tiny.yaml")
+    monkeypatch.chdir(here)
     ended = replayed(*BROKEN)
 
     assert ended.exit_code == 1
     [command] = re.findall("replay it: agent-sim (.*)", ended.output)
     before, result = left("journal.jsonl"), json.loads(left("result.json"))
     assert result["replay"] == f"agent-sim {command}"
-    again = CliRunner().invoke(app, [*command.split(), "--runs", "again"])
+    monkeypatch.chdir(elsewhere)
+    again = CliRunner().invoke(app, [*shlex.split(command), "--runs", "again"])
     [folder] = Path("again").iterdir()
     assert again.exit_code == 1
     assert (folder / "journal.jsonl").read_text() == before
+    assert str(tmp_path) not in before
 
 
 @pytest.mark.parametrize(("words", "code"), [((), 3), (("--inconclusive", "pass"), 0), (("--inconclusive", "fail"), 1)])
