@@ -87,6 +87,19 @@ def test_what_could_not_be_decided_counts_as_the_user_says(words, code):
     assert f"<strong>{said}</strong>" in left("report.html")
 
 
+def test_a_job_that_hangs_past_the_drain_leaves_the_run_open_and_the_report_says_what_would_help():
+    hangs = ("--set", "behaviours=[{name: default, jobs: [{type: LOGS, outcomes: [{result: hang, weight: 100%}]}]}]")
+
+    ended = replayed(*hangs)
+
+    said = "server.job_timeout, which must be shorter than stop.drain"
+    assert ended.exit_code == 3
+    [case] = [each for each in json.loads(left("result.json"))["verdicts"] if each["name"] == "no_lost_jobs"]
+    assert (case["answer"], said in case["detail"]) == ("unknown", True)
+    mended = replayed(*hangs, "--set", "server.job_timeout=30s", "--set", "server.retries=0", "--runs", "mended")
+    assert mended.exit_code == 0
+
+
 def test_on_github_checks_that_do_not_hold_are_annotations_and_the_summary_is_added(monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "page.md")

@@ -80,6 +80,11 @@ _ANSWERS: Final[Mapping[Fate, Answer]] = {
     Fate.NOT_RESCHEDULED: "broken",
 }
 
+_MENDS: Final[Mapping[Fate, str]] = {
+    Fate.LEFT_OPEN: "the server gives up on it after server.job_timeout, which must be shorter than stop.drain",
+}
+"""What would have let it be decided, where the scenario can see to that."""
+
 _PATIENCE: Final = 60.0
 """Seconds without a sign of a job after which it was lost before whatever came then, if `settle` is not longer."""
 
@@ -255,6 +260,7 @@ def _judge(facts: Facts, check: InvariantCheck, said: str, found: list[_Found]) 
     said_of = excused if is_declared else [each for each in decided if _ANSWERS[each.fate] == worst]
     counts = Counter(each.fate for each in said_of)
     fates = ", ".join(f"{counts[fate]:,} {fate.value}" for fate in Fate if counts[fate])
+    fates = "; ".join([fates, *(mend for fate, mend in _MENDS.items() if counts[fate] and worst == "unknown")])
     offenders = tuple(dict.fromkeys(each.job for each in said_of if worst != "kept" or is_declared))
     if is_declared:
         return _verdict(check, "unknown", f"{said}: {fates}, {allowance(facts, check)}", offenders, is_declared=True)
