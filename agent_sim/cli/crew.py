@@ -51,9 +51,10 @@ class Crew:
     _running: list[asyncio.subprocess.Process] = field(default_factory=list)
     _following: list["asyncio.Task[None]"] = field(default_factory=list)
 
-    def is_mine(self, number: int) -> bool:
-        """True for the agents of the run's own process."""
-        return number % self.processes == 0
+    @property
+    def mine(self) -> range:
+        """The numbers of the agents of the run's own process."""
+        return range(0, self.agents, self.processes)
 
     async def start(self) -> None:
         """Start the others, and wait until they can be told what to do. Raises AgentSimError."""

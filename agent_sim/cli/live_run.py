@@ -84,8 +84,7 @@ class LiveRun:
         cast = Cast[Actor](self.plan, self._write, self._elapsed)
         troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
         seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
-        mine = (lambda number: True) if self.crew is None else self.crew.is_mine
-        cast.enter(scheduler, seen.of, self._operator_kind(), mine)
+        cast.enter(scheduler, seen.of, self._operator_kind(), None if self.crew is None else self.crew.mine)
         if self.crew is not None:
             self._listen(self.crew, cast)
         jobs.enter(scheduler, self._ended)

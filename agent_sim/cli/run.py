@@ -224,7 +224,7 @@ def _guard(options: Options, scenario: Scenario) -> bool:
     """Raise UsageError for what may not be done to this target; True if agents may be approved there."""
     if options.target is None:
         return True
-    agents = sum(fleet.count for fleet in scenario.fleets)
+    agents = len(outline.members)
     may_approve = True
     for url in (options.target, options.api_url, options.agents_url, options.mqtt.url):
         if url is None:
@@ -348,7 +348,7 @@ async def _live(
             await check_target(api, target)
         if scenario.oig is not None:
             await check_scheduler(scheduler, target)
-        crew = await crew_of(options.processes, logins.agent, sum(fleet.count for fleet in scenario.fleets), stack)
+        crew = await crew_of(options.processes, logins.agent, len(plan(scenario, 0).members), stack)
         planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         duties = replace(
             planned.operator,

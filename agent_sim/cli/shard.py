@@ -54,7 +54,7 @@ class Shard:
         scheduler = Scheduler(self.clock, self.clock.scale)
         cast = Cast[Actor](self.plan, self._write, self._elapsed)
         kinds = AgentKinds(through, self._ended, self._write, self._elapsed)
-        cast.enter_agents(scheduler, kinds.of, lambda number: number % self.of == self.number)
+        cast.enter_agents(scheduler, kinds.of, range(self.number, len(self.plan.members), self.of))
         freeze()
         driving = asyncio.create_task(scheduler.run(), name="scheduler")
         telling = asyncio.create_task(self._tell(), name="tell")

@@ -4,7 +4,7 @@ The stage is a scheduler, live or virtual; both get the same cast. Facts become 
 operator learns becomes known to the agents, and an approval is told to the agent it is about.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 from agent_sim.agent import events as agent_events
@@ -48,25 +48,24 @@ class Cast(Generic[Handle]):
         stage: Stage[Handle],
         agent_kind: Callable[[int, Member], object],
         operator_kind: object,
-        mine: Callable[[int], bool] = lambda number: True,
+        mine: Iterable[int] | None = None,
     ) -> None:
-        """Put everybody on the stage; of the agents those whose numbers are `mine`."""
+        """Put everybody on the stage; of the agents those with the numbers that are `mine`, else all."""
         for fleet in self._plan.operator.fleets:
             self._write(lines.of_fleet(fleet))
-        self.enter_agents(stage, agent_kind, mine)
+        self.enter_agents(stage, agent_kind, range(len(self._plan.members)) if mine is None else mine)
         if not self._plan.members:
             return  # nothing that an operator of agents could do
         operator = Operator(self._plan.operator, self._plan.start)
         self._operator = stage.add(operator, operator_kind, self._settle_operator)
 
     def enter_agents(
-        self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], mine: Callable[[int], bool]
+        self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], mine: Iterable[int]
     ) -> None:
         """Put only agents on the stage."""
         self._stage = stage
-        for number, member in enumerate(self._plan.members):
-            if not mine(number):
-                continue
+        for number in mine:
+            member = self._plan.members[number]
             who, start = member.identity, member.online
             agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
             self._agents[who.machine] = stage.add(agent, agent_kind(number, member), self._settle_agent)
