@@ -9,9 +9,10 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import gevent
+from gevent import getcurrent
 from gevent.event import Event
 from gevent.pool import Pool as Senders
 from storm_client import Answer, Target, understood
@@ -28,12 +29,13 @@ from agent_sim.storms.campaign import Asking, Campaign, Found
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.health import health
 from agent_sim.storms.kinds import Part, dues, parts
-from agent_sim.storms.meter import Meter, SeriesEntry
+from agent_sim.storms.meter import SATISFIED, Meter, SeriesEntry
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.reconcile import NOTHING, Reconciliation, unread
 from agent_sim.storms.result import BROKEN, Run, StormResult, exit_code, storm_result
+from agent_sim.storms.steps import steps
 from agent_sim.storms.stop import INTERRUPTED, StopRule
 from agent_sim.storms.taxonomy import ErrorKind
 
@@ -72,6 +74,7 @@ class Prepared:
     quiet: float
     faults: Faults
     patience: float = 10.0  # seconds that a target may take to be there again before it is compared
+    satisfied: Span = SATISFIED
 
 
 class Engine:
@@ -86,7 +89,7 @@ class Engine:
         self.storm = storm
         self.plan = storm.plan
         self.campaign = Campaign(storm.plan, storm.found, storm.query, most_requests(storm.plan))
-        self.meter = Meter()
+        self.meter = Meter(steps(storm.plan), storm.satisfied)
         self.result: StormResult | None = None
         self.code = BROKEN  # until it is known better: an engine that fails must not pass
         self.could_read = True
@@ -104,6 +107,8 @@ class Engine:
         self._cpu_since = 0.0, 0
         self._titles = {part: _title(part, self.plan) for part in parts(self.plan)}
         self._began_wall = self._began = 0
+        self._waits: dict[object, Span] = {}
+        _watch_connecting(storm.target, self._waits)
 
     # --- from outside -------------------------------------------------------------------------
 
@@ -150,7 +155,7 @@ class Engine:
         taken = self._take(now)
         if taken is None:
             return False
-        self.meter.due()
+        self.meter.due(now)
         self._send(now, taken)
         return True
 
@@ -175,7 +180,7 @@ class Engine:
             exhausted_at=self._exhausted_at,
             stopped=self._stopped,
         )
-        generator = health(self._cpu_percent, self.meter.lateness)
+        generator = health(self._cpu_percent, self.meter.measured.lateness)
         self.result = storm_result(
             self.plan, run, self.storm.found.all, self.meter, self.campaign.totals(), self._compare(), generator
         )
@@ -189,7 +194,7 @@ class Engine:
             if self.campaign.is_exhausted:
                 self._exhausted_at = due
                 return due
-            self.meter.due()
+            self.meter.due(due)
             if self._senders.full():
                 self.meter.drop(due)
             elif taken := self._take(due):
@@ -218,7 +223,7 @@ class Engine:
         while self.campaign.in_flight and time.perf_counter() < deadline and not self._hurry.is_set():
             gevent.sleep(0.01)
         self._senders.kill()
-        self.meter.errors[ErrorKind.READ_TIMEOUT] += self.campaign.abandon(self._wall(self._now()))
+        self.meter.fail(self._now(), ErrorKind.READ_TIMEOUT, self.campaign.abandon(self._wall(self._now())))
         self.meter.close(self._now())
 
     def _compare(self) -> Reconciliation:
@@ -278,7 +283,7 @@ class Engine:
         ids = self.campaign.settle(asking, error, body, self._wall(now))
         if ids is None:
             return
-        self.meter.finish(due, sent, now, error, ids)
+        self.meter.finish(due, sent, now, error, ids, self._waits.pop(getcurrent(), 0))
         if error is not None:
             self.said.setdefault(error, answer.said)
         self.meter.faults.update(faults)
@@ -327,6 +332,21 @@ class Engine:
 def _title(part: Part, plan: StormPlan) -> str:
     """A request's row in Locust's tables."""
     return f"{CATALOGUE[part.operation].title}[{f'ids={plan.batch}' if part.by == 'ids' else 'query'}]"
+
+
+def _watch_connecting(target: Target, waits: dict[object, Span]) -> None:
+    """Note how long each greenlet waited for its connection: that is our own pool, or a connection being made."""
+    connections = target._client._connection_pool
+    connect = connections.get_socket
+
+    def get_socket() -> Any:
+        began = time.perf_counter_ns()
+        try:
+            return connect()
+        finally:
+            waits[getcurrent()] = time.perf_counter_ns() - began
+
+    connections.get_socket = get_socket  # type: ignore[method-assign]  # the library has no hook for it
 
 
 class RequestFailed(Exception):

@@ -29,6 +29,7 @@ from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.reconcile import NOTHING, Reconciliation, unread
 from agent_sim.storms.result import Run, StormResult, storm_result
+from agent_sim.storms.steps import steps
 from agent_sim.storms.stop import INTERRUPTED, StopRule
 from agent_sim.storms.taxonomy import ErrorKind, classify
 
@@ -101,12 +102,13 @@ class Storm:
         self.phase = _Phase.WAITING
         self.began: Instant = plan.start
         self.found = NOBODY
-        self.campaign, self.meter = Campaign(plan, NOBODY, ""), Meter()
+        self.campaign, self.meter = Campaign(plan, NOBODY, ""), Meter(steps(plan))
         self.dues: Iterator[Span] = iter(())
         self.next_due: Span | None = None
         self.tick_at: Instant = NEVER
         self.quiet_until: Instant = NEVER
         self.under_way: dict[int, _UnderWay] = {}
+        self.shots = 0
         self.read: _Reading = self._prepared()
         self.rule = StopRule()
         self.seconds: Span = 0
@@ -203,7 +205,7 @@ class Storm:
                 self.exhausted_at = due
                 self._end_firing(due)
                 return shots
-            self.meter.due()
+            self.meter.due(due)
             if self.campaign.in_flight >= self.plan.max_in_flight:
                 self.meter.drop(due)
             elif (asking := self.campaign.take(now)) is not None:
@@ -214,7 +216,8 @@ class Storm:
         return shots
 
     def _shot(self, due: Span, asking: Asking, now: Instant) -> Shot:
-        number, sent = self.meter.started, now - self.began
+        number, sent = self.shots, now - self.began
+        self.shots += 1
         self.meter.start(due, sent)
         self.under_way[number] = _UnderWay(due, sent, asking)
         return Shot(asking.operation, number)
@@ -271,7 +274,7 @@ class Storm:
     def _conclude(self, run: Run, compared: Reconciliation) -> None:
         has_ids = self.campaign.size > 0
         totals = self.campaign.totals() if has_ids else NONE
-        generator = health(0.0, self.meter.lateness) if has_ids else Health(0.0, 0.0, saturated=False)
+        generator = health(0.0, self.meter.measured.lateness) if has_ids else Health(0.0, 0.0, saturated=False)
         self.result = storm_result(self.plan, run, self.found.all, self.meter, totals, compared, generator)
         self.phase = _Phase.OVER
 

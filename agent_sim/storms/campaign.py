@@ -19,7 +19,7 @@ from agent_sim.storms.observe import Mark, Observed, Reader, mark, observe
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import OPERATIONS, Candidate, Source, StormOperation
 from agent_sim.storms.plan import StormPlan
-from agent_sim.storms.pool import Batch, Harvest, Token, harvest
+from agent_sim.storms.pool import Batch, Harvest, Supply, Token, harvest
 from agent_sim.storms.reconcile import NOTHING, Reconciliation, merged, reconcile
 from agent_sim.storms.taxonomy import ErrorKind, outcome_of
 
@@ -110,15 +110,27 @@ class Book:
 
 
 class Campaign:
-    """All requests of one storm. `query` is what is sent by query, narrowed to the scope."""
+    """All requests of one storm. `query` is what is sent by query, narrowed to the scope.
 
-    def __init__(self, plan: StormPlan, found: Found, query: str, turns: int = NAMES) -> None:
+    `supplies` are where the batches of an operation come from, unless it is the pool of what was found.
+    """
+
+    def __init__(
+        self,
+        plan: StormPlan,
+        found: Found,
+        query: str,
+        turns: int = NAMES,
+        supplies: Mapping[str, Supply] | None = None,
+    ) -> None:
         self.plan = plan
         self._query, self._before = query, found.before
         self._parts = parts(plan)
         self.books = {
             name: Book(plan, CATALOGUE[name], one.tokens, turns) for name, one in sorted(found.harvests.items())
         }
+        for name, other in (supplies or {}).items():
+            self.books[name].supply = other
         self._number = 0
         self._in_flight = 0
         self._queries_accepted: set[str] = set()

@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from agent_sim.errors import UsageError
-from agent_sim.instants import Instant, Span
+from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.oig import OIG_OPERATIONS
 from agent_sim.storms.operations import OPERATIONS
@@ -46,6 +46,7 @@ class StormPlan:
     a contended storm sends each batch, `hot` how many ids a hot one is about. `job_type` and `fields` are of the jobs
     that a storm makes. `share` (i, n): only the i-th of n parts of the ids, because other storms that ask the same
     take theirs. `alone`: whether nobody else makes such jobs meanwhile, None if that is not known.
+    What is due before `warm_up` is sent and not measured.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -68,6 +69,7 @@ class StormPlan:
     fields: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     share: tuple[int, int] = (0, 1)
     alone: bool | None = None
+    warm_up: Span = 0
 
     @property
     def span(self) -> Span:
@@ -122,6 +124,8 @@ def _problems(plan: StormPlan) -> Iterator[str]:
         yield "rates and spans must not be negative"
     elif plan.span == 0:
         yield "it lasts no time: give it a stage with a span"
+    elif not 0 <= plan.warm_up < plan.span:
+        yield f"the warm-up must end before the storm does, after {plan.span / SECOND:g} s"
 
 
 def unfit(operation: str, by: str, kind: str, batch: int, job_type: str) -> Iterator[str]:

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 
 from agent_sim.scenario.load import Overrides
-from agent_sim.scenario.schema import schema
-from agent_sim.scenario.wording import LATER
 from tests.scenario.files import LAB, loaded, problems
 
 HEAD = "version: 1\nname: s\n"
@@ -473,23 +471,6 @@ def test_what_several_behaviours_inherit_is_wrong_once(tmp_path: Path):
     assert problems(text, tmp_path) == [
         "8:32: behaviours[0].jobs[0].duration: found 2, expected a duration with its unit: write 2s"
     ]
-
-
-@pytest.mark.parametrize("word", sorted(LATER[""]))
-def test_no_key_that_is_told_to_come_later_is_taken_today(word: str, tmp_path: Path):
-    assert problems(LAB + f"{word}: 1\n", tmp_path) == [f"5:1: {word}: unknown key, this version does not know it yet"]
-    assert word not in _keys_and_words(schema())
-
-
-def _keys_and_words(said: object) -> set[str]:
-    """Every key that a scenario has, however deep, and every word that it takes from a list."""
-    match said:
-        case dict():
-            own = {*said.get("properties", ()), *filter(lambda word: isinstance(word, str), said.get("enum", ()))}
-            return own.union(*map(_keys_and_words, said.values()))
-        case list():
-            return set[str]().union(*map(_keys_and_words, said))
-    return set()
 
 
 @pytest.mark.parametrize(
