@@ -1,0 +1,116 @@
+"""How a bench tells what it measured: medians of its rounds in a table, judged by gate and aim, and kept as JSON.
+
+A gate is to be passed, an aim to be reached; nothing is judged where other processes were in the way (see `quiet`).
+Pure but for `tell`, which prints and writes.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import psutil
+
+from agent_sim.cli.report import environment
+from tests.bench.quiet import MOST, is_quiet
+
+KEPT_IN: Final = Path("runs/bench")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a figure should be: at least `gate`, better `aim`; or at most, where `aim` is the smaller."""
+
+    gate: float
+    aim: float
+
+    def verdict(self, value: float) -> str:
+        """How a value stands to it."""
+        least = self.aim >= self.gate
+        if value >= self.aim if least else value <= self.aim:
+            return "aim reached"
+        return "gate passed" if (value >= self.gate if least else value <= self.gate) else "MISSED"
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.aim >= self.gate else '≤'} {self.gate:g} → {self.aim:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row: the same thing measured once a round."""
+
+    name: str
+    rounds: Sequence[float]
+    unit: str = ""
+    bound: Bound | None = field(default=None)
+
+    @property
+    def median(self) -> float:
+        return median(self.rounds)
+
+    def verdict(self, share: float) -> str:
+        """How it stands to its bound, where others took this share of a core meanwhile; empty if it has none."""
+        if self.bound is None:
+            return ""
+        return self.bound.verdict(self.median) if is_quiet(share) else "not judged"
+
+
+def table(figures: Sequence[Figure], share: float) -> str:
+    """The rows as text, and below them what others took."""
+    wide = max(len(figure.name) for figure in figures)
+    lines = [f"{'':{wide}} {'median':>11} {'least':>11} {'most':>11} {'':14} {'gate → aim':>15}"]
+    for figure in figures:
+        numbers = "".join(f" {_short(value):>11}" for value in (figure.median, min(figure.rounds), max(figure.rounds)))
+        bound = "" if figure.bound is None else str(figure.bound)
+        lines.append(f"{figure.name:{wide}}{numbers} {figure.unit:14} {bound:>15} {figure.verdict(share)}".rstrip())
+    lines.append(f"other processes took {100 * share:.0f} % of a core{'' if is_quiet(share) else _REFUSAL}")
+    return "\n".join(lines)
+
+
+_REFUSAL: Final = f", more than {100 * MOST:.0f} %: nothing is judged; run it again on a quiet machine"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def as_json(figures: Sequence[Figure], share: float, machine: dict[str, str]) -> str:
+    """The same to keep."""
+    rows = {
+        figure.name: {
+            "median": figure.median,
+            "rounds": list(figure.rounds),
+            "unit": figure.unit,
+            "bound": None if figure.bound is None else {"gate": figure.bound.gate, "aim": figure.bound.aim},
+            "verdict": figure.verdict(share),
+        }
+        for figure in figures
+    }
+    kept = {"figures": rows, "others": share, "quiet": is_quiet(share), "machine": machine}
+    return json.dumps(kept, ensure_ascii=False, indent=1)
+
+
+def tell(bench: str, figures: Sequence[Figure], share: float) -> None:
+    """Print the table of a bench, and keep its JSON under `runs/bench`."""
+    KEPT_IN.mkdir(parents=True, exist_ok=True)
+    file = KEPT_IN / f"{bench}.json"
+    file.write_text(as_json(figures, share, machine()) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{bench}: {len(figures[0].rounds)} rounds, kept in {file}\n{table(figures, share)}\n\n")
+
+
+def machine() -> dict[str, str]:
+    """What the figures hold for: hardware, system and versions, no names of hosts or users."""
+    memory = psutil.virtual_memory().total / 2**30
+    return {**environment(), "processor": _processor(), "memory": f"{memory:.0f} GiB"}
+
+
+def _processor() -> str:
+    """What the kernel calls it; empty where it does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
