@@ -13,7 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_sim.errors import UsageError
+from agent_sim.results import plain
 from agent_sim.results.compare import Row, Side, compare, read_side, unlike
+from agent_sim.results.plain import JsonObject
 from agent_sim.results.wording import counted, visible
 from agent_sim.scenario.units import share, share_text
 
@@ -34,7 +36,7 @@ def compare_runs(
     is worse, and so is a run that a threshold aborted.
     """
     allowed = _tolerance(tolerance)
-    sides = _read(a), _read(b)
+    sides = read_run(a), read_run(b)
     differences = unlike(*sides)
     if differences and not anyway:
         raise UsageError(f"the runs are not alike (--anyway compares them): {'; '.join(map(visible, differences))}")
@@ -55,22 +57,31 @@ def _tolerance(text: str) -> float:
         raise UsageError(f"--tolerance {error}") from error
 
 
-def _read(given: Path) -> Side:
+def read_run(given: Path) -> Side:
+    """A run to be compared: its folder, or its result.json. Raises UsageError."""
     path = given / "result.json" if given.is_dir() else given
     resolved = path.parent / "scenario.resolved.yaml"
+    document = read_document(path)
+    try:
+        scenario = resolved.read_text("utf-8") if resolved.is_file() else None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{resolved}: cannot be read ({error})") from error
+    return read_side(document, str(path), scenario)
+
+
+def read_document(path: Path) -> JsonObject:
+    """A result.json, which may be anything. Raises UsageError."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{path}: not a file, expected a run's folder or its result.json")
         if status.st_size > _LARGEST:
             raise UsageError(f"{path}: larger than {_LARGEST >> 20} MiB: is it a result of agent-sim?")
-        document = json.loads(path.read_text("utf-8"))
-        scenario = resolved.read_text("utf-8") if resolved.is_file() else None
+        return plain.mapping(json.loads(path.read_text("utf-8")))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not JSON ({error})") from error
-    return read_side(document, str(path), scenario)
 
 
 def _as_json(sides: tuple[Side, Side], rows: tuple[Row, ...], tolerance: float, differences: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from agent_sim.cli.up import Options, brought_up
 from agent_sim.scenario.load import overrides
 
 SHOWN: Final = "showroom"
+PROFILE: Final = "demo"
 
 
 def demo(
@@ -28,8 +29,8 @@ def demo(
 ) -> None:
     """Bring up a fleet that works and fails, with its page, and print a link that signs one browser in.
 
-    The scenario is showroom.yaml; it goes on until told to stop.
+    The scenario is showroom.yaml, with a month behind it that is made up first; it goes on until told to stop.
     """
-    given = overrides(None, param or (), (f"transport.kind={transport}",), seed)
+    given = overrides(PROFILE, param or (), (f"transport.kind={transport}",), seed)
     options = Options(SHOWN, given, None, port, ":memory:", False, exit_with_parent, (), sign_in_link=True)
     raise typer.Exit(asyncio.run(brought_up(options)))

@@ -18,6 +18,7 @@ from agent_sim.cli.fuzz import fuzz
 from agent_sim.cli.init import init
 from agent_sim.cli.record import record
 from agent_sim.cli.replay import replay
+from agent_sim.cli.reports import report_runs
 from agent_sim.cli.run import run
 from agent_sim.cli.scenarios import scenarios
 from agent_sim.cli.schema import schema
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for verb in (run, replay, demo, up, record, fuzz, serve, init, check, explain, schema, scenarios, doctor, cleanup):
     app.command()(verb)
+app.command("report")(report_runs)
 app.command("compare")(compare_runs)
 app.add_typer(users, name="users")
 

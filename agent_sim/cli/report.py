@@ -1,4 +1,7 @@
-"""What every run ends with: its journal judged, its files written, its table printed, its CI told."""
+"""What every run ends with: its journal judged, its files written, its table printed, its CI told.
+
+The verb `agent-sim report` does the first three again, long after (`cli.reports`).
+"""
 
 import math
 import os
@@ -6,8 +9,10 @@ import platform
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -24,7 +29,7 @@ from agent_sim.results.render.junit import render_junit
 from agent_sim.results.render.markdown import render_markdown
 from agent_sim.results.render.text import render_text
 from agent_sim.results.summary import Summary, summarise
-from agent_sim.results.verdict import IfOpen, exit_code, is_good
+from agent_sim.results.verdict import IfOpen, Verdict, exit_code, is_good
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import plan
 
@@ -55,41 +60,65 @@ def report(
 
     `command` is how to run it again, `used` what the run itself took.
     """
-    with (folder.path / "journal.jsonl").open(encoding="utf-8") as lines:
+    settled: IfOpen = None if inconclusive is None else inconclusive.value
+    found = render(folder.path, scenario, command, {**environment(), **used}, settled)
+    show(found, folder.path)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _tell_github(found.markdown, annotations(found.verdicts, replay=found.replay, inconclusive=settled))
+    return found.summary, exit_code(found.verdicts, settled)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a run came to, its files written."""
+
+    summary: Summary
+    verdicts: tuple[Verdict, ...]
+    replay: str
+    markdown: str
+    settled: IfOpen
+
+
+def render(path: Path, scenario: Scenario, command: str, where: Mapping[str, str], settled: IfOpen) -> Rendered:
+    """Judge the journal in a run's folder and write its results beside it. `where` is what it ran on and took."""
+    with (path / "journal.jsonl").open(encoding="utf-8") as lines:
         summary = summarise(journal.read(lines, remark=_remark))
     verdicts = judge(summary, plan(scenario, 0).checks)
-    where = {**environment(), **used}
-    resolved = (folder.path / "scenario.resolved.yaml").read_text(encoding="utf-8")
-    replay = replay_command(folder, scenario, summary)
-    settled: IfOpen = None if inconclusive is None else inconclusive.value
-    result = render_json(summary, verdicts, environment=where, command=command, replay=replay, inconclusive=settled)
-    folder.write("result.json", result)
-    folder.write("junit.xml", render_junit(summary, verdicts, replay=replay, inconclusive=settled))
+    replay = replay_command(path, scenario, summary)
     markdown = render_markdown(summary, verdicts, replay=replay, inconclusive=settled)
-    folder.write("summary.md", markdown)
+    result = render_json(summary, verdicts, environment=where, command=command, replay=replay, inconclusive=settled)
     page = render_html(
         summary,
         verdicts,
-        scenario=resolved,
+        scenario=(path / "scenario.resolved.yaml").read_text(encoding="utf-8"),
         environment=where,
         command=command,
         replay=replay,
         inconclusive=settled,
     )
-    folder.write("report.html", page)
+    files = {
+        "result.json": result,
+        "junit.xml": render_junit(summary, verdicts, replay=replay, inconclusive=settled),
+        "summary.md": markdown,
+        "report.html": page,
+    }
+    for name, text in files.items():
+        (path / name).write_text(text, encoding="utf-8")
+    return Rendered(summary, verdicts, replay, markdown, settled)
+
+
+def show(found: Rendered, path: Path) -> None:
+    """The end of a run for a person: table, verdicts, and where the report is."""
     console = Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
-    console.print(render_text(summary, verdicts, settled))
-    if not all(map(is_good, verdicts)):
-        console.print(f"replay it: {replay}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"report: {folder.path / 'report.html'}", highlight=False, soft_wrap=True)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        _tell_github(markdown, annotations(verdicts, replay=replay, inconclusive=settled))
-    return summary, exit_code(verdicts, settled)
+    console.print(render_text(found.summary, found.verdicts, found.settled))
+    if not all(map(is_good, found.verdicts)):
+        console.print(f"replay it: {found.replay}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"report: {path / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 
 
-def replay_command(folder: RunFolder, scenario: Scenario, summary: Summary) -> str:
+def replay_command(path: Path, scenario: Scenario, summary: Summary) -> str:
     """How to replay a run: from what it left, as it began, and if its scenario has no end, for as long."""
-    words = ["agent-sim", "replay", str(folder.path / "scenario.resolved.yaml")]
+    words = ["agent-sim", "replay", str(path / "scenario.resolved.yaml")]
     if summary.run is not None:
         words += ["--seed", str(summary.run.seed), "--start", summary.run.started_at]
     if scenario.length == NEVER:

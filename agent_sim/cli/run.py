@@ -12,11 +12,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
 
 from agent_sim.cli import identities, ways
+from agent_sim.cli.backfill import with_past
 from agent_sim.cli.brokers import BrokerInUse, own_broker
 from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
@@ -246,6 +248,8 @@ class _Reached:
 async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
     wants_broker = any(member.wire == "mqtt" for member in plan(scenario, 0).members)
     if options.target is not None:
+        if scenario.history is not None:
+            sys.stderr.write("remark: history is for the embedded server: this target has its own past\n")
         members = plan(scenario, 0).members
         parties = Parties(
             need_operator(os.environ, options.credentials), agents_login(members, os.environ, options.credentials)
@@ -266,10 +270,22 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
         secret = {} if broker is None else broker.environment()
         tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
         more = (*options_for(scenario, folder.path), *more, *tasks)
-        starting = embedded_server(settings, logins, folder.path, options.port, options.db, more, secret)
+        made = stack.enter_context(TemporaryDirectory(prefix="agent-sim-past-"))
+        db = await _database(options, scenario, Path(made), logins.agent.username)
+        starting = embedded_server(settings, logins, folder.path, options.port, db, more, secret)
         server = await stack.enter_async_context(starting)
         target = Target.at(server.address, ca=ca_file(scenario, folder.path))
         yield _Reached(target, Parties(logins.operator, logins.agent), server, broker)
+
+
+async def _database(options: Options, scenario: Scenario, folder: Path, account: str) -> str:
+    """The server's database, with the scenario's past if it has one."""
+    made = await with_past(scenario, folder, options.db, account)
+    if made is not None:
+        return made.db
+    if scenario.history is not None:
+        sys.stderr.write(f"remark: {options.db} has a past of its own: none is made up\n")
+    return options.db
 
 
 def _named_broker(options: Options, server: Credentials | None) -> BrokerInUse:

@@ -42,13 +42,17 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One run. `traits` are what two runs must share to be compared, by what they are called; `end` is why it ended."""
+    """One run. `traits` are what two runs must share to be compared, by what they are called; `end` is why it ended.
+
+    `verdict` is what it came to as it was written.
+    """
 
     name: str
     end: str
     traits: Mapping[str, str]
     figures: Mapping[str, Figure]
     checks: Mapping[str, str]
+    verdict: str = ""
 
 
 _LATENCY: Final = Quantity(lambda value: wording.latency(value), "less", 100.0)  # microseconds
@@ -76,7 +80,7 @@ def read_side(document: Json, name: str, scenario: str | None) -> Side:
         if (schema := whole.get("schema")) != SCHEMA:
             raise ValueError(f"is no result of agent-sim: its schema is {schema!r}, expected {SCHEMA!r}")
         traits = _traits(whole, scenario)
-        return Side(name, _end(whole), traits, dict(_figures(whole)), _checks(whole))
+        return Side(name, _end(whole), traits, dict(_figures(whole)), _checks(whole), str(whole.get("verdict")))
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from error
 

@@ -86,6 +86,20 @@ class JobCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetJobs:
+    """How the accepted runs of one job type ended in one fleet."""
+
+    fleet: str
+    type: str
+    outcomes: Mapping[Result, int]
+
+    @property
+    def completed(self) -> int:
+        """Accepted completions."""
+        return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Storm:
     """A storm in the run, `at` seconds after its start; no result means that it left none, or `problem` with it."""
 

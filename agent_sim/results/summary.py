@@ -18,7 +18,7 @@ from agent_sim.protocol.enums import Result
 from agent_sim.results import journal
 from agent_sim.results.facts import Facts, FactsFold, instant_of
 from agent_sim.results.faults import FaultsFold
-from agent_sim.results.figures import Agents, Fault, JobCounts, Message, Storm, Window
+from agent_sim.results.figures import Agents, Fault, FleetJobs, JobCounts, Message, Storm, Window
 from agent_sim.results.oig_facts import OigFacts, OigFold
 from agent_sim.results.storm import read_storm
 from agent_sim.results.timeline import Timeline, TimelineFold
@@ -50,6 +50,7 @@ class Summary:
     outcome_digest: str
     facts: Facts
     oig: OigFacts = OigFacts()  # frozen
+    mix: tuple[FleetJobs, ...] = ()
 
 
 def summarise(lines: Iterable[journal.Line]) -> Summary:
@@ -68,6 +69,7 @@ class _Fold:
         self._timeline = TimelineFold()
         self._windows = WindowsFold()
         self._jobs: dict[str, _JobFold] = {}
+        self._mix: dict[tuple[str, str], Counter[Result]] = {}
         self._agents: Counter[str] = Counter()
         self._messages: Counter[tuple[str, str, str]] = Counter()
         self._storms: dict[str, Storm] = {}
@@ -139,6 +141,7 @@ class _Fold:
             counts.turned_away += 1
             return
         counts.outcomes[line.outcome] += 1
+        self._mix.setdefault((line.fleet, line.type), Counter())[line.outcome] += 1
         counts.worked.record(round(line.seconds * 1e6))
         self._windows.completed(line)
         self._timeline.outcome(line.t, line.outcome)
@@ -188,6 +191,7 @@ class _Fold:
             outcome_digest=_digest(self._outcomes),
             facts=self._facts.finish(),
             oig=self._oig.finish(),
+            mix=tuple(FleetJobs(*of, dict(sorted(ended.items()))) for of, ended in sorted(self._mix.items())),
         )
 
 

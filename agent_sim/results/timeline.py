@@ -6,11 +6,12 @@ loses nothing but resolution, and does not depend on the order of the lines.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from agent_sim.histogram import Histogram
 from agent_sim.protocol.enums import Result
+from agent_sim.results.heat import Heat, heat_of
 
 LIMIT: Final = 1_200
 """More buckets than a chart has pixels are of no use to anybody."""
@@ -18,21 +19,29 @@ LIMIT: Final = 1_200
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One operation in one bucket: requests, and latencies in microseconds from those that were measured."""
+    """One operation in one bucket: requests, and latencies in microseconds from those that were measured.
+
+    `p99_us` is None where too few requests stand behind it.
+    """
 
     ok: int
     failed: int
     p50_us: float
     p95_us: float
+    p99_us: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """`width` in seconds; every series has a member per bucket, None (or 0) where nothing happened."""
+    """`width` in seconds; every series has a member per bucket, None (or 0) where nothing happened.
+
+    `heat` is the same latencies by how long they took, over fewer and wider buckets.
+    """
 
     width: int
     operations: Mapping[str, tuple[Point | None, ...]]
     outcomes: Mapping[Result, tuple[int, ...]]
+    heat: Mapping[str, Heat] = field(default_factory=dict)
 
 
 class _Cell:
@@ -86,6 +95,10 @@ class TimelineFold:
             outcomes={
                 result: tuple(rows[place] for place in range(length)) for result, rows in sorted(self._outcomes.items())
             },
+            heat={
+                name: heat_of({place: cell.latency for place, cell in rows.items()}, length, self._width)
+                for name, rows in sorted(self._operations.items())
+            },
         )
 
     def _bucket(self, at: float) -> int:
@@ -113,4 +126,6 @@ def _halved(rows: dict[int, _Cell]) -> dict[int, _Cell]:
 def _point(cell: _Cell | None) -> Point | None:
     if cell is None:
         return None
-    return Point(cell.ok, cell.failed, cell.latency.percentile(0.5), cell.latency.percentile(0.95))
+    latency = cell.latency
+    p99 = latency.percentile(0.99) if latency.supports(0.99) else None
+    return Point(cell.ok, cell.failed, latency.percentile(0.5), latency.percentile(0.95), p99)

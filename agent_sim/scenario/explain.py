@@ -40,6 +40,7 @@ def _sections(scenario: Scenario, foreseen: Forecast) -> Iterator[Section]:
     yield "Who takes part", [_fleet(fleet) for fleet in scenario.fleets]
     yield "What they do", list(_behaviours(scenario))
     yield "What the scheduler does", list(explain_oig.jobs(scenario))
+    yield "What was before", list(_before(scenario))
     yield "When", [*_phases(scenario), *(_schedule(scenario, one) for one in scenario.schedules), _end(scenario)]
     yield "What goes wrong", [fault(scenario, one) for one in scenario.faults]
     yield "What is thrown at the server", [_storm(scenario, storm) for storm in scenario.storms]
@@ -124,7 +125,16 @@ _ENDINGS: Final = {
 """What an outcome is called where its word does not say enough."""
 
 
-# --- when -------------------------------------------------------------------------------------
+# --- before and when -------------------------------------------------------------------------------------
+
+
+def _before(scenario: Scenario) -> Iterator[str]:
+    past = scenario.history
+    if past is not None:
+        span, told, day = map(duration_text, (past.backfill, past.told, past.day))
+        yield f"the embedded server remembers {span}, made up before the run begins: the first {told} of all this"
+        yield f"in slow motion, {day} of it a day; jobs last as long as ever, and no check looks at it"
+
 
 _SHAPES: Final = {
     "linear": "one after another",

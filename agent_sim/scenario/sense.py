@@ -43,6 +43,8 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     yield from _rules(scenario)
     yield from _connections(scenario)
     yield from too_many(scenario)
+    if scenario.history is not None and not scenario.fleets:
+        yield ("history",), "found a past, but no fleet that could have one, expected fleets"
     yield from _personas(scenario)
     yield from _oversize(scenario)
     yield from _thresholds(scenario)

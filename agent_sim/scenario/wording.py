@@ -19,10 +19,9 @@ Way = tuple[str | int, ...]
 """Where a value is in the tree: keys and indices."""
 
 LATER: Final[Mapping[str, frozenset[str]]] = {
-    "": frozenset({"history"}),
     "op": frozenset({"unschedule", "custom", "custom_bulk", "fetch_logs", "approve"}),
 }
-"""What this version does not carry out, and therefore refuses: keys at the top of a file, and words at a key."""
+"""What this version does not carry out, and therefore refuses: words at a key."""
 
 
 def problems(
@@ -137,8 +136,6 @@ def _of_value(details: ErrorDetails, node: Node) -> str:
 
 def _unknown_key(details: ErrorDetails, root: type[BaseModel]) -> str:
     key = str(details["loc"][-1])
-    if len(details["loc"]) == 1 and key in LATER[""]:
-        return "unknown key, this version does not know it yet"
     if key in _OF_ALL and details["loc"][-2:-1] in ((), ("transport",)):
         return (
             f"unknown key, expected it in the scenario's own transport, which holds for all: transport: {{{key}: ...}}"

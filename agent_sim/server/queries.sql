@@ -89,6 +89,9 @@ UPDATE job SET state = 'waiting', at_once = 1, failures = 0
 WHERE job_id IN (SELECT value FROM json_each(:job_ids))
 RETURNING agent_id
 
+-- name: jobs_close
+UPDATE job SET state = 'gone', at_once = 0, failures = 0 WHERE state <> 'gone'
+
 -- name: jobs_unschedule
 UPDATE job SET state = 'gone', at_once = 0, failures = 0
 WHERE job_id IN (SELECT value FROM json_each(:job_ids))
@@ -135,6 +138,9 @@ SELECT run.job_history_id, run.operation_start, run.status, run.result, run.oper
        job.requested, job.state, job.at_once, job.failures, job.store_id, job.details
 FROM run JOIN job ON job.job_id = run.job_id
 WHERE run.status = 2 AND run.operation_start <= :started ORDER BY run.operation_start, run.job_history_id
+
+-- name: run_first
+SELECT job_history_id FROM run LIMIT 1
 
 -- name: run_earliest
 SELECT min(operation_start) FROM run WHERE status = 2

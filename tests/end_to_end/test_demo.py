@@ -1,6 +1,7 @@
 """`agent-sim demo` as a process: a fleet at work, over either wire, and a link that opens its page once."""
 
 import http.cookiejar
+import json
 import re
 import signal
 import subprocess
@@ -35,6 +36,9 @@ def test_a_demo_goes_on_until_told_to_stop_and_its_link_opens_the_page(transport
 
         assert answer.url == f"{page}/"
         assert re.search(r'data-value="agents">10<', shown)
+        with browser.open(f"{page}/ui/timeline?range=30d", timeout=PATIENCE) as answer:
+            steps = json.load(answer)
+        assert sum(1 for step in steps if step["success"]) > 40  # half days: a month is behind it
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +13,7 @@ def test_each_second_of_a_short_run_has_its_own_bucket():
     fold.traffic(0.5, "heartbeat", ok=3, failed=1, latency=latencies(10, times=4))
     fold.outcome(2.9, Result.WARNING)
 
-    assert fold.finish(4.0) == Timeline(
+    assert replace(fold.finish(4.0), heat={}) == Timeline(
         width=1,
         operations={"heartbeat": (Point(3, 1, 10_000.0, 10_000.0), None, None, None)},
         outcomes={Result.WARNING: (0, 0, 1, 0)},
@@ -52,6 +54,18 @@ def test_a_bucket_that_the_end_cuts_is_shown_only_if_something_is_in_it():
 
     assert quiet.finish(2.3).outcomes[Result.SUCCESS] == (1, 0)
     assert late.finish(2.3).outcomes[Result.SUCCESS] == (1, 0, 1)
+
+
+def test_the_99th_percentile_of_a_bucket_stands_on_a_thousand_requests():
+    fold = TimelineFold()
+    fold.traffic(0.5, "heartbeat", ok=1000, failed=0, latency=latencies(10, times=1000))
+    fold.traffic(1.5, "heartbeat", ok=999, failed=0, latency=latencies(10, times=999))
+
+    enough, too_few = fold.finish(2.0).operations["heartbeat"]
+    assert enough is not None
+    assert enough.p99_us == 10_000.0
+    assert too_few is not None
+    assert too_few.p99_us is None
 
 
 def test_nothing_measured_is_an_empty_timeline():

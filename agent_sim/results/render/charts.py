@@ -1,15 +1,17 @@
-"""What the report's charts draw, as plain data: panels of series over one shared time axis.
+"""What the report's charts draw, as plain data: panels of series over one shared time axis, and heat maps.
 
-Times are seconds since the run started; every series has a value (or null) per bucket of the timeline. Storms tell
+Times are seconds since the run started; every series has a value (or null) per bucket of the timeline, of which those
+before `from` and after the last are left out. Storms tell
 their own seconds, which are put on the same axis: sums as sums, percentiles as means weighted by requests, since a
 storm leaves no histogram for each second. Nothing here draws: `report.js` does.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from agent_sim.protocol.enums import Result
 from agent_sim.results.figures import Storm
+from agent_sim.results.heat import BOUNDS_US, Heat
 from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.plain import Json
 from agent_sim.results.render.rows import WAITING, in_order, storm_name
@@ -21,17 +23,23 @@ _COLOURS: Final[Mapping[Result, str]] = {Result.SUCCESS: "good", Result.WARNING:
 
 _Values = Sequence[float | None]
 
+_FINEST: Final = 500
+"""Into how many parts the axis can be cut before marks on it run into each other."""
+
 
 def chart_data(summary: Summary) -> dict[str, Json]:
-    """`x` (the middles of buckets), `width`, `phases`, `faults` and `storms` as stretches, and `panels` of series."""
+    """`x` (the middles of buckets), `width`, `phases`, `faults` and `storms` as stretches, `panels`, and `heat`."""
     length = _length(summary)
     return {
         "width": summary.timeline.width,
         "x": [(place + 0.5) * summary.timeline.width for place in range(length)],
         "phases": [_stretch(phase.name, phase.start, phase.end) for phase in summary.phases],
-        "faults": [_stretch(fault.name, *stretch) for fault in summary.faults for stretch in fault.stretches],
+        "faults": [
+            _stretch(fault.name, *each) for fault in summary.faults for each in joined(fault.stretches, summary)
+        ],
         "storms": [_stretch(storm.name, storm.at, storm_end(storm)) for storm in summary.storms],
         "panels": [panel for panel in _panels(summary, length) if panel["series"]],
+        "heat": _heat(summary),
     }
 
 
@@ -43,6 +51,18 @@ def _length(summary: Summary) -> int:
 def axis_seconds(summary: Summary) -> float:
     """How long the common time axis is."""
     return float(_length(summary) * summary.timeline.width)
+
+
+def joined(stretches: Iterable[tuple[float, float]], summary: Summary) -> list[tuple[float, float]]:
+    """The same stretches of time, those that cannot be told apart on the axis made one: a report stays small."""
+    finest = axis_seconds(summary) / _FINEST
+    made: list[tuple[float, float]] = []
+    for start, end in stretches:
+        if made and start - made[-1][1] < finest:
+            made[-1] = made[-1][0], max(end, made[-1][1])
+        else:
+            made.append((start, end))
+    return made
 
 
 def _stretch(name: str, start: float, end: float) -> Json:
@@ -79,8 +99,8 @@ def _panels(summary: Summary, length: int) -> Iterator[dict[str, Json]]:
         p50, p95 = (_means(buckets, read) for read in (lambda s: s.response_p50_us, lambda s: s.response_p95_us))
         yield _latency(name, p50, p95)
     for name, points in operations.items():
-        p50, p95 = zip(*[(None, None) if p is None else (p.p50_us, p.p95_us) for p in points], strict=True)
-        yield _latency(WAITING if name == POOL_WAIT else name, p50, p95)
+        of = [(None, None, None) if each is None else (each.p50_us, each.p95_us, each.p99_us) for each in points]
+        yield _latency(WAITING if name == POOL_WAIT else name, *zip(*of, strict=True))
 
 
 def _panel(title: str, kind: Literal["lines", "area", "stack", "band"], series: Sequence[Json]) -> dict[str, Json]:
@@ -88,12 +108,19 @@ def _panel(title: str, kind: Literal["lines", "area", "stack", "band"], series: 
 
 
 def _series(label: str, values: _Values, colour: str = "") -> Json:
-    """Rounded: a report has no use for more, and files are smaller."""
-    return {"label": label, "colour": colour, "values": [None if v is None else round(v, 3) for v in values]}
+    """Rounded and without the nulls around it: a report has no use for more, and files are smaller."""
+    told = [place for place, value in enumerate(values) if value is not None]
+    first, after = (told[0], told[-1] + 1) if told else (0, 0)
+    rounded: list[Json] = [None if value is None else round(value, 3) for value in values[first:after]]
+    return {"label": label, "colour": colour, "from": first, "values": rounded}
 
 
-def _latency(name: str, p50: _Values, p95: _Values) -> dict[str, Json]:
-    return _panel(name, "band", [_series("p50", _milliseconds(p50)), _series("p95", _milliseconds(p95))])
+def _latency(name: str, p50: _Values, p95: _Values, p99: _Values = ()) -> dict[str, Json]:
+    """A band of p50 and p95; the line of p99 only where one stands."""
+    lines = [_series("p50", _milliseconds(p50)), _series("p95", _milliseconds(p95))]
+    if any(value is not None for value in p99):
+        lines.append(_series("p99", _milliseconds(p99)))
+    return _panel(name, "band", lines)
 
 
 def _milliseconds(values: _Values) -> _Values:
@@ -102,6 +129,37 @@ def _milliseconds(values: _Values) -> _Values:
 
 def _rate(point: Point | None, width: int) -> float:
     return 0.0 if point is None else (point.ok + point.failed) / width
+
+
+# --- heat maps --------------------------------------------------------------------------------
+
+ALL: Final = "all requests of agents and operator"
+
+
+def _heat(summary: Summary) -> Json:
+    """A map of all requests, then one an operation; only the rows in which any of them has something."""
+    maps = {name: summary.timeline.heat[name] for name in in_order(summary.timeline.heat) if name != POOL_WAIT}
+    if not maps:
+        return None
+    whole = _added(list(maps.values()))
+    used = [place for place, row in enumerate(whole.counts) if any(row)]
+    if not used:
+        return None
+    first, after = used[0], used[-1] + 1
+    return {
+        "width": whole.width,
+        "bounds": [bound / 1000 for bound in BOUNDS_US[first:after]],  # the last row of all has none
+        "columns": len(whole.counts[0]),
+        "maps": [
+            {"label": name, "rows": [list(row) for row in heat.counts[first:after]]}
+            for name, heat in ({ALL: whole} | (maps if len(maps) > 1 else {})).items()
+        ],
+    }
+
+
+def _added(maps: Sequence[Heat]) -> Heat:
+    rows = zip(*(heat.counts for heat in maps), strict=True)
+    return Heat(maps[0].width, tuple(tuple(map(sum, zip(*row, strict=True))) for row in rows))
 
 
 # --- storms on the run's time axis ------------------------------------------------------------

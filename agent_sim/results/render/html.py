@@ -21,15 +21,23 @@ from agent_sim.histogram import Histogram
 from agent_sim.protocol.enums import Result
 from agent_sim.results import wording
 from agent_sim.results.figures import Fault
-from agent_sim.results.journal import POOL_WAIT
+from agent_sim.results.job_story import JobStory, story_of
+from agent_sim.results.journal import POOL_WAIT, JobCompleted
 from agent_sim.results.plain import Json
-from agent_sim.results.render.charts import axis_seconds, chart_data, storm_end
+from agent_sim.results.render.charts import axis_seconds, chart_data, joined, storm_end
+from agent_sim.results.render.health import CLIENT_COLUMNS, generators
 from agent_sim.results.render.rows import COLUMNS, fault_words, percentile, rows, storm_name
 from agent_sim.results.summary import Summary
-from agent_sim.results.verdict import IfOpen, Verdict, headline_of, overall
+from agent_sim.results.verdict import IfOpen, Verdict, headline_of, is_good, overall
 
 MESSAGES: Final = 50
 """How many different messages the report prints; `result.json` has more."""
+
+ROWS: Final = 200
+"""How many rows of a table whose length a scenario settles: fleets by job types, phases, storms."""
+
+SCENARIO_LENGTH: Final = 400_000
+"""How many characters of the scenario: the file beside the report has the rest."""
 
 _SECTIONS: Final = (
     ("checks", "Checks"),
@@ -39,8 +47,10 @@ _SECTIONS: Final = (
     ("errors", "Errors"),
     ("storms", "Storms"),
     ("listed", "Slowest and failed"),
-    ("again", "Run it again"),
+    ("generators", "Load generators"),
+    ("environment", "Environment"),
     ("scenario", "Scenario"),
+    ("again", "Run it again"),
 )
 
 _OUTCOMES: Final[Mapping[Result, str]] = {Result.SUCCESS: "good", Result.WARNING: "warn", Result.FAILURE: "bad"}
@@ -66,22 +76,29 @@ def render_html(
         because=because(verdicts),
         summary=summary,
         verdicts=verdicts,
+        groups=_groups(verdicts),
         sections=_SECTIONS,
         figures=_figures(summary),
         columns=COLUMNS,
         rows=rows(summary),
         errors=_errors(summary),
         outcomes=tuple(_OUTCOMES),
+        unknown=UNKNOWN,
         messages=[each for each in summary.messages if each.text],
         job_lists=_job_lists(summary),
         listed=MESSAGES,
-        scenario=scenario,
+        most=ROWS,
+        generators=generators(summary, environment or {}),
+        client_columns=CLIENT_COLUMNS,
+        scenario=scenario[:SCENARIO_LENGTH],
+        scenario_lines=scenario.count("\n"),
+        is_cut=len(scenario) > SCENARIO_LENGTH,
         environment=tuple((environment or {}).items()),
         command=command,
         replay=replay,
         chart=chart,
         phases=_strip(summary, ((phase.name, phase.start, phase.end) for phase in summary.phases)),
-        faults=[(_met(fault), _strip(summary, _stretches(fault))) for fault in summary.faults],
+        faults=[(_met(fault), _strip(summary, _stretches(fault, summary))) for fault in summary.faults[:ROWS]],
         storms=_strip(summary, ((storm.name, storm.at, storm_end(storm)) for storm in summary.storms)),
         chart_json=safe_json(chart),
         policy=_policy(),
@@ -113,6 +130,23 @@ def safe_json(value: Json) -> Markup:
 
 
 # --- what the template shows ------------------------------------------------------------------
+
+_GROUPS: Final = (
+    ("Thresholds", ("threshold",)),
+    ("Invariants", ("invariant",)),
+    ("Storms", ("storm",)),
+    ("The run itself", ("generator", "run")),
+)
+
+
+def _groups(verdicts: Sequence[Verdict]) -> list[tuple[str, list[Verdict]]]:
+    """The verdicts by what they are about, those that do not hold first in each group."""
+    made = [(title, [each for each in verdicts if each.kind in kinds]) for title, kinds in _GROUPS]
+    return [(title, sorted(group, key=is_good)) for title, group in made if group]
+
+
+UNKNOWN: Final = frozenset({"reset_before_response", "read_timeout", "http_5xx", "wrong_2xx", "client_bug"})
+"""Errors after which the target may have acted: what storms' taxonomy calls unknown (load-testing 3.9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +188,26 @@ def _errors(summary: Summary) -> tuple[_Error, ...]:
     )
 
 
-def _job_lists(summary: Summary) -> tuple[tuple[str, str, object], ...]:
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A run with its story; the shares are of the longest one in the list, in percent."""
+
+    story: JobStory
+    waited: float
+    worked: float
+
+
+def _job_lists(summary: Summary) -> tuple[tuple[str, str, list[_Listed]], ...]:
     return (
-        ("Longest at work", "No job was completed.", summary.slowest),
-        ("First to fail", "No job failed.", summary.failed),
+        ("Longest at work", "No job was completed.", _listed(summary, summary.slowest)),
+        ("First to fail", "No job failed.", _listed(summary, summary.failed)),
     )
+
+
+def _listed(summary: Summary, jobs: Sequence[JobCompleted]) -> list[_Listed]:
+    told = [story_of(summary.facts, job) for job in jobs]
+    longest = max(((each.waited or 0) + each.worked for each in told), default=0) or 1.0
+    return [_Listed(each, 100 * (each.waited or 0) / longest, 100 * each.worked / longest) for each in told]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +225,8 @@ def _strip(summary: Summary, stretches: Iterable[tuple[str, float, float]]) -> t
     )
 
 
-def _stretches(fault: Fault) -> Iterator[tuple[str, float, float]]:
-    return ((fault.name, start, end) for start, end in fault.stretches)
+def _stretches(fault: Fault, summary: Summary) -> Iterator[tuple[str, float, float]]:
+    return ((fault.name, start, end) for start, end in joined(fault.stretches, summary))
 
 
 def _met(fault: Fault) -> str:

@@ -47,6 +47,7 @@ def render_json(
         "verdicts": _plain(tuple(verdicts)),
         "agents": _plain(summary.agents),
         "jobs": _plain(summary.jobs),
+        "mix": _plain(summary.mix),
         "whole": _window(summary.whole),
         "phases": [_window(phase) for phase in summary.phases],
         "faults": _plain(summary.faults),

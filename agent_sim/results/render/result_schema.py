@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 from agent_sim.histogram import Histogram
 from agent_sim.results import journal
-from agent_sim.results.figures import Agents, Fault, JobCounts, Message, OperationTraffic, Storm
+from agent_sim.results.figures import Agents, Fault, FleetJobs, JobCounts, Message, OperationTraffic, Storm
 from agent_sim.results.plain import Json, JsonObject
 from agent_sim.results.render.json import SCHEMA
 from agent_sim.results.timeline import Timeline
@@ -52,6 +52,7 @@ def result_schema() -> JsonObject:
         "verdicts": _list(_of(Verdict)),
         "agents": _of(Agents),
         "jobs": _list(_of(JobCounts)),
+        "mix": _list(_of(FleetJobs)),
         "whole": _object(window),
         "phases": _list(_object(window)),
         "faults": _list(_of(Fault)),

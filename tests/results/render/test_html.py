@@ -7,13 +7,15 @@ from importlib import resources
 
 import pytest
 
+from agent_sim.protocol.enums import Result
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
 from agent_sim.results.journal import FaultArmed, FaultOver, StormEnded, StormStarted
 from agent_sim.results.judge import judge
-from agent_sim.results.render.html import because, render_html, safe_json
+from agent_sim.results.render.html import UNKNOWN, because, render_html, safe_json
 from agent_sim.results.summary import Summary, summarise
 from agent_sim.results.timeline import LIMIT
 from agent_sim.results.verdict import Verdict
+from agent_sim.storms.taxonomy import ErrorKind, Outcome, outcome_of
 from tests.results.demo import HOSTILE, demo_journal
 from tests.results.journals import done_job, ended, started, storm, storm_result, traffic
 
@@ -220,6 +222,69 @@ def test_warnings_are_counted_apart():
     verdicts = [Verdict("invariant", "x", "kept", ""), Verdict("run", "y", "unknown", "", warn_only=True)]
 
     assert because(verdicts) == "1 check held, with 1 warning."
+
+
+def test_what_an_error_means_is_what_storms_take_it_for():
+    unknown = {kind.value for kind in ErrorKind if outcome_of(kind) is Outcome.UNKNOWN}
+
+    assert unknown == UNKNOWN
+
+
+def test_outcomes_are_told_by_fleet_and_type():
+    page = Page(report(summarise([started(), *done_job(), *done_job(2, Result.FAILURE), ended()])))
+
+    [mix] = [
+        a["aria-label"] for _, a in page.elements if a.get("class") == "mix" and "failure" in (a["aria-label"] or "")
+    ][1:]
+    assert mix == "success 50.0 % failure 50.0 % "
+
+
+def test_a_listed_run_opens_to_its_timeline():
+    text = Page(report(summarise([started(), *done_job(), ended()]))).text
+
+    assert "operator: posted by fetch" in text
+    assert "agent: completed: success" in text
+
+
+def test_generators_say_whether_they_kept_up():
+    lines = [started(), traffic("complete", ok=300), *storm(generator__saturated=True), ended()]
+
+    text = Page(report(summarise(lines), environment={"fleet_cpu_seconds": "58.0"})).text
+
+    assert "saturated: latencies are void" in text
+    assert "short of processor time" in text
+
+
+def test_checks_that_do_not_hold_come_first_in_their_group():
+    lines = [line for line in done_job() if type(line).__name__ != "ServerRun"]
+    checks = Checks(invariants=(InvariantCheck("at_most_once"), InvariantCheck("no_lost_jobs")))
+    summary = summarise([started(), *lines, *done_job(2), ended()])
+    verdicts = judge(summary, checks)
+
+    text = Page(render_html(summary, verdicts)).text
+
+    assert [verdict.answer for verdict in verdicts] == ["kept", "broken"]
+    assert text.index("no_lost_jobs") < text.index("at_most_once")
+
+
+def test_thousands_of_short_windows_of_a_fault_do_not_make_the_file_grow():
+    day = 86_400.0
+    windows = [line for t in range(10, 86_000, 20) for line in blink(float(t), t)]
+
+    html = report(summarise([started(), traffic(t=5.0), *windows, ended(day)]))
+
+    assert html.count('class="fault"') < 600
+
+
+def blink(t, window):
+    return FaultArmed(t, "blink", window, t + 1, 1), FaultOver(t + 1, "blink", window, t, 1, ("agent-1",))
+
+
+def test_a_huge_scenario_is_cut_and_says_so():
+    text = Page(report(summarise([started(), ended()]), scenario="x: 1\n" * 200_000)).text
+
+    assert "cut here: the whole of it is in scenario.resolved.yaml" in text
+    assert len(text) < 500_000
 
 
 # --- colours ----------------------------------------------------------------------------------

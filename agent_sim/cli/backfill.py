@@ -1,0 +1,91 @@
+"""A scenario's past, made up by a process of its own in the file that the embedded server then opens.
+
+The process is this module, so that what it needs is gone with it: a demo that runs for days keeps none of it.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from agent_sim.cli.replay import AGENT, backfilled
+from agent_sim.errors import AgentSimError, UsageError
+from agent_sim.logins import clear
+from agent_sim.scenario.load import dump, load
+from agent_sim.scenario.models import Scenario
+from agent_sim.server.store import SqliteStore
+
+IN_MEMORY: Final = ":memory:"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made up: in which file, how many runs, in what time of the wall and of the processor."""
+
+    db: str
+    runs: int
+    seconds: float
+    cpu_seconds: float
+
+
+async def with_past(scenario: Scenario, folder: Path, db: str, account: str = AGENT) -> Made | None:
+    """Give the server's database the scenario's past, in a file of `folder` if it was to be in memory.
+
+    None if the scenario has no past to make up, or the file has one of its own. Raises UsageError.
+    """
+    if scenario.history is None:
+        return None
+    db = str(folder / "server.db") if db == IN_MEMORY else db
+    file = folder / "scenario.past.yaml"
+    file.write_text(dump(scenario), encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent_sim.cli.backfill", str(file), db, "--account", account),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=clear(os.environ),
+    )
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    said = out.decode().strip()
+    if process.returncode or not said:
+        last = err.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise UsageError(f"the past could not be made up: {last[0].removeprefix('error: ')}")
+    runs, seconds, used = json.loads(said)
+    return None if runs < 0 else Made(db, runs, seconds, used)
+
+
+def main(
+    scenario: Annotated[Path, typer.Argument()],
+    db: Annotated[str, typer.Argument()],
+    account: Annotated[str, typer.Option()] = AGENT,
+) -> None:
+    """Make up the past of a scenario until now; a database that knows runs is left alone (-1)."""
+    begun = time.monotonic()
+    try:
+        chosen = load(scenario)
+        assert chosen.history is not None
+        store = SqliteStore.open(db, chosen.server.durability)
+        try:
+            is_new = not store.rows("run_first", {})
+            runs = backfilled(store, chosen, chosen.history, time.time_ns(), account).runs if is_new else -1
+        finally:
+            store.close()
+    except AgentSimError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(json.dumps([runs, round(time.monotonic() - begun, 2), round(time.process_time(), 2)]))
+
+
+if __name__ == "__main__":
+    typer.run(main)
