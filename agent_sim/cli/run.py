@@ -126,7 +126,7 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Use this broker: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]; agents sign in as"
+            help="Use this broker: mqtt://HOST:PORT/TOPIC-PREFIX or mqtts://...; agents sign in as"
             " AGENT_SIM_AGENT_USERNAME, the embedded server as AGENT_SIM_MQTT_USERNAME.",
         ),
     ] = None,
