@@ -110,8 +110,8 @@ def serve(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Serve agents at this broker as well: mqtt://HOST:PORT/TOPIC-PREFIX or mqtts://... Who we are there comes"
-            " from AGENT_SIM_MQTT_USERNAME and AGENT_SIM_MQTT_PASSWORD, or from --credentials.",
+            help="Serve agents at this broker as well: mqtt://HOST:PORT/TOPIC-PREFIX or mqtts://... Who we are there"
+            " comes from AGENT_SIM_MQTT_USERNAME and AGENT_SIM_MQTT_PASSWORD, or from --credentials.",
         ),
     ] = None,
     mqtt_ca: Annotated[
