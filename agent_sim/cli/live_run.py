@@ -8,7 +8,6 @@ read back and the journal closed, so that there is always a report.
 import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from typing import Final, TypeVar
 
@@ -64,6 +63,7 @@ class LiveRun:
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = "finished"
     refused: bool = False  # the target refused somebody's credentials
+    troubles: Troubles = field(init=False)
     storm_ends: dict[str, StormEnd] = field(default_factory=dict)
     _jobs: OigLive = field(init=False)
     _before: readback.Mark = readback.Mark()  # what belongs to earlier runs
@@ -71,9 +71,11 @@ class LiveRun:
     _traffic: Traffic = field(default_factory=Traffic)
     _processes: list[StormProcess] = field(default_factory=list)
     _watch: Watch = field(init=False)
+    _cast: Cast[Actor] = field(init=False)
 
     def __post_init__(self) -> None:
         self._watch = Watch(self.plan.checks)
+        self.troubles = Troubles(self.plan, self._write, self.clock, self._suffer)
 
     async def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""
@@ -81,8 +83,8 @@ class LiveRun:
             self._before = await self._ask(readback.mark(self.plan.operator.prefix))
         jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
         scheduler = Scheduler(self.clock, self.clock.scale)
-        cast = Cast[Actor](self.plan, self._write, self._elapsed)
-        troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
+        cast = self._cast = Cast[Actor](self.plan, self._write, self._elapsed)
+        troubles = self.troubles
         seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
         cast.enter(scheduler, seen.of, self._operator_kind(), None if self.crew is None else self.crew.mine)
         if self.crew is not None:
@@ -153,9 +155,9 @@ class LiveRun:
 
     # --- how requests travel and what is seen of them -------------------------------------------
 
-    def _suffer(self, cast: Cast[Actor], machine: str, effect: AgentEffect | BrokerEffect) -> None:
+    def _suffer(self, machine: str, effect: AgentEffect | BrokerEffect) -> None:
         if isinstance(effect, AgentEffect):
-            cast.tell(machine, suffered(effect, self.clock()))
+            self._cast.tell(machine, suffered(effect, self.clock()))
         else:
             self.ways.suffer(machine, effect)
 
