@@ -7,9 +7,9 @@ decided in `agent_sim.storms`.
 import gc
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn, cast
 
 import gevent
 from gevent import getcurrent
@@ -18,6 +18,7 @@ from gevent.pool import Pool as Senders
 from storm_client import Answer, Target
 from storm_faults import detour
 from storm_oig import OigTarget
+from storm_part import Part
 
 from agent_sim.errors import TargetError
 from agent_sim.faults.arming import Faults
@@ -25,16 +26,18 @@ from agent_sim.faults.effects import Strike
 from agent_sim.instants import MILLISECOND, SECOND, Instant, Span
 from agent_sim.protocol.command import Operation
 from agent_sim.storms.arrivals import due_offsets
+from agent_sim.storms.gather import EndJson, Gathering, ReportJson
 from agent_sim.storms.health import health
+from agent_sim.storms.leases import Leased, Settled
 from agent_sim.storms.ledger import Entry, Ledger
 from agent_sim.storms.meter import SATISFIED, Meter, SeriesEntry
 from agent_sim.storms.observe import Mark, Observed, observe
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
-from agent_sim.storms.pool import Batch, Harvest, Pool
+from agent_sim.storms.pool import Batch, Harvest, Pool, Token
 from agent_sim.storms.reconcile import NOTHING, Reconciliation, reconcile, unread
-from agent_sim.storms.result import BROKEN, Run, StormResult, exit_code, storm_result
+from agent_sim.storms.result import BROKEN, Run, StormResult, Workers, exit_code, storm_result
 from agent_sim.storms.steps import steps
 from agent_sim.storms.stop import INTERRUPTED, StopRule
 from agent_sim.storms.taxonomy import ErrorKind, outcome_of
@@ -47,6 +50,9 @@ INTERRUPTED_DRAIN: Final = 5.0
 
 INSISTS_AFTER: Final[Span] = 2 * SECOND
 """Two signals closer together are one wish: a terminal and a parent process may both pass it on."""
+
+STARVED: Final = 0.01
+"""Seconds until a user of a closed loop looks again whether there are ids for it."""
 
 LEAST_SAMPLE: Final[Span] = 200 * MILLISECOND
 """CPU over a shorter span than this says nothing."""
@@ -75,17 +81,22 @@ class Prepared:
 
 
 class Engine:
-    """One storm under way. `tell_request` is Locust's request event, `tell_second` gets a line every second."""
+    """One storm under way, or with a `part` as much of it as falls to this process.
+
+    `tell_request` is Locust's request event, `tell_second` gets a line every second.
+    """
 
     def __init__(
         self,
         storm: Prepared,
         tell_request: Callable[..., None],
         tell_second: Callable[[SeriesEntry], None],
+        part: Part | None = None,
     ) -> None:
         self.storm = storm
         self.plan = storm.plan
-        self.pool = Pool(storm.found.tokens)
+        self.pool: Pool | Leased = Pool(storm.found.tokens) if part is None else part.pool
+        self._part = part
         self.ledger = Ledger(len(self.pool))
         self.meter = Meter(steps(storm.plan), storm.satisfied)
         self.result: StormResult | None = None
@@ -94,7 +105,7 @@ class Engine:
         self.said: dict[ErrorKind, str] = {}
         self.finished = Event()  # the result is there, and written
         self._rule = StopRule()
-        self._senders = Senders(storm.plan.max_in_flight)
+        self._senders = Senders(storm.plan.max_in_flight if part is None else part.share_of(storm.plan.max_in_flight))
         self._over = Event()  # no more requests are to begin
         self._hurry = Event()  # nobody waits any longer
         self._stopped: str | None = None
@@ -106,23 +117,32 @@ class Engine:
         batch = f"ids={self.plan.batch}" if self.plan.by == "ids" else "query"
         self._title = f"{storm.operation.title}[{batch}]"
         self._began_wall = self._began = 0
+        self.seconds: Span = 0
+        self.workers = Workers()
+        self._used: int | None = None
+        self.has_reported = False
         self._waits: dict[object, Span] = {}
-        _watch_connecting(storm.target, self._waits)
+        storm.target.watch_connecting(self._waits)
 
     # --- from outside -------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Set the storm's zero; `run` must follow."""
+    def begin(self, at: Instant | None = None) -> None:
+        """Set the storm's zero, at once unless `at` says when; `run` must follow."""
         gc.collect()
         gc.freeze()
         head_start = HEAD_START if self.storm.users is None else 0
+        if at is not None:
+            head_start = at - time.time_ns()
         self._began_wall = time.time_ns() + head_start
         self._began = time.perf_counter_ns() + head_start
 
-    def run(self, conclude: Callable[[StormResult], None]) -> None:
-        """The storm from its first request to its result, which `conclude` is given before anybody else sees it."""
+    def run(self, conclude: Callable[[StormResult], None], go: Callable[[], None] | None = None) -> None:
+        """The storm from its first request to its result, which `conclude` is given before anybody else sees it.
+
+        `go` for a storm that others carry out.
+        """
         try:
-            self._storm()
+            (go or self._storm)()
             if self.result is not None:
                 conclude(self.result)
         except Exception:  # noqa: BLE001  # a bug of ours: say so at once, and let nobody wait for ever
@@ -131,11 +151,26 @@ class Engine:
         finally:
             self.finished.set()
 
-    def stop(self, reason: str) -> None:
-        """Begin no more requests; those under way are waited for."""
+    def stop(self, reason: str | None) -> None:
+        """Begin no more requests; those under way are waited for. None: for no fault of anybody's."""
         if not self._over.is_set():
             self._stopped = reason
             self._over.set()
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if no more requests are to begin."""
+        return bool(self._over.is_set())
+
+    @property
+    def is_hurried(self) -> bool:
+        """True if nothing is waited for any longer."""
+        return bool(self._hurry.is_set())
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it was stopped."""
+        return self._stopped
 
     def interrupt(self) -> None:
         """Stop for a person; for one who insists after a while, wait for nothing any more."""
@@ -149,11 +184,15 @@ class Engine:
     def turn(self) -> bool:
         """One request of a closed loop's user; False when it is over."""
         now = self._now()
+        if now < 0:
+            gevent.sleep(-now / SECOND)
+            now = self._now()
         if self._over.is_set() or now >= self.plan.span:
             return False
         taken = self._take(now)
         if taken is None:
-            return False
+            gevent.sleep(STARVED)
+            return not self._over.is_set()
         self.meter.due(now)
         self._send(now, *taken)
         return True
@@ -161,23 +200,46 @@ class Engine:
     # --- phases -------------------------------------------------------------------------------
 
     def _storm(self) -> None:
+        self.fire()
+        gevent.sleep(0 if self._hurry.is_set() else self.storm.quiet)
+        self._judge()
+
+    def fire(self) -> None:
+        """All requests, and the wait for their answers."""
         self._cpu_since = time.process_time(), self._now()
         ticker = gevent.spawn(self._tick)
-        seconds = self._offer() if self.storm.users is None else self._hold()
+        self.seconds = self._offer() if self.storm.users is None else self._hold()
         self._over.set()
         self._drain()
         ticker.kill()
         self._sample_cpu()
         if not self.meter.is_quiet:
             self._second(self._now())
+
+    def judge_for(self, sent: Iterable[tuple[Batch | None, Settled]], gathered: Gathering, began: Instant) -> None:
+        """Judge what other processes sent, at the command of this one."""
+        for batch, each in sent:
+            entry = self.ledger.send(batch, each.began)
+            self.ledger.settle(entry, each.outcome, each.ended)
+        self.meter, self._cpu_percent, self._began_wall = gathered.meter(), gathered.cpu_percent, began
+        self._exhausted_at, self.seconds = gathered.exhausted_at(), gathered.seconds(self.plan.span)
+        self._stopped = self._stopped or gathered.stopped()
+        for process in gathered.processes.values():
+            self.said |= {ErrorKind(kind): words for kind, words in process.said.items()}
+        self.workers = Workers(len(gathered.processes), len(gathered.lost), gathered.starved)
+        self._used = gathered.used
         gevent.sleep(0 if self._hurry.is_set() else self.storm.quiet)
+        self._judge()
+
+    def _judge(self) -> None:
         run = Run(
             model="open" if self.storm.users is None else "closed",
             started_at=self._began_wall,
-            seconds=seconds,
-            used=self.pool.used,
+            seconds=self.seconds,
+            used=self.pool.used if self._used is None else self._used,
             exhausted_at=self._exhausted_at,
             stopped=self._stopped,
+            workers=self.workers,
         )
         generator = health(self._cpu_percent, self.meter.measured.lateness)
         self.result = storm_result(
@@ -187,7 +249,7 @@ class Engine:
 
     def _offer(self) -> Span:
         """Send what is due when it is due; returns how long that lasted."""
-        for number, due in enumerate(due_offsets(self.plan)):
+        for number, due in enumerate(due_offsets(self.plan) if self._part is None else self._part.dues(self.plan)):
             if self._is_over_by(due, number):
                 return max(self._now(), 0)
             if self.plan.by == "ids" and self.pool.is_exhausted:
@@ -198,6 +260,8 @@ class Engine:
                 self.meter.drop(due)
             elif taken := self._take(due):
                 self._senders.spawn(self._send, due, *taken)
+            else:
+                self.meter.drop(due)
         return max(self._now(), 0) if self._is_over_by(self.plan.span, 0) else self.plan.span
 
     def _hold(self) -> Span:
@@ -223,12 +287,14 @@ class Engine:
             gevent.sleep(0.01)
         self._senders.kill()
         self.meter.fail(self._now(), ErrorKind.READ_TIMEOUT, self.ledger.abandon(self._wall(self._now())))
+        if self._part is not None:
+            self._part.abandon(self._wall(self._now()))
         self.meter.close(self._now())
 
     def _compare(self) -> Reconciliation:
         if not self.ledger.size or self._hurry.is_set():
             return unread("interrupted twice") if self._hurry.is_set() else NOTHING
-        storm, tokens = self.storm, self.pool.tokens
+        storm, tokens = self.storm, self.tokens
         try:
             observed = self._observed()
         except TargetError as error:
@@ -237,11 +303,16 @@ class Engine:
         return reconcile(tokens, self.ledger, observed, again=storm.operation.again)
 
     def _observed(self) -> Observed:
-        storm, tokens = self.storm, self.pool.tokens
+        storm, tokens = self.storm, self.tokens
         if isinstance(storm.operation, OigStorm):
             assert isinstance(storm.target, OigTarget)
             return storm.target.drive(storm.operation.observe(storm.plan, tokens, storm.before))
         return observe(storm.operation, tokens, self.ledger, storm.before, storm.target)
+
+    @property
+    def tokens(self) -> Sequence[Token]:
+        """What there is to ask for, by place."""
+        return cast("Sequence[Token]", self.pool.tokens)  # those on lease are by place, too
 
     # --- one request --------------------------------------------------------------------------
 
@@ -249,13 +320,20 @@ class Engine:
         """Book what the next request concerns; None if no id is left."""
         if self.plan.by == "query":
             self.pool.take_all()
-            return None, self.ledger.send(None, self._wall(self._now()))
+            return None, self._booked(None)
         batch = self.pool.take(self.plan.batch)
         if batch is not None:
-            return batch, self.ledger.send(batch, self._wall(self._now()))
-        self._exhausted_at = due
-        self._over.set()
+            return batch, self._booked(batch)
+        if self.pool.is_exhausted:
+            self._exhausted_at = due
+            self._over.set()
         return None
+
+    def _booked(self, batch: Batch | None) -> Entry:
+        entry = self.ledger.send(batch, self._wall(self._now()))
+        if self._part is not None:
+            self._part.send(batch, entry)
+        return entry
 
     def _send(self, due: Span, batch: Batch | None, entry: Entry) -> None:
         sent = self._now()
@@ -279,7 +357,7 @@ class Engine:
         if isinstance(storm.operation, OigStorm):
             assert batch is not None  # its plans are by ids
             assert isinstance(storm.target, OigTarget)
-            return storm.target.ask_of_job(storm.operation.request(self.pool.tokens, batch))
+            return storm.target.ask_of_job(storm.operation.request(self.tokens, batch))
         return self._ask(self._request(storm.operation, batch), strikes)
 
     def _request(self, operation: StormOperation, batch: Batch | None) -> Operation:
@@ -292,6 +370,8 @@ class Engine:
         is_first = self.meter.ids == 0
         if not self.ledger.settle(entry, outcome_of(answer.error), self._wall(now)):
             return
+        if self._part is not None:
+            self._part.settle(entry, outcome_of(answer.error), self._wall(now))
         # By query, the first accepted request may have changed them all, the next ones none.
         ids = len(batch.ids) if batch is not None else len(self.pool) * is_first
         self.meter.finish(due, sent, now, answer.error, ids, self._waits.pop(getcurrent(), 0))
@@ -337,22 +417,20 @@ class Engine:
             self._cpu_percent = max(self._cpu_percent, percent)
 
     def _second(self, now: Span) -> None:
-        self._tell_second(self.meter.tick(now))
+        if self._part is None:
+            self._tell_second(self.meter.tick(now))
+        else:
+            self._part.tick(self.meter, now)
 
+    # --- a part of a storm --------------------------------------------------------------------
 
-def _watch_connecting(target: Target, waits: dict[object, Span]) -> None:
-    """Note how long each greenlet waited for its connection: that is our own pool, or a connection being made."""
-    connections = target._client._connection_pool
-    connect = connections.get_socket
-
-    def get_socket() -> Any:
-        began = time.perf_counter_ns()
-        try:
-            return connect()
-        finally:
-            waits[getcurrent()] = time.perf_counter_ns() - began
-
-    connections.get_socket = get_socket  # type: ignore[method-assign]  # the library has no hook for it
+    def take_report(self, *, is_last: bool = False) -> ReportJson:
+        """What came to pass since the report before."""
+        assert self._part is not None
+        self.has_reported = is_last
+        end = EndJson(seconds=self.seconds, exhausted_at=self._exhausted_at, stopped=self._stopped)
+        said = {kind.value: words for kind, words in self.said.items()}
+        return self._part.report(self.meter, self._now(), self._cpu_percent, said, end if is_last else None)
 
 
 class RequestFailed(Exception):

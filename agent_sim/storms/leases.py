@@ -6,7 +6,7 @@ is given them again (load-testing 3.2). What a process has left when it ends in 
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypedDict
 
@@ -70,11 +70,12 @@ class Lessor:
     def lease(self, holder: str, batches: int) -> LeaseJson:
         """The next batches for a process, at most as many as it asks for; none if none are left.
 
-        Towards the end of the pool they become few, so that the processes run dry together.
+        Towards the end of the pool they become few, so that the processes run dry together; but not fewer than an
+        eighth of what was asked for, so that nobody waits for the next ones.
         """
         first = len(self._batches)
         most = max(LARGEST // self._size, 1)
-        for _ in range(max(min(batches, most, self._fair_share()), 1)):
+        for _ in range(max(min(batches, most, max(self._fair_share(), batches // 8)), 1)):
             batch = self._supply.take(self._size)
             if batch is None:
                 break
@@ -143,11 +144,15 @@ class Lessor:
 
 
 class Leased:
-    """The pool of a process that is leased its batches: what a storm takes from as if it were the whole pool."""
+    """The pool of a process that is leased its batches: what a storm takes from as if it were the whole pool.
 
-    def __init__(self, size: int) -> None:
+    `ask` is told how many batches are wanted when few are left.
+    """
+
+    def __init__(self, size: int, ask: Callable[[int], None] = lambda _: None) -> None:
         self.tokens: dict[int, Token] = {}
-        self._size = size
+        self._size, self._ask = size, ask
+        self._lease = 0
         self._batches: list[tuple[int, Batch]] = []
         self._taken = 0
         self._used = 0
@@ -183,10 +188,13 @@ class Leased:
                 at += 1
             made = Batch(positions[0], tuple(self.tokens[place].audit_id for place in positions))
             self._batches.append((lease["first"] + offset, made))
+        self._lease = max(self._lease, len(lease["batches"]))
         self._is_last = self._is_last or lease["is_last"]
 
     def take(self, size: int) -> Batch | None:
-        """The next batch; None if none is here, whether or not more will come."""
+        """The next batch; None if none is here, whether or not more will come. Asks for more in good time."""
+        if not self._is_last and self.in_hand <= self._lease // 2:
+            self._ask(self._lease)
         if not self.in_hand:
             self.starved += not self._is_last
             return None

@@ -33,7 +33,7 @@ def test_a_lease_is_taken_batch_by_batch_with_what_is_asked_for():
 def test_leases_become_few_towards_the_end_of_the_pool():
     giver = lessor(64, size=1)
 
-    assert [len(giver.lease("a", 99)["batches"]) for _ in range(8)] == [16, 12, 9, 7, 5, 4, 3, 2]
+    assert [len(giver.lease("a", 40)["batches"]) for _ in range(8)] == [16, 12, 9, 7, 5, 5, 5, 5]
 
 
 def test_the_pool_is_exhausted_once_the_last_lease_is_used_up():
