@@ -18,6 +18,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, cast
 
 import gevent
@@ -28,19 +29,18 @@ from storm_client import Target
 from storm_engine import Engine, Prepared
 from storm_oig import OigTarget
 from storm_options import Asked
-from storm_part import Part
+from storm_share import Share
 
 from agent_sim.errors import TargetError, UsageError
 from agent_sim.faults.arming import Faults
 from agent_sim.instants import SECOND, Instant
+from agent_sim.storms.campaign import NOBODY
+from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.gather import Gathering, ReportJson, zero
-from agent_sim.storms.kinds import KINDS
-from agent_sim.storms.leases import AHEAD, Leased, LeaseJson, Lessor
+from agent_sim.storms.leases import AHEAD, Leased, LeaseJson, Lessor, Shelf
 from agent_sim.storms.meter import SeriesEntry
-from agent_sim.storms.observe import Mark
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.plan import from_json, to_json
-from agent_sim.storms.pool import Harvest
 from agent_sim.storms.steps import steps
 
 READY_WITHIN: Final = 60.0
@@ -82,13 +82,15 @@ class Master:
         """The storm from the workers' preparation to the last report; then it can be judged."""
         names = sorted(node.id for node in self.runner.clients.all if node.state != STATE_MISSING)
         self._prepare(names)
-        lessor = self._lessor = Lessor(self.engine.pool, self.engine.tokens, self.engine.plan.batch, len(names))
-        storm = self.engine.storm
+        storm, books = self.engine.storm, self.engine.campaign.books
+        shelves = {name: Shelf(book.supply, book.tokens, book.size) for name, book in books.items()}
+        run = storm.plan.copies if storm.plan.kind == "contended" else 1
+        lessor = self._lessor = Lessor(shelves, len(names), run)
         gathering = self.gathering = Gathering(names, steps(storm.plan), storm.satisfied, lessor)
         self._began = time.time_ns() + HEAD_START
         for index, name in enumerate(names):
-            lease = self._leased(name, self._wanted(len(names)))
-            self._tell(name, "storm.begin", {"index": index, "count": len(names), "lease": lease, **self._when()})
+            leases = [self._leased(name, shelf, self._wanted(len(names))) for shelf in shelves]
+            self._tell(name, "storm.begin", {"index": index, "count": len(names), "leases": leases, **self._when()})
         deadline = time.monotonic() + storm.plan.span / SECOND + storm.timeout + PATIENCE
         while not gathering.is_over:
             gevent.sleep(LOOKS_EVERY)
@@ -101,7 +103,7 @@ class Master:
         """Compare and judge; `engine.result` is there then."""
         assert self._lessor is not None
         assert self.gathering is not None
-        self.engine.judge_for(self._lessor.book(), self.gathering, self._began)
+        self.engine.judge_for(self._lessor, self.gathering, self._began)
 
     def _prepare(self, names: list[str]) -> None:
         asked, storm = self.asked, self.engine.storm
@@ -117,7 +119,10 @@ class Master:
             "ca": None if asked.ca is None else str(asked.ca),
             "timeout": storm.timeout,
             "satisfied": storm.satisfied,
-            "size": len(self.engine.pool),
+            "shelves": [
+                {"name": name, "ids": book.ledger.size, "batch": book.size}
+                for name, book in self.engine.campaign.books.items()
+            ],
         }
         for name in names:
             self._tell(name, "storm.prepare", said)
@@ -161,7 +166,7 @@ class Master:
     def _on_need(self, environment: Environment, msg: Any, **_: Any) -> None:
         process = None if self.gathering is None else self.gathering.processes.get(msg.node_id)
         if process is not None and not process.is_over:
-            self._tell(msg.node_id, "storm.lease", self._leased(msg.node_id, msg.data["batches"]))
+            self._tell(msg.node_id, "storm.lease", self._leased(msg.node_id, msg.data["shelf"], msg.data["batches"]))
 
     def _on_ended(self, environment: Environment, msg: Any, **_: Any) -> None:
         self._take_in(msg.node_id, msg.data)
@@ -180,11 +185,11 @@ class Master:
 
     # --- what the master says -------------------------------------------------------------------
 
-    def _leased(self, name: str, batches: int) -> LeaseJson:
+    def _leased(self, name: str, shelf: str, batches: int) -> LeaseJson:
         assert self._lessor is not None
         if self.engine.plan.by == "query":
-            return LeaseJson(first=0, batches=[], ids=b"", names=[], is_last=True)
-        return self._lessor.lease(name, batches)
+            return LeaseJson(shelf=shelf, first=0, batches=[], ids=b"", names=[], is_last=True)
+        return self._lessor.lease(name, shelf, batches)
 
     def _wanted(self, processes: int) -> int:
         fastest = max((stage.rate for stage in self.engine.plan.stages), default=0.0)
@@ -202,7 +207,7 @@ class _Waiting:
     """What a worker knows before it is told to begin."""
 
     storm: Prepared
-    size: int
+    shelves: list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -214,8 +219,8 @@ class Worker:
     engine: Engine | None = None
     begun: Event = field(default_factory=Event)
     _waiting: _Waiting | None = None
-    _part: Part | None = None
-    _is_asking: bool = False
+    _share: Share | None = None
+    _asked_for: set[str] = field(default_factory=set)
 
     def listen(self) -> None:
         """Take the master's messages from now on."""
@@ -233,30 +238,34 @@ class Worker:
     def _on_prepare(self, environment: Environment, msg: Any, **_: Any) -> None:
         problem = ""
         try:
-            self._waiting = _Waiting(self._prepared(msg.data), msg.data["size"])
+            self._waiting = _Waiting(self._prepared(msg.data), msg.data["shelves"])
         except (TargetError, UsageError) as error:
             problem = str(error)
         self._runner.send_message("storm.ready", {"problem": problem})
 
     def _prepared(self, said: dict[str, Any]) -> Prepared:
         plan = from_json(said["plan"])
-        operation = KINDS[plan.operation]
+        operation = CATALOGUE[plan.operation]
         asked = self.ask_for(said)
         target = OigTarget(asked) if isinstance(operation, OigStorm) else Target(asked)
         target.preflight()  # one request: the way is open, and our credentials hold
-        nothing = Harvest((), 0, 0)
         return Prepared(
-            plan, operation, said["query"], said["users"], target, nothing, Mark(None, 0), said["timeout"], 0.0,
-            Faults(()), said["satisfied"],
+            plan, operation, said["query"], said["users"], target, NOBODY, said["timeout"], 0.0, Faults(()),
+            satisfied=said["satisfied"],
         )  # fmt: skip
 
     def _on_begin(self, environment: Environment, msg: Any, **_: Any) -> None:
         said, waiting = msg.data, self._waiting
         assert waiting is not None
-        pool = Leased(waiting.size, self._ask_for_more)
-        part = self._part = Part(said["index"], said["count"], pool)
-        pool.add(said["lease"])
-        engine = self.engine = Engine(waiting.storm, environment.events.request.fire, lambda _: None, part)
+        pools = {
+            shelf["name"]: Leased(shelf["ids"], partial(self._ask_for_more, shelf["name"])) for shelf in waiting.shelves
+        }
+        sizes = {shelf["name"]: shelf["batch"] for shelf in waiting.shelves}
+        for lease in said["leases"]:
+            pools[lease["shelf"]].add(lease)
+        storm = waiting.storm
+        share = self._share = Share(storm.plan, said["index"], said["count"], pools, sizes, storm.query)
+        engine = self.engine = Engine(storm, environment.events.request.fire, lambda _: None, share)
         engine.begin(zero(said["begin"], said["told_at"], time.time_ns()))
         self.begun.set()
         gevent.spawn(self._fire, engine)
@@ -269,15 +278,15 @@ class Worker:
         finally:
             engine.finished.set()
 
-    def _ask_for_more(self, batches: int) -> None:
-        if not self._is_asking:
-            self._is_asking = True
-            self._runner.send_message("storm.need", {"batches": max(batches, LEAST_LEASE)})
+    def _ask_for_more(self, shelf: str, batches: int) -> None:
+        if shelf not in self._asked_for:
+            self._asked_for.add(shelf)
+            self._runner.send_message("storm.need", {"shelf": shelf, "batches": max(batches, LEAST_LEASE)})
 
     def _on_lease(self, environment: Environment, msg: Any, **_: Any) -> None:
-        self._is_asking = False
-        if self._part is not None:
-            self._part.pool.add(msg.data)
+        self._asked_for.discard(msg.data["shelf"])
+        if self._share is not None:
+            self._share.pools[msg.data["shelf"]].add(msg.data)
 
     def _on_stop(self, environment: Environment, msg: Any, **_: Any) -> None:
         if self.engine is not None:

@@ -117,8 +117,8 @@ def show(found: Rendered, path: Path) -> None:
 
 
 def replay_command(path: Path, scenario: Scenario, summary: Summary) -> str:
-    """How to replay a run: from what it left, as it began, and if its scenario has no end, for as long."""
-    words = ["agent-sim", "replay", str(path / "scenario.resolved.yaml")]
+    """How to replay a run from anywhere: what it left, as it began, and if its scenario has no end, for as long."""
+    words = ["agent-sim", "replay", str(path.resolve() / "scenario.resolved.yaml")]
     if summary.run is not None:
         words += ["--seed", str(summary.run.seed), "--start", summary.run.started_at]
     if scenario.length == NEVER:

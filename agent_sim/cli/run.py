@@ -322,7 +322,7 @@ async def _live(
         planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         duties = replace(
             planned.operator,
-            may_approve=approve,
+            may_approve=planned.operator.may_approve and approve,
             certificate_id=options.certificate_id,
             picks_certificate=reached.server is not None,
         )

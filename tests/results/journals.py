@@ -13,6 +13,7 @@ from agent_sim.results.journal import (
     JobConfigured,
     JobLeft,
     JobPosted,
+    JobsUnscheduled,
     Line,
     PhaseStarted,
     RunEnded,
@@ -79,6 +80,10 @@ def completed(
 
 def left(job: str = "job-1", audit: int = 1, why: str = "hang") -> JobLeft:
     return JobLeft(3.0, "lab", "agent-1", job, audit, "LOGS", "", 1, 1, why)
+
+
+def unscheduled(*accepted: str, t: float = 50.0, unanswered: Sequence[str] = ()) -> JobsUnscheduled:
+    return JobsUnscheduled(t, "off", accepted, tuple(unanswered))
 
 
 def armed(fault: str = "cut", t: float = 10.0) -> FaultArmed:
