@@ -12,13 +12,14 @@ Locust's events to the engine.
 import atexit
 import math
 import os
+import shlex
 import signal
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,6 +34,8 @@ from storm_client import Target, require_honest_client
 from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
 from storm_faults import faults_of
+from storm_files import code_of, judged, write_files
+from storm_knee import Fired, Hunt, words
 from storm_oig import OigTarget
 from storm_options import Asked, add_options, read, told
 
@@ -50,6 +53,7 @@ from agent_sim.storms.ledger import NONE
 from agent_sim.storms.meter import Meter
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
+from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Harvest, Token
 from agent_sim.storms.reconcile import NOTHING
 from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result
@@ -71,6 +75,8 @@ class State:
     engine: Engine | None = None
     worker: Worker | None = None
     master: Master | None = None
+    hunt: Hunt | None = None
+    trial: Engine | None = None
     has_begun: bool = False
     is_driven: bool = False  # by a plan file
     is_awaited: bool = False  # Locust itself is stopping and waits for the storm's end
@@ -125,6 +131,8 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
         _only_here(web_ui)
         require_honest_client()
         asked = STATE.asked = read(options, STATE.parser)
+        if asked.finds_knee and isinstance(runner, MasterRunner):
+            raise UsageError("--find-knee runs in one process: leave out --processes and --master")
         storm = _prepared(asked)
     except (UsageError, QueryError) as error:
         _leave(USAGE, str(error))
@@ -176,16 +184,57 @@ class Storm(User):
 
 
 def _run(engine: Engine, environment: Environment) -> None:
-    engine.run(lambda result: _conclude(engine, result), None if STATE.master is None else _by_workers(STATE.master))
+    engine.run(lambda result: _conclude(engine, result), _way(engine, environment))
     if not STATE.is_awaited and environment.runner is not None:
         environment.runner.quit()
 
 
 def _conclude(engine: Engine, result: StormResult) -> None:
     asked = STATE.asked
+    if STATE.hunt is not None:
+        found = result["knee"] = STATE.hunt.search.result()
+        for line in words(found):
+            report.say(line)
     if asked is not None and asked.result is not None:
         report.write(result, asked.result)
     report.show(result, engine.said, could_read=engine.could_read)
+    if asked is None:
+        return
+    summary, verdicts = judged(asked, result, asked.thresholds)
+    engine.code = code_of(engine.code, verdicts)
+    report.show_thresholds(verdicts)
+    if asked.report is not None:
+        write_files(asked.report, summary, verdicts, shlex.join(["locust", *sys.argv[1:]]))
+
+
+def _way(engine: Engine, environment: Environment) -> Callable[[], None] | None:
+    """How the storm is carried out; None for one that this process does in one go."""
+    asked, master = STATE.asked, STATE.master
+    if asked is None or not asked.finds_knee:
+        return None if master is None else _by_workers(master)
+    hunt = STATE.hunt = Hunt(engine, asked.slowest, _trials(engine, environment), report.say)
+    return hunt.go
+
+
+def _trials(engine: Engine, environment: Environment) -> Callable[[StormPlan], Fired]:
+    def fire(plan: StormPlan) -> Fired:
+        storm = replace(engine.storm, plan=plan)
+        trial = Engine(storm, environment.events.request.fire, lambda _: None, campaign=engine.campaign)
+        STATE.trial = trial
+        trial.begin()
+        trial.fire()
+        if trial.stopped:
+            engine.stop(trial.stopped)
+        return Fired(trial.meter, trial.cpu_percent, trial.seconds, trial.ended)
+
+    return fire
+
+
+def _interrupt_all(engine: Engine) -> None:
+    """A person's wish, to the trial under way too."""
+    engine.interrupt()
+    if STATE.trial is not None:
+        STATE.trial.interrupt()
 
 
 def _by_workers(master: Master) -> Callable[[], None]:
@@ -330,14 +379,14 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
     """Make Locust run as long as the storm, with as many users as it has, and Ctrl-C end it in good order."""
     asked = STATE.asked
     assert asked is not None
-    options.run_time = math.ceil(storm.plan.span / SECOND)
+    options.run_time = None if asked.finds_knee else math.ceil(storm.plan.span / SECOND)
     options.num_users = storm.users or 0
     tell_second = report.progress if STATE.is_driven else lambda _: None
     engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second)
     if isinstance(environment.runner, MasterRunner):
         STATE.master = Master(environment, asked, engine, tell_second)
         _make_plain(options)
-    gevent.signal_handler(signal.SIGINT, engine.interrupt)
+    gevent.signal_handler(signal.SIGINT, _interrupt_all, engine)
 
 
 def _make_plain(options: Namespace) -> None:

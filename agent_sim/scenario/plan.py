@@ -274,7 +274,7 @@ def _checks(scenario: Scenario) -> Checks:
     wanted = scenario.checks
     laws = {name: getattr(wanted.invariants, name) for name in checks.Invariants.model_fields}
     invariants = (_invariant(name, law) for name, law in laws.items() if law is not None)
-    return Checks(tuple(_threshold(one) for one in wanted.thresholds), tuple(invariants))
+    return Checks(tuple(threshold(one) for one in wanted.thresholds), tuple(invariants))
 
 
 def _invariant(name: str, law: checks.Law) -> InvariantCheck:
@@ -286,7 +286,8 @@ def _invariant(name: str, law: checks.Law) -> InvariantCheck:
     )
 
 
-def _threshold(wanted: checks.Threshold) -> Threshold:
+def threshold(wanted: checks.Threshold) -> Threshold:
+    """A threshold as checks have it."""
     name, labels = checks.metric_parts(wanted.metric)
     bound = BOUNDS[name]
     limits = [f"{sign} {value}" for sign, value in ((">=", wanted.min), ("<=", wanted.max)) if value is not None]
