@@ -38,6 +38,7 @@ from storm_files import code_of, judged, write_files
 from storm_knee import Fired, Hunt, words
 from storm_oig import OigTarget
 from storm_options import Asked, add_options, read, told
+from storm_web import Rows, extend, rows_of
 
 from agent_sim.errors import QueryError, TargetError, UsageError
 from agent_sim.faults.arming import Faults
@@ -56,7 +57,7 @@ from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Harvest, Token
 from agent_sim.storms.reconcile import NOTHING
-from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result
+from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result, verdict
 from agent_sim.storms.stop import INTERRUPTED
 
 PATIENCE = 5.0
@@ -77,6 +78,7 @@ class State:
     master: Master | None = None
     hunt: Hunt | None = None
     trial: Engine | None = None
+    web_ui: Any = None
     has_begun: bool = False
     is_driven: bool = False  # by a plan file
     is_awaited: bool = False  # Locust itself is stopping and waits for the storm's end
@@ -128,7 +130,6 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
     if options.processes:
         atexit.register(_end_children)
     try:
-        _only_here(web_ui)
         require_honest_client()
         asked = STATE.asked = read(options, STATE.parser)
         if asked.finds_knee and isinstance(runner, MasterRunner):
@@ -144,6 +145,10 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
     if not found.tokens:
         _nothing_measured(found, None, f"nothing to do: {_nothing(storm)} ({found.out_of_scope:,} out of scope)")
     _arm(environment, options, storm)
+    if web_ui is not None:
+        STATE.web_ui = web_ui
+        options.run_time = None  # the storm ends the run; a clock of Locust's would seem to be somebody's Stop
+        extend(web_ui, _rows)
 
 
 @events.test_start.add_listener
@@ -153,6 +158,11 @@ def begin(environment: Environment, **_: Any) -> None:
         return  # its master says when
     engine = STATE.engine
     assert engine is not None
+    assert environment.runner is not None
+    if STATE.has_begun:
+        report.say("storm: one process, one storm: its ids are used up; start Locust again for another")
+        gevent.spawn(environment.runner.stop)
+        return
     STATE.has_begun = True
     if STATE.master is None:
         engine.begin()
@@ -164,6 +174,8 @@ def wait_for_the_end(environment: Environment, **_: Any) -> None:
     """Locust's clock may be a little ahead of the storm's: the storm drains and compares first."""
     engine = STATE.present
     if engine is not None and not engine.finished.is_set() and (STATE.has_begun or STATE.worker is not None):
+        if environment.web_ui is not None:
+            engine.stop(INTERRUPTED)  # somebody pressed Stop
         STATE.is_awaited = True
         engine.finished.wait()
 
@@ -185,8 +197,12 @@ class Storm(User):
 
 def _run(engine: Engine, environment: Environment) -> None:
     engine.run(lambda result: _conclude(engine, result), _way(engine, environment))
-    if not STATE.is_awaited and environment.runner is not None:
+    if STATE.is_awaited or environment.runner is None:
+        return
+    if environment.web_ui is None:
         environment.runner.quit()
+    else:
+        environment.runner.stop()  # the page stays, with the verdict on its tab
 
 
 def _conclude(engine: Engine, result: StormResult) -> None:
@@ -231,7 +247,11 @@ def _trials(engine: Engine, environment: Environment) -> Callable[[StormPlan], F
 
 
 def _interrupt_all(engine: Engine) -> None:
-    """A person's wish, to the trial under way too."""
+    """A person's wish, to the trial under way too; the web page's process ends by it where no storm is under way."""
+    web_ui = STATE.web_ui
+    if web_ui is not None and (not STATE.has_begun or engine.finished.is_set()):
+        web_ui.stop()
+        return
     engine.interrupt()
     if STATE.trial is not None:
         STATE.trial.interrupt()
@@ -250,9 +270,22 @@ def _by_workers(master: Master) -> Callable[[], None]:
     return go
 
 
-def _only_here(web_ui: Any) -> None:
-    if web_ui is not None:
-        raise UsageError("storms run without the web page for now: add --headless")
+def _rows() -> Rows:
+    """What the web page shows of the storm at this moment."""
+    engine, master = STATE.trial or STATE.engine, STATE.master
+    if engine is None:
+        return []
+    if engine.result is not None:
+        said = verdict(engine.result, could_read=engine.could_read)
+    else:
+        said = "under way" if STATE.has_begun else "not begun: Start begins it as the command line has it"
+    gathering = None if master is None else master.gathering
+    if gathering is None or engine.result is not None:
+        return rows_of(engine.meter, engine.campaign.roughly(), engine.elapsed, engine.cpu_percent, said, "")
+    lost = len(gathering.lost)
+    workers = f"{len(gathering.processes)}, {lost} lost"
+    totals = gathering.totals()
+    return rows_of(gathering.meter(), totals, engine.elapsed, gathering.cpu_percent, said, workers)
 
 
 def _listen(environment: Environment, options: Namespace) -> None:

@@ -143,6 +143,10 @@ class Engine:
         self._began_wall = time.time_ns() + head_start
         self._began = time.perf_counter_ns() + head_start
 
+    def starts(self, at: Instant) -> None:
+        """The storm that others carry out begins at this moment."""
+        self._began_wall = at
+
     def run(self, conclude: Callable[[StormResult], None], go: Callable[[], None] | None = None) -> None:
         """The storm from its first request to its result, which `conclude` is given before anybody else sees it.
 
@@ -183,6 +187,13 @@ class Engine:
     def cpu_percent(self) -> float:
         """Of the busiest second."""
         return self._cpu_percent
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of measuring so far, or in all."""
+        warm_up = self.plan.warm_up
+        since = time.time_ns() - self._began_wall if self._began_wall else 0
+        return max((self._seconds or min(since, self.plan.span)) - warm_up, 0) / SECOND
 
     @property
     def seconds(self) -> Span:

@@ -215,6 +215,10 @@ class Campaign:
         """Ids, each counted once for each operation that was asked of it."""
         return sum((book.ledger.totals() for book in self.books.values()), NONE)
 
+    def roughly(self) -> Totals:
+        """The same at a glance, to look at meanwhile: an id that was both accepted and unknown counts as both."""
+        return sum((book.ledger.roughly() for book in self.books.values()), NONE)
+
     # --- compared with the target ---------------------------------------------------------------
 
     def compare(self, reader: Reader) -> Reconciliation:
