@@ -6,6 +6,8 @@ FOR ?= 60s
 AGENTS ?=
 JOBS ?= 1000000
 ROUNDS ?= 200
+MINUTES ?= 10
+SPEED ?= 10
 BIN := .venv/bin
 # A real broker and a real browser; each package is named like its command.
 PACKAGES := mosquitto chromium
@@ -61,9 +63,10 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.mqtt
 	$(BIN)/python -m tests.bench.outcomes
 
-soak: setup ## the long tests: the server killed under load, ROUNDS times; JOBS correct jobs under every fault
+soak: setup ## the long tests: the server killed under load, ROUNDS times; JOBS correct jobs under every fault; MINUTES of a demo
 	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
 	$(BIN)/python -m tests.mutations.menu --jobs $(JOBS)
+	$(BIN)/python -m tests.end_to_end.demo_soak --minutes $(MINUTES) --speed $(SPEED)
 
 lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
 	pip-compile --quiet --extra dev --extra broker --extra otel --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
