@@ -8,6 +8,7 @@ JOBS ?= 1000000
 ROUNDS ?= 200
 MINUTES ?= 10
 SPEED ?= 10
+THOROUGH ?= 5
 BIN := .venv/bin
 # A real broker and a real browser; each package is named like its command.
 PACKAGES := mosquitto chromium
@@ -63,7 +64,8 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.mqtt
 	$(BIN)/python -m tests.bench.outcomes
 
-soak: setup ## the long tests: the server killed under load, ROUNDS times; JOBS correct jobs under every fault; MINUTES of a demo
+soak: setup ## the long tests: kill -9 under load, ROUNDS times; JOBS jobs under every fault; properties; MINUTES of a demo
+	AGENT_SIM_THOROUGH=$(THOROUGH) $(BIN)/python -m pytest tests/contract/test_state_machine.py tests/contract/test_schemathesis.py tests/query
 	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
 	$(BIN)/python -m tests.mutations.menu --jobs $(JOBS)
 	$(BIN)/python -m tests.end_to_end.demo_soak --minutes $(MINUTES) --speed $(SPEED)

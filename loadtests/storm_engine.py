@@ -9,9 +9,10 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import gevent
+from gevent import getcurrent
 from gevent.event import Event
 from gevent.pool import Pool as Senders
 from storm_client import Answer, Target
@@ -26,7 +27,7 @@ from agent_sim.protocol.command import Operation
 from agent_sim.storms.arrivals import due_offsets
 from agent_sim.storms.health import health
 from agent_sim.storms.ledger import Entry, Ledger
-from agent_sim.storms.meter import Meter, SeriesEntry
+from agent_sim.storms.meter import SATISFIED, Meter, SeriesEntry
 from agent_sim.storms.observe import Mark, Observed, observe
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
@@ -34,6 +35,7 @@ from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Batch, Harvest, Pool
 from agent_sim.storms.reconcile import NOTHING, Reconciliation, reconcile, unread
 from agent_sim.storms.result import BROKEN, Run, StormResult, exit_code, storm_result
+from agent_sim.storms.steps import steps
 from agent_sim.storms.stop import INTERRUPTED, StopRule
 from agent_sim.storms.taxonomy import ErrorKind, outcome_of
 
@@ -69,6 +71,7 @@ class Prepared:
     timeout: int
     quiet: float
     faults: Faults
+    satisfied: Span = SATISFIED
 
 
 class Engine:
@@ -84,7 +87,7 @@ class Engine:
         self.plan = storm.plan
         self.pool = Pool(storm.found.tokens)
         self.ledger = Ledger(len(self.pool))
-        self.meter = Meter()
+        self.meter = Meter(steps(storm.plan), storm.satisfied)
         self.result: StormResult | None = None
         self.code = BROKEN  # until it is known better: an engine that fails must not pass
         self.could_read = True
@@ -103,6 +106,8 @@ class Engine:
         batch = f"ids={self.plan.batch}" if self.plan.by == "ids" else "query"
         self._title = f"{storm.operation.title}[{batch}]"
         self._began_wall = self._began = 0
+        self._waits: dict[object, Span] = {}
+        _watch_connecting(storm.target, self._waits)
 
     # --- from outside -------------------------------------------------------------------------
 
@@ -149,7 +154,7 @@ class Engine:
         taken = self._take(now)
         if taken is None:
             return False
-        self.meter.due()
+        self.meter.due(now)
         self._send(now, *taken)
         return True
 
@@ -174,7 +179,7 @@ class Engine:
             exhausted_at=self._exhausted_at,
             stopped=self._stopped,
         )
-        generator = health(self._cpu_percent, self.meter.lateness)
+        generator = health(self._cpu_percent, self.meter.measured.lateness)
         self.result = storm_result(
             self.plan, run, self.storm.found, self.meter, self.ledger.totals(), self._compare(), generator
         )
@@ -188,7 +193,7 @@ class Engine:
             if self.plan.by == "ids" and self.pool.is_exhausted:
                 self._exhausted_at = due
                 return due
-            self.meter.due()
+            self.meter.due(due)
             if self._senders.full():
                 self.meter.drop(due)
             elif taken := self._take(due):
@@ -217,7 +222,7 @@ class Engine:
         while self.ledger.in_flight and time.perf_counter() < deadline and not self._hurry.is_set():
             gevent.sleep(0.01)
         self._senders.kill()
-        self.meter.errors[ErrorKind.READ_TIMEOUT] += self.ledger.abandon(self._wall(self._now()))
+        self.meter.fail(self._now(), ErrorKind.READ_TIMEOUT, self.ledger.abandon(self._wall(self._now())))
         self.meter.close(self._now())
 
     def _compare(self) -> Reconciliation:
@@ -289,7 +294,7 @@ class Engine:
             return
         # By query, the first accepted request may have changed them all, the next ones none.
         ids = len(batch.ids) if batch is not None else len(self.pool) * is_first
-        self.meter.finish(due, sent, now, answer.error, ids)
+        self.meter.finish(due, sent, now, answer.error, ids, self._waits.pop(getcurrent(), 0))
         if answer.error is not None:
             self.said.setdefault(answer.error, answer.said)
         self.meter.faults.update(faults)
@@ -333,6 +338,21 @@ class Engine:
 
     def _second(self, now: Span) -> None:
         self._tell_second(self.meter.tick(now))
+
+
+def _watch_connecting(target: Target, waits: dict[object, Span]) -> None:
+    """Note how long each greenlet waited for its connection: that is our own pool, or a connection being made."""
+    connections = target._client._connection_pool
+    connect = connections.get_socket
+
+    def get_socket() -> Any:
+        began = time.perf_counter_ns()
+        try:
+            return connect()
+        finally:
+            waits[getcurrent()] = time.perf_counter_ns() - began
+
+    connections.get_socket = get_socket  # type: ignore[method-assign]  # the library has no hook for it
 
 
 class RequestFailed(Exception):

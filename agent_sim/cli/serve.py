@@ -31,11 +31,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from agent_sim.cli.mqtt_options import MqttOptions, beside
-from agent_sim.cli.oig_tasks import ScenarioTasks
 from agent_sim.cli.tls_options import TlsOptions, listening
 from agent_sim.errors import AgentSimError, UsageError
-from agent_sim.scenario.load import load
-from agent_sim.scenario.plan import plan
 from agent_sim.server.auth import Accounts, find_pairs
 from agent_sim.server.bearer import Judge
 from agent_sim.server.core import Server
@@ -114,8 +111,8 @@ def serve(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Serve agents at this broker as well: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]. Who we are there comes"
-            " from AGENT_SIM_MQTT_USERNAME and AGENT_SIM_MQTT_PASSWORD, or from --credentials.",
+            help="Serve agents at this broker as well: mqtt://HOST:PORT/TOPIC-PREFIX or mqtts://... Who we are there"
+            " comes from AGENT_SIM_MQTT_USERNAME and AGENT_SIM_MQTT_PASSWORD, or from --credentials.",
         ),
     ] = None,
     mqtt_ca: Annotated[
@@ -256,6 +253,11 @@ def _runner(scenario: Path | None) -> TaskRunner:
     """Tasks go as a scenario says; without one they succeed. Raises UsageError."""
     if scenario is None:
         return Succeeding()
+    # Reading scenarios takes longer to import than the server does, and few servers read one.
+    from agent_sim.cli.oig_tasks import ScenarioTasks
+    from agent_sim.scenario.load import load
+    from agent_sim.scenario.plan import plan
+
     planned = plan(load(scenario), 0).oig
     if planned is None:
         raise UsageError(f"--tasks {scenario}: the scenario has no oig block")

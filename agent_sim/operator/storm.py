@@ -31,6 +31,7 @@ from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Batch, Harvest, Pool, harvest
 from agent_sim.storms.reconcile import NOTHING, Reconciliation, reconcile, unread
 from agent_sim.storms.result import Run, StormResult, storm_result
+from agent_sim.storms.steps import steps
 from agent_sim.storms.stop import INTERRUPTED, StopRule
 from agent_sim.storms.taxonomy import ErrorKind, classify, outcome_of
 
@@ -110,12 +111,13 @@ class Storm:
         self.began: Instant = plan.start
         self.found = Harvest((), 0, 0)
         self.before = Mark(None, 0)
-        self.pool, self.ledger, self.meter = Pool(()), Ledger(0), Meter()
+        self.pool, self.ledger, self.meter = Pool(()), Ledger(0), Meter(steps(plan))
         self.dues: Iterator[Span] = iter(())
         self.next_due: Span | None = None
         self.tick_at: Instant = NEVER
         self.quiet_until: Instant = NEVER
         self.under_way: dict[int, _UnderWay] = {}
+        self.shots = 0
         self.read: _Reading = self._prepared()
         self.rule = StopRule()
         self.seconds: Span = 0
@@ -216,7 +218,7 @@ class Storm:
                 self.exhausted_at = due
                 self._end_firing(due)
                 return shots
-            self.meter.due()
+            self.meter.due(due)
             if self.ledger.in_flight >= self.plan.max_in_flight:
                 self.meter.drop(due)
             else:
@@ -232,7 +234,8 @@ class Storm:
             self.pool.take_all()
         else:
             batch = self.pool.take(self.plan.batch)
-        number, sent = self.meter.started, now - self.began
+        number, sent = self.shots, now - self.began
+        self.shots += 1
         self.meter.start(due, sent)
         self.under_way[number] = _UnderWay(due, sent, batch, self.ledger.send(batch, now))
         return Shot(self._request(batch), number)
@@ -303,7 +306,7 @@ class Storm:
 
     def _conclude(self, run: Run, compared: Reconciliation) -> None:
         totals = self.ledger.totals() if self.ledger.size else Totals(0, 0, 0, 0)
-        generator = health(0.0, self.meter.lateness) if self.ledger.size else Health(0.0, 0.0, saturated=False)
+        generator = health(0.0, self.meter.measured.lateness) if self.ledger.size else Health(0.0, 0.0, saturated=False)
         self.result = storm_result(self.plan, run, self.found, self.meter, totals, compared, generator)
         self.phase = _Phase.OVER
 

@@ -148,12 +148,21 @@ def _open_runs(scenario: Scenario) -> Iterator[str]:
             yield (
                 f"behaviour {behaviour.name}: {' and '.join(words)} leave runs open until server.job_timeout"
                 f" ({duration_text(timeout)}), and the drain lasts {duration_text(drain)}:"
-                " some may still be open at the end"
+                f" some may still be open at the end{_undecided(scenario)}"
             )
         for ending in endings:
             if ending.result == "late" and ending.by is not None and ending.by < timeout:
                 late, given = duration_text(ending.by), duration_text(timeout)
                 yield f"behaviour {behaviour.name}: late by {late} is in time if server.job_timeout is {given}"
+
+
+def _undecided(scenario: Scenario) -> str:
+    """What follows for the exit code, and what helps."""
+    if scenario.checks.invariants.no_lost_jobs is None:
+        return ""
+    timeout, drain = duration_text(scenario.server.job_timeout), duration_text(scenario.stop.drain)
+    mend = f"set server.job_timeout below {drain} or stop.drain above {timeout}"
+    return f", then no_lost_jobs cannot be decided and the exit code is 3; {mend}"
 
 
 # --- phases -----------------------------------------------------------------------------------

@@ -216,6 +216,12 @@ WHERE job_history_id IN (SELECT value FROM json_each(:audit_ids)) ORDER BY job_h
 INSERT INTO transition (at, kind, job_id, audit_id)
 SELECT :at, :kind, value, NULL FROM json_each(:job_ids)
 
+-- name: unschedules_asked
+INSERT INTO transition (at, kind, job_id, audit_id)
+SELECT at, 'unschedule_asked', job_id, NULL FROM transition
+WHERE seq > :after AND kind = 'unscheduled'
+  AND (:job_ids IS NULL OR job_id IN (SELECT value FROM json_each(:job_ids))) ORDER BY seq
+
 -- name: transition_page
 SELECT seq, at, kind, job_id, audit_id FROM transition WHERE seq > :after ORDER BY seq LIMIT :limit
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Final, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from agent_sim.errors import UsageError
-from agent_sim.instants import Instant, Span
+from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.storms.kinds import KINDS
 from agent_sim.storms.oig import OIG_OPERATIONS
 
@@ -36,7 +36,8 @@ class StormPlan:
     """One storm. `query` selects over JobHistory; empty means the operation's own (the seed's).
 
     By ids, `query` says which ids are candidates; by query, it is what is sent, narrowed to the scope.
-    `prefix` is the scope: AgentMachine must begin so. `start` is absolute: not begun before it.
+    `prefix` is the scope: AgentMachine must begin so. `start` is absolute: not begun before it. What is due before
+    `warm_up` is sent and not measured.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -52,6 +53,7 @@ class StormPlan:
     prefix: str
     seed: int
     start: Instant
+    warm_up: Span = 0
 
     @property
     def span(self) -> Span:
@@ -99,3 +101,5 @@ def _problems(plan: StormPlan) -> Iterator[str]:
         yield "rates and spans must not be negative"
     elif plan.span == 0:
         yield "it lasts no time: give it a stage with a span"
+    elif not 0 <= plan.warm_up < plan.span:
+        yield f"the warm-up must end before the storm does, after {plan.span / SECOND:g} s"

@@ -84,7 +84,7 @@ def watched(process: "subprocess.Popen[str]", seconds: float, speed: float) -> t
         samples.append(Sample(passed / 60 * speed, *sizes, disk))
         time.sleep(1)
     query = "/OrchestratorJobs/JobHistory?ReturnLimit=1&SortField=JobHistoryId&SortAscending=1"
-    [newest] = api.get(query)
+    [newest] = api.get(query).json
     return samples, newest["JobHistoryId"]
 
 

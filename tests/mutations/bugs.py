@@ -70,6 +70,51 @@ def loses_a_job_when_its_agent_registers_again(server):
     on_wire(server, wire.Register, register)
 
 
+def unschedules_on_its_own(server):
+    work, due = server._work, every(40)
+    accept = work.accept
+
+    def accepted(job):
+        accept(job)
+        if due():
+            work.unschedule([job.job_id], job.requested)
+
+    work.accept = accepted
+
+
+def unschedules_one_that_was_not_named(server):
+    def unschedule(handler, wanted, caller, now):
+        others = server.handle(command.ListScheduledJobs(command.Page(limit=1000)), OPERATOR, now).body
+        reply = handler(wanted, caller, now)
+        server._work.unschedule([job.id for job in others if job.id not in wanted.job_ids][:1], now)
+        return reply
+
+    on_operation(server, command.Unschedule, unschedule)
+
+
+def calls_off_what_recurs_after_a_run(server):
+    work, due = server._work, every(6)
+    end = work.end
+
+    def ended(run, job, result, message, now):
+        end(run, job, result, message, now)
+        if due():
+            work.unschedule([job.job_id], now)
+
+    work.end = ended
+
+
+def tells_agents_that_jobs_are_cancelled(server):
+    due = every(40)
+
+    def configure(handler, body, caller, now):
+        if due() and (job := server._work.jobs.by_id(body.job_id)):
+            server._work.jobs.update(replace(job, state=JobState.GONE))
+        return handler(body, caller, now)
+
+    on_wire(server, wire.Configure, configure)
+
+
 def runs_what_had_ended_again_after_a_restart(server):
     now = START + RESTART
     runs = server.handle(command.ListJobHistory(command.Page(limit=1000)), OPERATOR, now).body
@@ -270,6 +315,10 @@ def accepts_a_reschedule_and_does_nothing(server):
 BUGS = [
     Bug(drops_one_completion_in_fifty, "no_lost_jobs"),
     Bug(loses_a_job_when_its_agent_registers_again, "no_lost_jobs", others=("rescheduled_once",)),
+    Bug(unschedules_on_its_own, "no_lost_jobs"),
+    Bug(unschedules_one_that_was_not_named, "no_lost_jobs"),
+    Bug(calls_off_what_recurs_after_a_run, "no_lost_jobs", scenario=RECURRING),
+    Bug(tells_agents_that_jobs_are_cancelled, "no_lost_jobs"),
     Bug(runs_what_had_ended_again_after_a_restart, "at_most_once", at_restart=True, others=("rescheduled_once",)),
     Bug(retries_what_went_well, "at_most_once"),
     Bug(never_hands_out_what_recurs, "no_lost_jobs", scenario=RECURRING),

@@ -47,6 +47,7 @@ def test_everything_that_the_bugs_are_about_happens_without_them_too(tmp_path):
     kinds = {kind for line in found.of(journal.ServerStory) for kind, _, _ in line.steps}
     assert kinds == {
         *("queued", "configured", "completed", "timed_out", "rescheduled", "acknowledged", "unscheduled"),
+        "unschedule_asked",
         *("approved", "disapproved"),
     }
     assert any(not line.accepted for line in found.of(journal.JobCompleted))

@@ -158,7 +158,9 @@ def _storm(draw: Key, name: str, operation: str, at: float, length: float, satur
         "ids_per_second": sent / length,
         "response": response.to_json(),
         "service": response.to_json(),
+        "wait": _spread(draw, requests, 0.01).to_json(),
         "lateness": _spread(draw, requests, 0.3).to_json(),
+        "apdex": 1.0,
         "errors": {"http_4xx_contract": 2} if refused else {},
         "faults": {},
         "ledger": {"sent": sent, "accepted": sent - refused, "refused": refused, "unknown": 0},
@@ -175,6 +177,10 @@ def _storm(draw: Key, name: str, operation: str, at: float, length: float, satur
             "saturated": saturated,
         },
         "series": series,
+        "warm_up": 0.0,
+        "is_steady": None,
+        "steps": [],
+        "workers": {"asked": 0, "lost": 0, "starved": 0},
         "stopped": None,
     }
     return [StormStarted(at - 1.5, name, operation), StormEnded(at + length + 1, name, result)]
