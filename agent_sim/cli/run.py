@@ -44,7 +44,7 @@ from agent_sim.scenario.plan import Plan, TransportPlan, plan
 from agent_sim.settings import ServerSettings
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
-from agent_sim.transports.base import Connections, Target
+from agent_sim.transports.base import Connections, HttpClient, Target
 from agent_sim.transports.http import HttpCommand, HttpOig, HttpSession
 
 _OPERATOR_CONNECTIONS = 32
@@ -75,6 +75,7 @@ class Options:
     inconclusive: IfInconclusive | None
     time_scale: float
     mqtt: MqttOptions = MqttOptions()
+    http_client: HttpClient = "fast"
 
 
 def run(
@@ -136,6 +137,10 @@ def run(
     mqtt_cert: Annotated[Path | None, typer.Option(help="Our client certificate for the broker (PEM).")] = None,
     mqtt_key: Annotated[Path | None, typer.Option(help="The key of --mqtt-cert (PEM, no passphrase).")] = None,
     mqtt_version: Annotated[Literal["5", "3.1.1"], typer.Option(help="The version of MQTT to speak.")] = "5",
+    http_client: Annotated[
+        Literal["fast", "aiohttp"],
+        typer.Option(help="Carries agents with Basic authentication or none; aiohttp costs more."),
+    ] = "fast",
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
@@ -147,7 +152,7 @@ def run(
     options = Options(
         scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id,
         certificate, state, tuple(foreign or ()), runs, db, port, inconclusive, time_scale,
-        MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version),
+        MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version), http_client,
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -160,8 +165,8 @@ async def _run(options: Options) -> int:
     approve = _guard(options, scenario)
     outline = plan(scenario, 0)
     shareable = options.target is None and not has_certificates(scenario)
-    limits = _connections(outline.transport, shareable=shareable)
-    ways.check(outline, limits)
+    limits = replace(_connections(outline.transport, shareable=shareable), client=options.http_client)
+    ways.check(outline, limits, guard.host_of(options.agents_url or options.target or "http://127.0.0.1"))
     tls = options.mqtt.tls()
     folder = RunFolder(options.runs, scenario.name)
     folder.write("scenario.resolved.yaml", dump(scenario))

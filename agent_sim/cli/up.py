@@ -112,7 +112,7 @@ async def brought_up(options: Options) -> int:
         raise UsageError(f"{options.scenario}: agents that sign in by certificate are for agent-sim run")
     limits = _connections(scenario)
     outline = plan(scenario, 0)
-    ways.check(outline, limits)
+    ways.check(outline, limits, "127.0.0.1")
     with tempfile.TemporaryDirectory(prefix="agent-sim-up-") as made:
         folder = Path(made)
         file = options.credentials or folder / "credentials"

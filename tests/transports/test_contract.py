@@ -56,6 +56,11 @@ AGENTS = [
     pytest.param(partial(http_agents, mode="shared"), id="http-shared", marks=pytest.mark.slow),
     pytest.param(partial(http_agents, mode="per_agent"), id="http-per_agent", marks=pytest.mark.slow),
     pytest.param(partial(http_agents, mode="per_request"), id="http-per_request", marks=pytest.mark.slow),
+    pytest.param(partial(http_agents, mode="shared", client="fast"), id="fast-shared", marks=pytest.mark.slow),
+    pytest.param(partial(http_agents, mode="per_agent", client="fast"), id="fast-per_agent", marks=pytest.mark.slow),
+    pytest.param(
+        partial(http_agents, mode="per_request", client="fast"), id="fast-per_request", marks=pytest.mark.slow
+    ),
     pytest.param(
         partial(mqtt_agents, at=mosquitto_at, mode="shared"), id="mqtt-mosquitto-shared", marks=pytest.mark.slow
     ),

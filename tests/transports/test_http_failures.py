@@ -10,11 +10,12 @@ from agent_sim.errors import ConnectFailed, ReplyTimeout, TransportError, UsageE
 from agent_sim.instants import SECOND
 from agent_sim.protocol.agent import AgentReply
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpAgents, HttpCommand, HttpPool, HttpSession, authorization
+from agent_sim.transports.http import HttpCommand, authorization
 from tests.transports.calls import ANSWER, BEATEN, HEAD, JSON, LOGIN, MODES, USUAL, call, send
+from tests.transports.clients import agents_of, pool_of, session_of
 from tests.transports.peers import QUICK, Wire, answering, free_port, listening, response
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("client")]
 
 # --- answers that do not come -----------------------------------------------------------------
 
@@ -246,8 +247,8 @@ async def test_no_refused_connection_shows_the_password():
 
 async def test_no_transport_shows_the_password():
     target = Target.at("http://127.0.0.1:1")
-    async with HttpPool(target, LOGIN, USUAL) as pool, HttpSession(target, LOGIN, USUAL) as session:
-        shown = repr([pool, pool.agent(0), session, HttpAgents(session, target), HttpCommand(session, target)])
+    async with pool_of(target, LOGIN, USUAL) as pool, session_of(target, LOGIN, USUAL) as session:
+        shown = repr([pool, pool.agent(0), session, agents_of(session, target), HttpCommand(session, target)])
 
     assert not [secret for secret in SECRETS if secret in shown]
 
@@ -261,7 +262,7 @@ async def test_no_transport_shows_the_password():
 )
 def test_a_login_that_cannot_be_sent_is_a_usage_error_that_does_not_show_the_password(login, problem):
     with pytest.raises(UsageError) as refused:
-        HttpSession(Target.at("http://127.0.0.1:1"), login, USUAL)
+        session_of(Target.at("http://127.0.0.1:1"), login, USUAL)
 
     assert str(refused.value) == problem
     assert "s3cret" not in "\n".join(texts_of(refused.value))
