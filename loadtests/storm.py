@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -24,7 +24,7 @@ from locust import User, constant, events, task
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import LocalRunner, WorkerRunner
-from storm_client import Target, narrowed, require_honest_client
+from storm_client import Target, require_honest_client
 from storm_engine import Engine, Prepared
 from storm_faults import faults_of
 from storm_oig import OigTarget
@@ -33,16 +33,17 @@ from storm_options import Asked, add_options, read
 from agent_sim.errors import QueryError, TargetError, UsageError
 from agent_sim.faults.arming import Faults
 from agent_sim.instants import SECOND
+from agent_sim.operator.storm_reader import narrowed_for
 from agent_sim.storms import guard
 from agent_sim.storms.budget import most_requests
+from agent_sim.storms.campaign import Found, look
+from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.health import Health
-from agent_sim.storms.kinds import KINDS
-from agent_sim.storms.ledger import Totals
+from agent_sim.storms.ledger import NONE
 from agent_sim.storms.meter import Meter
-from agent_sim.storms.observe import mark
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
-from agent_sim.storms.pool import Harvest, harvest
+from agent_sim.storms.pool import Harvest, Token
 from agent_sim.storms.reconcile import NOTHING
 from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result
 from agent_sim.storms.stop import INTERRUPTED
@@ -116,9 +117,9 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
         _leave(TARGET, str(error))
     except KeyboardInterrupt:
         _nothing_measured(Harvest((), 0, 0), INTERRUPTED, "interrupted before the first request")
-    if not storm.found.tokens:
-        words = f"nothing to do: no id of machines {storm.plan.prefix or '(all)'}* can be {storm.operation.effect}"
-        _nothing_measured(storm.found, None, f"{words} ({storm.found.out_of_scope:,} out of scope)")
+    found = storm.found.all
+    if not found.tokens:
+        _nothing_measured(found, None, f"nothing to do: {_nothing(storm)} ({found.out_of_scope:,} out of scope)")
     _arm(environment, options, storm)
 
 
@@ -176,21 +177,19 @@ def _only_here(runner: Any, web_ui: Any) -> None:
 
 def _prepared(asked: Asked) -> Prepared:
     """Preflight, wait for the planned beginning, read the pool."""
-    plan, operation = asked.plan, KINDS[asked.plan.operation]
+    plan, operation = asked.plan, CATALOGUE[asked.plan.operation]
     if isinstance(operation, OigStorm):
         return _prepared_jobs(asked, operation)
     target = Target(asked)
-    query = narrowed(plan.query or operation.candidates, plan.prefix)
+    query = narrowed_for(plan, operation)
     target.preflight()
     gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
-    found = harvest(operation, target.history(plan.query or operation.candidates), plan.prefix)
+    found = look(plan, target, time.time_ns())
     if asked.everything:
-        _confirm(asked, found, _examples(operation, asked, target, found))
-    report.announce(plan, operation, found, asked.users, query)
+        _confirm(asked, found.all, [_shown(token) for token in found.all.tokens[:SHOWN]])
+    report.announce(plan, operation, found.all, asked.users, query)
     faults = Faults(()) if asked.faults is None else faults_of(plan, *asked.faults)
-    return Prepared(
-        plan, operation, query, asked.users, target, found, mark(target), asked.timeout, asked.quiet, faults
-    )
+    return Prepared(plan, operation, query, asked.users, target, found, asked.timeout, asked.quiet, faults)
 
 
 def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
@@ -202,19 +201,21 @@ def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
     if asked.everything:
         _confirm(asked, found, [f"  {token.job_id}" for token in found.tokens[:SHOWN]])
     report.announce(plan, operation, found, asked.users, "")
-    before = target.drive(operation.mark(plan))
+    all_of_it = Found({operation.name: found}, target.drive(operation.mark(plan)))
     faults = Faults(())  # they meet the other target's storms only
-    return Prepared(plan, operation, "", asked.users, target, found, before, asked.timeout, asked.quiet, faults)
+    return Prepared(plan, operation, "", asked.users, target, all_of_it, asked.timeout, asked.quiet, faults)
 
 
-def _examples(operation: StormOperation, asked: Asked, target: Target, found: Harvest) -> Iterator[str]:
-    shown = {token.audit_id for token in found.tokens[:SHOWN]}
-    for run in target.history(asked.plan.query or operation.candidates):
-        if run.job_history_id in shown:
-            yield f"  {run.job_history_id}  {run.agent_machine}  {run.job_type}  {run.job_id}"
-            shown.discard(run.job_history_id)
-        if not shown:
-            break
+def _shown(token: Token) -> str:
+    what = f"{token.job_type}  " if token.job_type else ""
+    return f"  {token.shown}  {token.machine}  {what}{token.job_id}"
+
+
+def _nothing(storm: Prepared) -> str:
+    machines = f"machines {storm.plan.prefix or '(all)'}*"
+    if isinstance(storm.operation, StormOperation) and storm.operation.creates:
+        return f"none of {machines} is approved and can do such jobs"
+    return f"no id of {machines} can be {storm.operation.effect}"
 
 
 def _confirm(asked: Asked, found: Harvest, examples: Iterable[str]) -> None:
@@ -243,7 +244,7 @@ def _nothing_measured(found: Harvest, stopped: str | None, words: str) -> NoRetu
     asked = STATE.asked
     if asked is not None and asked.result is not None:
         run = Run("open" if asked.users is None else "closed", time.time_ns(), 0, 0, None, stopped)
-        nothing = storm_result(asked.plan, run, found, Meter(), Totals(0, 0, 0, 0), NOTHING, Health(0.0, 0.0, False))
+        nothing = storm_result(asked.plan, run, found, Meter(), NONE, NOTHING, Health(0.0, 0.0, False))
         report.write(nothing, asked.result)
     _leave(INCONCLUSIVE, f"inconclusive: {words}")
 

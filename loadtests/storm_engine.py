@@ -15,7 +15,7 @@ import gevent
 from gevent import getcurrent
 from gevent.event import Event
 from gevent.pool import Pool as Senders
-from storm_client import Answer, Target
+from storm_client import Answer, Target, understood
 from storm_faults import detour
 from storm_oig import OigTarget
 
@@ -23,21 +23,21 @@ from agent_sim.errors import TargetError
 from agent_sim.faults.arming import Faults
 from agent_sim.faults.effects import Strike
 from agent_sim.instants import MILLISECOND, SECOND, Instant, Span
-from agent_sim.protocol.command import Operation
-from agent_sim.storms.arrivals import due_offsets
+from agent_sim.protocol import command, oig
+from agent_sim.storms.budget import most_requests
+from agent_sim.storms.campaign import Asking, Campaign, Found
+from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.health import health
-from agent_sim.storms.ledger import Entry, Ledger
+from agent_sim.storms.kinds import Part, dues, parts
 from agent_sim.storms.meter import SATISFIED, Meter, SeriesEntry
-from agent_sim.storms.observe import Mark, Observed, observe
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
-from agent_sim.storms.pool import Batch, Harvest, Pool
-from agent_sim.storms.reconcile import NOTHING, Reconciliation, reconcile, unread
+from agent_sim.storms.reconcile import NOTHING, Reconciliation, unread
 from agent_sim.storms.result import BROKEN, Run, StormResult, exit_code, storm_result
 from agent_sim.storms.steps import steps
 from agent_sim.storms.stop import INTERRUPTED, StopRule
-from agent_sim.storms.taxonomy import ErrorKind, outcome_of
+from agent_sim.storms.taxonomy import ErrorKind
 
 HEAD_START: Final[Span] = 50 * MILLISECOND
 """Between the decision to begin and the first request, so that it is not late already."""
@@ -47,6 +47,9 @@ INTERRUPTED_DRAIN: Final = 5.0
 
 INSISTS_AFTER: Final[Span] = 2 * SECOND
 """Two signals closer together are one wish: a terminal and a parent process may both pass it on."""
+
+LOOK_AGAIN: Final = 1.0
+"""Seconds between two tries to read a target that is not there."""
 
 LEAST_SAMPLE: Final[Span] = 200 * MILLISECOND
 """CPU over a shorter span than this says nothing."""
@@ -66,11 +69,11 @@ class Prepared:
     query: str
     users: int | None
     target: Target
-    found: Harvest
-    before: Mark
+    found: Found
     timeout: int
     quiet: float
     faults: Faults
+    patience: float = 10.0  # seconds that a target may take to be there again before it is compared
     satisfied: Span = SATISFIED
 
 
@@ -85,8 +88,7 @@ class Engine:
     ) -> None:
         self.storm = storm
         self.plan = storm.plan
-        self.pool = Pool(storm.found.tokens)
-        self.ledger = Ledger(len(self.pool))
+        self.campaign = Campaign(storm.plan, storm.found, storm.query, most_requests(storm.plan))
         self.meter = Meter(steps(storm.plan), storm.satisfied)
         self.result: StormResult | None = None
         self.code = BROKEN  # until it is known better: an engine that fails must not pass
@@ -103,8 +105,7 @@ class Engine:
         self._tell_request, self._tell_second = tell_request, tell_second
         self._cpu_percent = 0.0
         self._cpu_since = 0.0, 0
-        batch = f"ids={self.plan.batch}" if self.plan.by == "ids" else "query"
-        self._title = f"{storm.operation.title}[{batch}]"
+        self._titles = {part: _title(part, self.plan) for part in parts(self.plan)}
         self._began_wall = self._began = 0
         self._waits: dict[object, Span] = {}
         _watch_connecting(storm.target, self._waits)
@@ -155,7 +156,7 @@ class Engine:
         if taken is None:
             return False
         self.meter.due(now)
-        self._send(now, *taken)
+        self._send(now, taken)
         return True
 
     # --- phases -------------------------------------------------------------------------------
@@ -175,29 +176,29 @@ class Engine:
             model="open" if self.storm.users is None else "closed",
             started_at=self._began_wall,
             seconds=seconds,
-            used=self.pool.used,
+            used=self.campaign.used,
             exhausted_at=self._exhausted_at,
             stopped=self._stopped,
         )
         generator = health(self._cpu_percent, self.meter.measured.lateness)
         self.result = storm_result(
-            self.plan, run, self.storm.found, self.meter, self.ledger.totals(), self._compare(), generator
+            self.plan, run, self.storm.found.all, self.meter, self.campaign.totals(), self._compare(), generator
         )
         self.code = exit_code(self.result, could_read=self.could_read)
 
     def _offer(self) -> Span:
         """Send what is due when it is due; returns how long that lasted."""
-        for number, due in enumerate(due_offsets(self.plan)):
+        for number, due in enumerate(dues(self.plan)):
             if self._is_over_by(due, number):
                 return max(self._now(), 0)
-            if self.plan.by == "ids" and self.pool.is_exhausted:
+            if self.campaign.is_exhausted:
                 self._exhausted_at = due
                 return due
             self.meter.due(due)
             if self._senders.full():
                 self.meter.drop(due)
             elif taken := self._take(due):
-                self._senders.spawn(self._send, due, *taken)
+                self._senders.spawn(self._send, due, taken)
         return max(self._now(), 0) if self._is_over_by(self.plan.span, 0) else self.plan.span
 
     def _hold(self) -> Span:
@@ -219,95 +220,83 @@ class Engine:
     def _drain(self) -> None:
         limit = INTERRUPTED_DRAIN if self._stopped == INTERRUPTED else self.storm.timeout + 2.0
         deadline = time.perf_counter() + limit
-        while self.ledger.in_flight and time.perf_counter() < deadline and not self._hurry.is_set():
+        while self.campaign.in_flight and time.perf_counter() < deadline and not self._hurry.is_set():
             gevent.sleep(0.01)
         self._senders.kill()
-        self.meter.fail(self._now(), ErrorKind.READ_TIMEOUT, self.ledger.abandon(self._wall(self._now())))
+        self.meter.fail(self._now(), ErrorKind.READ_TIMEOUT, self.campaign.abandon(self._wall(self._now())))
         self.meter.close(self._now())
 
     def _compare(self) -> Reconciliation:
-        if not self.ledger.size or self._hurry.is_set():
+        if not self.campaign.size or self._hurry.is_set():
             return unread("interrupted twice") if self._hurry.is_set() else NOTHING
-        storm, tokens = self.storm, self.pool.tokens
-        try:
-            observed = self._observed()
-        except TargetError as error:
-            self.could_read = False
-            return unread(str(error))
-        return reconcile(tokens, self.ledger, observed, again=storm.operation.again)
+        patience = time.perf_counter() + (0 if self._stopped == INTERRUPTED else self.storm.patience)
+        while True:
+            try:
+                return self._compared()
+            except TargetError as error:
+                # A target that fell over may be coming up again.
+                if time.perf_counter() >= patience or self._hurry.is_set():
+                    self.could_read = False
+                    return unread(str(error))
+            self._hurry.wait(LOOK_AGAIN)
 
-    def _observed(self) -> Observed:
-        storm, tokens = self.storm, self.pool.tokens
-        if isinstance(storm.operation, OigStorm):
-            assert isinstance(storm.target, OigTarget)
-            return storm.target.drive(storm.operation.observe(storm.plan, tokens, storm.before))
-        return observe(storm.operation, tokens, self.ledger, storm.before, storm.target)
+    def _compared(self) -> Reconciliation:
+        target = self.storm.target
+        if isinstance(target, OigTarget):
+            return target.drive(self.campaign.compare_jobs())
+        return self.campaign.compare(target)
 
     # --- one request --------------------------------------------------------------------------
 
-    def _take(self, due: Span) -> tuple[Batch | None, Entry] | None:
+    def _take(self, due: Span) -> Asking | None:
         """Book what the next request concerns; None if no id is left."""
-        if self.plan.by == "query":
-            self.pool.take_all()
-            return None, self.ledger.send(None, self._wall(self._now()))
-        batch = self.pool.take(self.plan.batch)
-        if batch is not None:
-            return batch, self.ledger.send(batch, self._wall(self._now()))
-        self._exhausted_at = due
-        self._over.set()
-        return None
+        asking = self.campaign.take(self._wall(self._now()))
+        if asking is None:
+            self._exhausted_at = due
+            self._over.set()
+        return asking
 
-    def _send(self, due: Span, batch: Batch | None, entry: Entry) -> None:
+    def _send(self, due: Span, asking: Asking) -> None:
         sent = self._now()
         self.meter.start(due, sent)
-        strikes = self.storm.faults.strikes(self.plan.name, self.plan.operation, self._wall(sent))
+        strikes = self.storm.faults.strikes(self.plan.name, asking.part.operation, self._wall(sent))
         try:
-            answer = self._asked(batch, strikes)
+            answer = self._asked(asking.operation, strikes)
         except gevent.GreenletExit:
             answer = _KILLED
         except Exception as error:  # noqa: BLE001  # the taxonomy has a row for bugs of ours; the storm goes on
             answer = Answer(ErrorKind.CLIENT_BUG, 0, b"", None, repr(error))
-        self._book(due, sent, batch, entry, answer, tuple(dict.fromkeys(strike.fault for strike in strikes)))
+        self._book(due, sent, asking, answer, tuple(dict.fromkeys(strike.fault for strike in strikes)))
 
-    def _ask(self, operation: Operation, strikes: tuple[Strike, ...]) -> Answer:
+    def _asked(self, operation: command.Operation | oig.Operation, strikes: tuple[Strike, ...]) -> Answer:
+        target = self.storm.target
+        if isinstance(operation, oig.Operation):
+            assert isinstance(target, OigTarget)
+            return target.ask_of_job(operation)
         if not strikes:
-            return self.storm.target.ask(operation)
-        return detour(strikes, self.storm.target, operation, lambda: self._wall(self._now()), self.storm.timeout)
+            return target.ask(operation)
+        return detour(strikes, target, operation, lambda: self._wall(self._now()), self.storm.timeout)
 
-    def _asked(self, batch: Batch | None, strikes: tuple[Strike, ...]) -> Answer:
-        storm = self.storm
-        if isinstance(storm.operation, OigStorm):
-            assert batch is not None  # its plans are by ids
-            assert isinstance(storm.target, OigTarget)
-            return storm.target.ask_of_job(storm.operation.request(self.pool.tokens, batch))
-        return self._ask(self._request(storm.operation, batch), strikes)
-
-    def _request(self, operation: StormOperation, batch: Batch | None) -> Operation:
-        return operation.by_query(self.storm.query) if batch is None else operation.by_ids(batch.ids)
-
-    def _book(
-        self, due: Span, sent: Span, batch: Batch | None, entry: Entry, answer: Answer, faults: tuple[str, ...]
-    ) -> None:
+    def _book(self, due: Span, sent: Span, asking: Asking, answer: Answer, faults: tuple[str, ...]) -> None:
         now = self._now()
-        is_first = self.meter.ids == 0
-        if not self.ledger.settle(entry, outcome_of(answer.error), self._wall(now)):
+        error, body = understood(asking.operation, answer)
+        ids = self.campaign.settle(asking, error, body, self._wall(now))
+        if ids is None:
             return
-        # By query, the first accepted request may have changed them all, the next ones none.
-        ids = len(batch.ids) if batch is not None else len(self.pool) * is_first
-        self.meter.finish(due, sent, now, answer.error, ids, self._waits.pop(getcurrent(), 0))
-        if answer.error is not None:
-            self.said.setdefault(answer.error, answer.said)
+        self.meter.finish(due, sent, now, error, ids, self._waits.pop(getcurrent(), 0))
+        if error is not None:
+            self.said.setdefault(error, answer.said)
         self.meter.faults.update(faults)
         # What declared faults did says nothing about how the target fares.
-        reason = None if faults else self._rule.see(answer.error, now)
+        reason = None if faults else self._rule.see(error, now)
         if reason is not None:
             self.stop(reason)
         self._tell_request(
             request_type="POST",
-            name=self._title,
+            name=self._titles[asking.part],
             response_time=(now - due) / MILLISECOND,
             response_length=len(answer.body),
-            exception=None if answer.error is None else RequestFailed(answer),
+            exception=None if error is None else RequestFailed(error, answer.status),
             context={},
             start_time=self._wall(sent) / SECOND,
             url=self.storm.target.api,
@@ -340,6 +329,11 @@ class Engine:
         self._tell_second(self.meter.tick(now))
 
 
+def _title(part: Part, plan: StormPlan) -> str:
+    """A request's row in Locust's tables."""
+    return f"{CATALOGUE[part.operation].title}[{f'ids={plan.batch}' if part.by == 'ids' else 'query'}]"
+
+
 def _watch_connecting(target: Target, waits: dict[object, Span]) -> None:
     """Note how long each greenlet waited for its connection: that is our own pool, or a connection being made."""
     connections = target._client._connection_pool
@@ -358,5 +352,5 @@ def _watch_connecting(target: Target, waits: dict[object, Span]) -> None:
 class RequestFailed(Exception):
     """A failed request as Locust's tables show it: by kind and status, so that equal ones are one row."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(f"{answer.error}{f' ({answer.status})' if answer.status else ''}")
+    def __init__(self, error: ErrorKind, status: int) -> None:
+        super().__init__(f"{error}{f' ({status})' if status else ''}")

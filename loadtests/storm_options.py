@@ -18,7 +18,7 @@ from agent_sim.instants import SECOND, Instant
 from agent_sim.logins import Login, need_operator
 from agent_sim.protocol.oig import BASE
 from agent_sim.storms import guard
-from agent_sim.storms.kinds import KINDS
+from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.oig import OIG_OPERATIONS
 from agent_sim.storms.plan import Stage, StormPlan, check, from_json
 from agent_sim.storms.rates import parse_rate
@@ -59,7 +59,7 @@ class Asked:
 def add_options(parser: ArgumentParser) -> None:
     """Add ours to Locust's."""
     group = parser.add_argument_group("Storm", "What is asked of the target, how often and within which scope.")
-    group.add_argument("--storm", choices=list(KINDS), help="What to ask for.")
+    group.add_argument("--storm", choices=list(CATALOGUE), help="What to ask for.")
     group.add_argument("--rate", help="Arrivals, such as 20/s or 90/min: open model. Instead of it, -u: closed loop.")
     group.add_argument("--batch", type=int, help="Ids in one request (default 50).")
     group.add_argument("--by", choices=["ids", "query"], help="Send ids (default) or a query.")
@@ -138,7 +138,7 @@ def _plan(options: Namespace) -> StormPlan:
     if options.plan is not None:
         return _plan_file(options)
     if options.storm is None:
-        raise UsageError(f"which storm? add --storm {'|'.join(KINDS)}")
+        raise UsageError(f"which storm? add --storm {'|'.join(CATALOGUE)}")
     plan = StormPlan(
         name=options.storm,
         operation=options.storm,

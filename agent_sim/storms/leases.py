@@ -8,10 +8,10 @@ is given them again (load-testing 3.2). What a process has left when it ends in 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypedDict
+from typing import Final, TypedDict
 
 from agent_sim.instants import Instant
-from agent_sim.storms.pool import Batch, Token
+from agent_sim.storms.pool import Batch, Supply, Token
 from agent_sim.storms.taxonomy import Outcome
 
 LARGEST: Final = 4096
@@ -34,15 +34,6 @@ class LeaseJson(TypedDict):
     ids: bytes
     names: list[str]
     is_last: bool
-
-
-class Supply(Protocol):
-    """Where batches come from."""
-
-    @property
-    def is_exhausted(self) -> bool: ...
-
-    def take(self, size: int) -> Batch | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +123,10 @@ class Lessor:
 
     def _told(self, first: int) -> LeaseJson:
         batches = self._batches[first:]
-        tokens = [self._tokens[place] for batch in batches for place in places(batch)]
+        tokens = [self._tokens[place] for batch in batches for place in batch.positions]
         return LeaseJson(
             first=first,
-            batches=[list(places(batch)) for batch in batches],
+            batches=[list(batch.positions) for batch in batches],
             ids=b"".join(token.audit_id.to_bytes(8, "little", signed=True) for token in tokens),
             names=[token.job_id for token in tokens],
             is_last=self._supply.is_exhausted,
@@ -181,8 +172,7 @@ class Leased:
                 number = int.from_bytes(ids[8 * at : 8 * at + 8], "little", signed=True)
                 self.tokens[place] = Token(number, names[at])
                 at += 1
-            made = Batch(positions[0], tuple(self.tokens[place].audit_id for place in positions))
-            self._batches.append((lease["first"] + offset, made))
+            self._batches.append((lease["first"] + offset, Batch(tuple(positions))))
         self._is_last = self._is_last or lease["is_last"]
 
     def take(self, size: int) -> Batch | None:
@@ -192,15 +182,10 @@ class Leased:
             return None
         number, batch = self._batches[self._taken]
         self._taken += 1
-        self._used += len(batch.ids)
+        self._used += len(batch)
         self.numbers[id(batch)] = number
         return batch
 
     def take_all(self) -> None:
         """By query every id may be concerned."""
         self._used = self._size
-
-
-def places(batch: Batch) -> Sequence[int]:
-    """Where the ids of a batch are in the pool."""
-    return range(batch.first, batch.first + len(batch.ids))

@@ -24,7 +24,7 @@ def test_a_lease_is_taken_batch_by_batch_with_what_is_asked_for():
     batch = pool.take(2)
 
     assert batch is not None
-    assert batch.ids == (1, 2)
+    assert list(batch.positions) == [0, 1]
     assert pool.tokens[0] == tokens(5)[0]
     assert pool.numbers[id(batch)] == 0
     assert pool.used == 2
@@ -54,13 +54,13 @@ def test_what_a_lost_process_has_not_reported_is_unknown_and_given_to_nobody():
     giver.settle("a", [said(0)])
 
     assert giver.lose("a", 5, 99) == giver.unsettled + 1 == 1
-    assert [(batch.ids, each.outcome) for batch, each in giver.book() if batch] == [
-        ((1, 2), Outcome.ACCEPTED),
-        ((3, 4), Outcome.UNKNOWN),
+    assert [(tuple(batch.positions), each.outcome) for batch, each in giver.book() if batch] == [
+        ((0, 1), Outcome.ACCEPTED),
+        ((2, 3), Outcome.UNKNOWN),
     ]
     again = Leased(24)
     again.add(giver.lease("b", 9))
-    assert again.take(2).ids == (5, 6)  # type: ignore[union-attr]
+    assert again.take(2).positions == (4, 5)  # type: ignore[union-attr]
 
 
 def test_what_a_process_has_left_in_the_end_was_never_sent():
@@ -69,7 +69,7 @@ def test_what_a_process_has_left_in_the_end_was_never_sent():
     giver.settle("a", [said(0)])
 
     assert giver.give_back("a") == 1
-    assert [batch.ids for batch, _ in giver.book() if batch] == [(1, 2)]
+    assert [tuple(batch.positions) for batch, _ in giver.book() if batch] == [(0, 1)]
 
 
 def test_a_report_that_comes_twice_or_from_another_or_too_late_is_not_booked():
@@ -102,7 +102,7 @@ def test_no_id_is_leased_twice(size, batch, asked):
     taken: list[int] = []
     for pool in pools.values():
         while each := pool.take(batch):
-            taken += each.ids
+            taken += each.positions
 
     assert len(taken) == len(set(taken))
-    assert set(taken) <= set(range(1, size + 1))
+    assert set(taken) <= set(range(size))
