@@ -8,6 +8,7 @@ import re
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,17 +17,18 @@ from locust.argument_parser import timespan
 
 from agent_sim.credentials import OPERATOR_NAMES
 from agent_sim.errors import UsageError
-from agent_sim.instants import SECOND, Instant
+from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.logins import Login, need_operator
 from agent_sim.protocol.oig import BASE
 from agent_sim.storms import guard
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.kinds import WORDS
+from agent_sim.storms.meter import SATISFIED
 from agent_sim.storms.oig import OIG_OPERATIONS
 from agent_sim.storms.operations import OPERATIONS
 from agent_sim.storms.plan import Kind, Stage, StormPlan, check, from_json
 from agent_sim.storms.pool import ALL_OF_IT
-from agent_sim.storms.rates import parse_rate
+from agent_sim.storms.rates import parse_load
 
 CHOICES: Final[Mapping[str, Kind]] = {
     "ids": "plain",
@@ -39,7 +41,7 @@ OWNER_OPTION: Final = "i-own-this-target"
 
 _PLANNED: Final = (
     *("storm", "rate", "batch", "by", "query", "arrivals", "max_in_flight", "seed", "prefix"),
-    *("kind", "copies", "hot", "job_type", "field", "share", "alone"),
+    *("kind", "copies", "hot", "job_type", "field", "share", "alone", "warm_up"),
 )
 """Options that a plan file settles."""
 
@@ -64,6 +66,7 @@ class Asked:
     everything: bool
     foreign: tuple[str, ...]
     faults: tuple[Path, Instant] | None
+    satisfied: Span = SATISFIED
 
     @property
     def host(self) -> str:
@@ -75,7 +78,10 @@ def add_options(parser: ArgumentParser) -> None:
     """Add ours to Locust's."""
     group = parser.add_argument_group("Storm", "What is asked of the target, how often and within which scope.")
     group.add_argument("--storm", choices=list(CATALOGUE), help="What to ask for.")
-    group.add_argument("--rate", help="Arrivals, such as 20/s or 90/min: open model. Instead of it, -u: closed loop.")
+    group.add_argument(
+        "--rate",
+        help="Arrivals: 20/s, 90/min; steps 10/s,20/s; a ramp 10/s..50/s. Without it -u: closed loop.",
+    )
     group.add_argument("--batch", type=int, help="Ids in one request (default 50).")
     group.add_argument(
         "--kind", choices=list(CHOICES), help="How requests are made of the ids (default ids); or -T KIND."
@@ -107,6 +113,9 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--timeout", type=timespan, default="30s", help="For one answer (default 30s).")
     group.add_argument("--quiet-period", type=float, default=1.0, metavar="SECONDS",
                        help="Between the last answer and the reconciliation (default 1).")  # fmt: skip
+    group.add_argument("--warm-up", type=timespan, metavar="TIME", help="Sent before -t begins, and not measured.")
+    group.add_argument("--apdex", type=float, default=SATISFIED / SECOND, metavar="SECONDS",
+                       help="Apdex's T: answers within it satisfy, within 4 T are tolerated (0.5).")  # fmt: skip
     group.add_argument(f"--{OWNER_OPTION}", metavar="HOST", help="Needed for any target but this machine.")
     group.add_argument("--foreign", action="append", default=[], help=SUPPRESS)  # only ever adds protection
 
@@ -141,6 +150,27 @@ def read(options: Namespace, parser: Any) -> Asked:
         everything=everything,
         foreign=tuple(options.foreign),
         faults=None if options.faults is None else (options.faults, options.faults_start or 0),
+        satisfied=round(max(options.apdex, 0.001) * SECOND),
+    )
+
+
+def told(said: Mapping[str, Any], login: Login, ca: Path | None) -> Asked:
+    """What a worker's master asks for; whom to trust is the worker's own business if it says so."""
+    return Asked(
+        plan=from_json(said["plan"]),
+        users=said["users"],
+        url=said["url"],
+        api_path=said["api_path"],
+        login=login,
+        ca=ca or (Path(said["ca"]) if said["ca"] else None),
+        insecure=said["insecure"],
+        timeout=said["timeout"],
+        quiet=0.0,
+        result=None,
+        everything=False,
+        foreign=(),
+        faults=None,
+        satisfied=said["satisfied"],
     )
 
 
@@ -187,6 +217,7 @@ def _plan(options: Namespace) -> StormPlan:
         fields=_fields(options.field or []),
         share=_share(options.share),
         alone=options.alone,
+        warm_up=_warm_up(options),
     )
     check(plan)
     return plan
@@ -248,13 +279,26 @@ def _stages(options: Namespace) -> tuple[Stage, ...]:
         raise UsageError("how long? add -t 30s")
     span = options.run_time * SECOND
     if options.rate is not None:
-        rate = parse_rate(options.rate)
-        return (Stage(rate, 0), Stage(rate, span))
+        return _open_stages(options, span)
     if options.num_users is None:
         raise UsageError("how much? add --rate 20/s for arrivals, or -u 10 for a closed loop")
     if options.num_users < 1:
         raise UsageError(f"-u must be 1 or more, is {options.num_users}")
-    return (Stage(0, span),)
+    return (Stage(0, _warm_up(options) + span),)
+
+
+def _open_stages(options: Namespace, span: Span) -> tuple[Stage, ...]:
+    """Steps of equal length, or a ramp; before them the warm-up at the first rate."""
+    rates, is_ramp = parse_load(options.rate)
+    warm_up = (Stage(rates[0], 0), Stage(rates[0], _warm_up(options)))
+    if is_ramp:
+        return (*warm_up, Stage(rates[-1], span))
+    steps = ((Stage(rate, 0), Stage(rate, span // len(rates))) for rate in rates)
+    return (*(warm_up if _warm_up(options) else ()), *chain.from_iterable(steps))
+
+
+def _warm_up(options: Namespace) -> Span:
+    return (options.warm_up or 0) * SECOND
 
 
 def _plan_file(options: Namespace) -> StormPlan:

@@ -19,9 +19,10 @@ from typing import Annotated, Final, cast
 import typer
 
 from agent_sim.cli.folder import JournalFile, RunFolder
-from agent_sim.cli.library import scenario_file
+from agent_sim.cli.library import SCENARIO, scenario_file
 from agent_sim.cli.oig_tasks import ScenarioTasks
-from agent_sim.cli.report import Inconclusive, report
+from agent_sim.cli.report import Inconclusive, report, say_as
+from agent_sim.cli.showing import AsJson, Quiet
 from agent_sim.draws import guid, key
 from agent_sim.errors import UsageError
 from agent_sim.fleet.oig_replay import OigBackend
@@ -57,7 +58,7 @@ _TELL_EVERY: Final = 2.0
 
 
 def replay(
-    scenario: Annotated[str, typer.Argument(help="Scenario file, or the name of one that comes with agent-sim.")],
+    scenario: Annotated[str, SCENARIO],
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of the scenario.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Any key of the scenario.")
@@ -69,6 +70,8 @@ def replay(
     start: Annotated[str, typer.Option(metavar="TIME", help="When it begins, in virtual time.")] = START,
     runs: Annotated[Path, typer.Option(help="Where the run's folder goes.")] = Path("runs"),
     inconclusive: Inconclusive = None,
+    json_: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run a scenario in virtual time and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive.
 
@@ -81,10 +84,13 @@ def replay(
     folder = RunFolder(runs, chosen.name)
     folder.write("scenario.resolved.yaml", dump(chosen))
     planned, before = plan(chosen, begin), time.process_time()
-    _replay(planned, chosen, folder)
+    _replay(planned, chosen, folder, is_quiet=quiet)
     used = {"replay_cpu_seconds": f"{time.process_time() - before:.2f}"}
-    summary, code = report(folder, chosen, shlex.join(["agent-sim", *sys.argv[1:]]), used, inconclusive)
-    typer.echo(f"outcome digest: {summary.outcome_digest}")
+    again = shlex.join(["agent-sim", *sys.argv[1:]])
+    tell = say_as("replay") if json_ else None
+    summary, code = report(folder, chosen, again, used, inconclusive, tell=tell)
+    if not json_:
+        typer.echo(f"outcome digest: {summary.outcome_digest}")
     raise typer.Exit(code)
 
 
@@ -111,7 +117,7 @@ def _load(path: Path, given: Overrides) -> Scenario:
 # --- the run ----------------------------------------------------------------------------------
 
 
-def _replay(planned: Plan, chosen: Scenario, folder: RunFolder) -> None:
+def _replay(planned: Plan, chosen: Scenario, folder: RunFolder, *, is_quiet: bool) -> None:
     with (
         JournalFile(folder.path / "journal.jsonl") as written,
         contextlib.closing(SqliteStore.open(":memory:")) as store,
@@ -120,7 +126,8 @@ def _replay(planned: Plan, chosen: Scenario, folder: RunFolder) -> None:
 
         def record(line: journal.Line) -> None:
             written.write(line)
-            watch.observe(line)
+            if not is_quiet:
+                watch.observe(line)
             if isinstance(line, journal.StormEnded):
                 folder.write(f"storm-{line.storm}.json", json.dumps(line.result, indent=1) + "\n")
 

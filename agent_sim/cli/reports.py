@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_sim.cli.compare import read_document, read_run
-from agent_sim.cli.report import IfInconclusive, Inconclusive, render, show
+from agent_sim.cli.report import IfInconclusive, Inconclusive, render, say_as, show
+from agent_sim.cli.showing import AsJson, say
 from agent_sim.errors import UsageError
-from agent_sim.results.plain import JsonObject
+from agent_sim.results.plain import Json, JsonObject
 from agent_sim.results.render.several import markdown_several, render_several, sentence, told
 from agent_sim.results.several import Several, several
 from agent_sim.results.verdict import IfOpen, exit_code
@@ -33,6 +34,7 @@ def report_runs(
         Path, typer.Option(help="Where the page about several runs goes; the same as Markdown beside it.")
     ] = Path("comparison.html"),
     inconclusive: Inconclusive = None,
+    json_: AsJson = False,
 ) -> None:
     """Make the report of one run again from its journal, or put several runs side by side.
 
@@ -40,17 +42,23 @@ def report_runs(
     them, and the exit code is the run's verdict. Several: a page with a column for each; the runs stay as they are.
     """
     if len(runs) == 1:
-        raise typer.Exit(_again(runs[0], inconclusive))
+        raise typer.Exit(_again(runs[0], inconclusive, as_json=json_))
     if output.suffix == ".md":
         raise UsageError(f"--output {output}: names the page, which is HTML; the Markdown is written beside it")
     found = several([replace(read_run(run), name=_name(run)) for run in runs], TOLERANCE)
     _write(output, render_several(found))
     _write(output.with_suffix(".md"), markdown_several(found))
+    if json_:
+        pairs = zip(found.names, found.verdicts, strict=True)
+        files = {"page": str(output), "markdown": str(output.with_suffix(".md"))}
+        verdicts: list[Json] = [{"name": name, "verdict": verdict} for name, verdict in pairs]
+        say("report", 0, runs=verdicts, worse=found.worse, differences=list(found.differences), files=files)
+        return
     _show(found)
     sys.stdout.write(f"report: {output}\n")
 
 
-def _again(run: Path, inconclusive: IfInconclusive | None) -> int:
+def _again(run: Path, inconclusive: IfInconclusive | None, *, as_json: bool) -> int:
     for name in _NEEDED:
         if not (run / name).is_file():
             raise UsageError(f"{run}: no folder of a run: it lacks {name}")
@@ -61,7 +69,7 @@ def _again(run: Path, inconclusive: IfInconclusive | None) -> int:
     settled: IfOpen = inconclusive.value if inconclusive is not None else "pass" if said == "pass" else None
     settled = "fail" if inconclusive is None and said == "fail" else settled
     found = render(run, _scenario(run), str(document.get("command") or ""), where, settled)
-    show(found, run)
+    (say_as("report") if as_json else show)(found)
     return exit_code(found.verdicts, settled)
 
 

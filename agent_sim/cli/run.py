@@ -18,19 +18,21 @@ from typing import Annotated, Literal
 import typer
 
 from agent_sim.cli import identities, ways
-from agent_sim.cli.backfill import with_past
+from agent_sim.cli.backfill import database
 from agent_sim.cli.brokers import BrokerInUse, own_broker
 from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
-from agent_sim.cli.library import scenario_file
+from agent_sim.cli.library import SCENARIO, scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
-from agent_sim.cli.report import IfInconclusive, Inconclusive, report
+from agent_sim.cli.report import IfInconclusive, Inconclusive, report, say_as
+from agent_sim.cli.showing import AsJson, MetricsPort, Otel, Quiet, Showing
 from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, signed
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
+from agent_sim.cli.telemetry import telling
 from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, Credentials, need
 from agent_sim.errors import TargetError, TransportError, UsageError
 from agent_sim.fleet.live import WallClock
@@ -38,13 +40,14 @@ from agent_sim.instants import SECOND, to_iso
 from agent_sim.logins import need_operator, variables
 from agent_sim.protocol.mqtt_commands import GetMqtt, MqttState
 from agent_sim.results import journal
+from agent_sim.results.tally import Tally
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, TransportPlan, plan
 from agent_sim.settings import ServerSettings
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
-from agent_sim.transports.base import Connections, Target
+from agent_sim.transports.base import Connections, HttpClient, Target
 from agent_sim.transports.http import HttpCommand, HttpOig, HttpSession
 
 _OPERATOR_CONNECTIONS = 32
@@ -72,13 +75,15 @@ class Options:
     runs: Path
     db: str
     port: int
+    showing: Showing
     inconclusive: IfInconclusive | None
     time_scale: float
     mqtt: MqttOptions = MqttOptions()
+    http_client: HttpClient = "fast"
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="Scenario file, or the name of one that comes with agent-sim.")],
+    scenario: Annotated[str, SCENARIO],
     target: Annotated[
         str | None, typer.Option(help="Address of a server; without it, an embedded one is started.")
     ] = None,
@@ -114,6 +119,10 @@ def run(
     db: Annotated[str, typer.Option(help="Database file of the embedded server.")] = ":memory:",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded server; 0 picks one.")] = 0,
     inconclusive: Inconclusive = None,
+    json_: AsJson = False,
+    quiet: Quiet = False,
+    metrics_port: MetricsPort = None,
+    otel: Otel = False,
     time_scale: Annotated[
         float,
         typer.Option(min=0.01, max=1000, help="Seconds of the scenario in one of the wall; embedded server only."),
@@ -126,7 +135,7 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Use this broker: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]; agents sign in as"
+            help="Use this broker: mqtt://HOST:PORT/TOPIC-PREFIX or mqtts://...; agents sign in as"
             " AGENT_SIM_AGENT_USERNAME, the embedded server as AGENT_SIM_MQTT_USERNAME.",
         ),
     ] = None,
@@ -136,6 +145,10 @@ def run(
     mqtt_cert: Annotated[Path | None, typer.Option(help="Our client certificate for the broker (PEM).")] = None,
     mqtt_key: Annotated[Path | None, typer.Option(help="The key of --mqtt-cert (PEM, no passphrase).")] = None,
     mqtt_version: Annotated[Literal["5", "3.1.1"], typer.Option(help="The version of MQTT to speak.")] = "5",
+    http_client: Annotated[
+        Literal["fast", "aiohttp"],
+        typer.Option(help="Carries agents with Basic authentication or none; aiohttp costs more."),
+    ] = "fast",
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
@@ -146,8 +159,9 @@ def run(
     certificate = None if client_cert is None else Certificate(client_cert, client_key)
     options = Options(
         scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id,
-        certificate, state, tuple(foreign or ()), runs, db, port, inconclusive, time_scale,
-        MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version),
+        certificate, state, tuple(foreign or ()), runs, db, port,
+        Showing(json_, quiet, metrics_port, otel), inconclusive, time_scale,
+        MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version), http_client,
     )  # fmt: skip  # one line per option would fill a screen
     raise typer.Exit(asyncio.run(_run(options)))
 
@@ -160,19 +174,25 @@ async def _run(options: Options) -> int:
     approve = _guard(options, scenario)
     outline = plan(scenario, 0)
     shareable = options.target is None and not has_certificates(scenario)
-    limits = _connections(outline.transport, shareable=shareable)
-    ways.check(outline, limits)
+    limits = replace(_connections(outline.transport, shareable=shareable), client=options.http_client)
+    ways.check(outline, limits, guard.host_of(options.agents_url or options.target or "http://127.0.0.1"))
     tls = options.mqtt.tls()
     folder = RunFolder(options.runs, scenario.name)
     folder.write("scenario.resolved.yaml", dump(scenario))
     again = [] if options.overrides.seed is not None else ["--seed", str(scenario.seed)]
     command = shlex.join(["agent-sim", *sys.argv[1:], *again])
-    async with _target(options, scenario, folder) as reached:
+    tally = Tally()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(telling(options.showing, tally))
+        reached = await stack.enter_async_context(_target(options, scenario, folder))
         before = cpu_seconds()
-        refused, through = await _live(options, scenario, folder, reached, limits, tls, approve=approve)
+        refused, through = await _live(options, scenario, folder, reached, limits, tls, tally, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used(), **through}
         used |= {"time_scale": f"{options.time_scale:g}"} if options.time_scale != 1.0 else {}
-    _, code = report(folder, scenario, command, used, options.inconclusive)
+    tell = (lambda _: None) if refused else say_as("run")  # who was refused hears so from the rim
+    _, code = report(
+        folder, scenario, command, used, options.inconclusive, tell=tell if options.showing.as_json else None
+    )
     if refused:
         raise TargetError(
             f"{reached.target.agents_url} refuses our credentials (401 or 403): set {' and '.join(AGENT_NAMES)},"
@@ -271,21 +291,11 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
         tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
         more = (*options_for(scenario, folder.path), *more, *tasks)
         made = stack.enter_context(TemporaryDirectory(prefix="agent-sim-past-"))
-        db = await _database(options, scenario, Path(made), logins.agent.username)
+        db = await database(scenario, Path(made), options.db, logins.agent.username)
         starting = embedded_server(settings, logins, folder.path, options.port, db, more, secret)
         server = await stack.enter_async_context(starting)
         target = Target.at(server.address, ca=ca_file(scenario, folder.path))
         yield _Reached(target, Parties(logins.operator, logins.agent), server, broker)
-
-
-async def _database(options: Options, scenario: Scenario, folder: Path, account: str) -> str:
-    """The server's database, with the scenario's past if it has one."""
-    made = await with_past(scenario, folder, options.db, account)
-    if made is not None:
-        return made.db
-    if scenario.history is not None:
-        sys.stderr.write(f"remark: {options.db} has a past of its own: none is made up\n")
-    return options.db
 
 
 def _named_broker(options: Options, server: Credentials | None) -> BrokerInUse:
@@ -305,6 +315,7 @@ async def _live(
     reached: _Reached,
     limits: Connections,
     tls: ssl.SSLContext | None,
+    tally: Tally,
     *,
     approve: bool,
 ) -> tuple[bool, Mapping[str, str]]:
@@ -333,8 +344,10 @@ async def _live(
             ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock(), options.certificate)
         )
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
-        written.write(_opening(options, scenario, planned, target, limits))
-        progress = stack.enter_context(_progress(planned, clock))
+        progress = stack.enter_context(_progress(planned, clock, tally, is_quiet=options.showing.is_quiet))
+        opening = _opening(options, scenario, planned, target, limits)
+        written.write(opening)
+        progress.observe(opening)
         live = LiveRun(
             plan=planned,
             ways=through,
@@ -382,10 +395,11 @@ async def _keep(state: Path, target: Target, planned: Plan, api: HttpCommand) ->
     identities.write(state, target.sim_url, {agent.client_machine: agent.agent_id for agent in agents})
 
 
-def _progress(planned: Plan, clock: WallClock) -> Progress:
+def _progress(planned: Plan, clock: WallClock, tally: Tally, *, is_quiet: bool) -> Progress:
     seconds = (planned.stop - planned.start) / SECOND
     title = f"agent-sim · {planned.name}"
-    return Progress(title, len(planned.members), seconds, lambda: (clock() - planned.start) / SECOND)
+    agents = len(planned.members)
+    return Progress(title, agents, seconds, lambda: (clock() - planned.start) / SECOND, tally, is_quiet=is_quiet)
 
 
 def _connections(said: TransportPlan, *, shareable: bool) -> Connections:

@@ -113,7 +113,8 @@ class Book:
 class Campaign:
     """All requests of one storm. `query` is what is sent by query, narrowed to the scope.
 
-    `supplies` are where the batches of an operation come from, unless it is the pool of what was found.
+    `supplies` are where the batches of an operation come from, unless it is the pool of what was found; `first` is the
+    number of the first request, by which it is drawn what each of them asks.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Campaign:
         query: str,
         turns: int = NAMES,
         supplies: Mapping[str, Supply] | None = None,
+        first: int = 0,
     ) -> None:
         self.plan = plan
         self._query, self._before = query, found.before
@@ -132,7 +134,7 @@ class Campaign:
         }
         for name, other in (supplies or {}).items():
             self.books[name].supply = other
-        self._number = 0
+        self._number = first
         self._in_flight = 0
         self._queries_accepted: set[str] = set()
 

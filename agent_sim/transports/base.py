@@ -17,6 +17,8 @@ from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.protocol.mqtt import Version
 
 ConnectionMode = Literal["shared", "per_agent", "per_request"]
+HttpClient = Literal["fast", "aiohttp"]
+"""`fast` is for agents that sign in by Basic authentication or not at all; all others go by aiohttp anyway."""
 
 
 class AgentTransport(Protocol):
@@ -93,6 +95,7 @@ class Connections:
     limit: int = 100
     connect_timeout: Span = 5 * SECOND
     request_timeout: Span = 30 * SECOND
+    client: HttpClient = "fast"
 
 
 @dataclass(frozen=True, slots=True)
