@@ -6,6 +6,7 @@ FOR ?= 60s
 AGENTS ?=
 JOBS ?= 1000000
 ROUNDS ?= 200
+THOROUGH ?= 5
 BIN := .venv/bin
 # A real broker and a real browser; each package is named like its command.
 PACKAGES := mosquitto chromium
@@ -61,7 +62,8 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.mqtt
 	$(BIN)/python -m tests.bench.outcomes
 
-soak: setup ## the long tests: the server killed under load, ROUNDS times; JOBS correct jobs under every fault
+soak: setup ## the long tests: the server killed under load, ROUNDS times; JOBS correct jobs under every fault; properties, at length
+	AGENT_SIM_THOROUGH=$(THOROUGH) $(BIN)/python -m pytest tests/contract/test_state_machine.py tests/contract/test_schemathesis.py tests/query
 	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
 	$(BIN)/python -m tests.mutations.menu --jobs $(JOBS)
 

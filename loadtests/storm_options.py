@@ -5,7 +5,9 @@ Parses and checks; connects to nothing. Raises UsageError for whatever cannot be
 
 import os
 from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -14,18 +16,19 @@ from locust.argument_parser import timespan
 
 from agent_sim.credentials import OPERATOR_NAMES
 from agent_sim.errors import UsageError
-from agent_sim.instants import SECOND, Instant
+from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.logins import Login, need_operator
 from agent_sim.protocol.oig import BASE
 from agent_sim.storms import guard
-from agent_sim.storms.kinds import KINDS
+from agent_sim.storms.catalogue import CATALOGUE
+from agent_sim.storms.meter import SATISFIED
 from agent_sim.storms.oig import OIG_OPERATIONS
 from agent_sim.storms.plan import Stage, StormPlan, check, from_json
-from agent_sim.storms.rates import parse_rate
+from agent_sim.storms.rates import parse_load
 
 OWNER_OPTION: Final = "i-own-this-target"
 
-_PLANNED: Final = ("storm", "rate", "batch", "by", "query", "arrivals", "max_in_flight", "seed", "prefix")
+_PLANNED: Final = ("storm", "rate", "batch", "by", "query", "arrivals", "max_in_flight", "seed", "prefix", "warm_up")
 """Options that a plan file settles."""
 
 
@@ -49,6 +52,7 @@ class Asked:
     everything: bool
     foreign: tuple[str, ...]
     faults: tuple[Path, Instant] | None
+    satisfied: Span = SATISFIED
 
     @property
     def host(self) -> str:
@@ -59,8 +63,11 @@ class Asked:
 def add_options(parser: ArgumentParser) -> None:
     """Add ours to Locust's."""
     group = parser.add_argument_group("Storm", "What is asked of the target, how often and within which scope.")
-    group.add_argument("--storm", choices=list(KINDS), help="What to ask for.")
-    group.add_argument("--rate", help="Arrivals, such as 20/s or 90/min: open model. Instead of it, -u: closed loop.")
+    group.add_argument("--storm", choices=list(CATALOGUE), help="What to ask for.")
+    group.add_argument(
+        "--rate",
+        help="Arrivals: 20/s, 90/min; steps 10/s,20/s; a ramp 10/s..50/s. Without it -u: closed loop.",
+    )
     group.add_argument("--batch", type=int, help="Ids in one request (default 50).")
     group.add_argument("--by", choices=["ids", "query"], help="Send ids (default) or a query.")
     group.add_argument("--query", help="Query over JobHistory: candidates (by ids) or what is sent (by query).")
@@ -82,6 +89,9 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--timeout", type=timespan, default="30s", help="For one answer (default 30s).")
     group.add_argument("--quiet-period", type=float, default=1.0, metavar="SECONDS",
                        help="Between the last answer and the reconciliation (default 1).")  # fmt: skip
+    group.add_argument("--warm-up", type=timespan, metavar="TIME", help="Sent before -t begins, and not measured.")
+    group.add_argument("--apdex", type=float, default=SATISFIED / SECOND, metavar="SECONDS",
+                       help="Apdex's T: answers within it satisfy, within 4 T are tolerated (0.5).")  # fmt: skip
     group.add_argument(f"--{OWNER_OPTION}", metavar="HOST", help="Needed for any target but this machine.")
     group.add_argument("--foreign", action="append", default=[], help=SUPPRESS)  # only ever adds protection
 
@@ -115,6 +125,27 @@ def read(options: Namespace, parser: Any) -> Asked:
         everything=everything,
         foreign=tuple(options.foreign),
         faults=None if options.faults is None else (options.faults, options.faults_start or 0),
+        satisfied=round(max(options.apdex, 0.001) * SECOND),
+    )
+
+
+def told(said: Mapping[str, Any], login: Login, ca: Path | None) -> Asked:
+    """What a worker's master asks for; whom to trust is the worker's own business if it says so."""
+    return Asked(
+        plan=from_json(said["plan"]),
+        users=said["users"],
+        url=said["url"],
+        api_path=said["api_path"],
+        login=login,
+        ca=ca or (Path(said["ca"]) if said["ca"] else None),
+        insecure=said["insecure"],
+        timeout=said["timeout"],
+        quiet=0.0,
+        result=None,
+        everything=False,
+        foreign=(),
+        faults=None,
+        satisfied=said["satisfied"],
     )
 
 
@@ -138,7 +169,7 @@ def _plan(options: Namespace) -> StormPlan:
     if options.plan is not None:
         return _plan_file(options)
     if options.storm is None:
-        raise UsageError(f"which storm? add --storm {'|'.join(KINDS)}")
+        raise UsageError(f"which storm? add --storm {'|'.join(CATALOGUE)}")
     plan = StormPlan(
         name=options.storm,
         operation=options.storm,
@@ -151,6 +182,7 @@ def _plan(options: Namespace) -> StormPlan:
         prefix=_or(options.prefix, guard.AGENT_PREFIX),
         seed=_or(options.seed, 1),
         start=0,
+        warm_up=_warm_up(options),
     )
     check(plan)
     return plan
@@ -167,13 +199,26 @@ def _stages(options: Namespace) -> tuple[Stage, ...]:
         raise UsageError("how long? add -t 30s")
     span = options.run_time * SECOND
     if options.rate is not None:
-        rate = parse_rate(options.rate)
-        return (Stage(rate, 0), Stage(rate, span))
+        return _open_stages(options, span)
     if options.num_users is None:
         raise UsageError("how much? add --rate 20/s for arrivals, or -u 10 for a closed loop")
     if options.num_users < 1:
         raise UsageError(f"-u must be 1 or more, is {options.num_users}")
-    return (Stage(0, span),)
+    return (Stage(0, _warm_up(options) + span),)
+
+
+def _open_stages(options: Namespace, span: Span) -> tuple[Stage, ...]:
+    """Steps of equal length, or a ramp; before them the warm-up at the first rate."""
+    rates, is_ramp = parse_load(options.rate)
+    warm_up = (Stage(rates[0], 0), Stage(rates[0], _warm_up(options)))
+    if is_ramp:
+        return (*warm_up, Stage(rates[-1], span))
+    steps = ((Stage(rate, 0), Stage(rate, span // len(rates))) for rate in rates)
+    return (*(warm_up if _warm_up(options) else ()), *chain.from_iterable(steps))
+
+
+def _warm_up(options: Namespace) -> Span:
+    return (options.warm_up or 0) * SECOND
 
 
 def _plan_file(options: Namespace) -> StormPlan:

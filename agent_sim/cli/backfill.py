@@ -19,6 +19,7 @@ from agent_sim.errors import AgentSimError, UsageError
 from agent_sim.logins import clear
 from agent_sim.scenario.load import dump, load
 from agent_sim.scenario.models import Scenario
+from agent_sim.scenario.units import duration_text
 from agent_sim.server.store import SqliteStore
 
 IN_MEMORY: Final = ":memory:"
@@ -32,6 +33,21 @@ class Made:
     runs: int
     seconds: float
     cpu_seconds: float
+
+
+async def database(scenario: Scenario, folder: Path, db: str, account: str = AGENT, *, quiet: bool = False) -> str:
+    """The server's database, with the scenario's past if it has one; a person is told what it took."""
+    if scenario.history is None:
+        return db
+    if not quiet:
+        typer.echo(f"making up the last {duration_text(scenario.history.backfill)} …", err=True)
+    made = await with_past(scenario, folder, db, account)
+    if made is None:
+        typer.echo(f"remark: {db} has a past of its own: none is made up", err=True)
+        return db
+    if not quiet:
+        typer.echo(f"made up {made.runs:,} runs in {made.seconds:.1f} s", err=True)
+    return made.db
 
 
 async def with_past(scenario: Scenario, folder: Path, db: str, account: str = AGENT) -> Made | None:

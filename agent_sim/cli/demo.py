@@ -23,6 +23,9 @@ def demo(
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A parameter of showroom.yaml.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed shows the same.")] = 42,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server; 0 picks one.")] = 0,
+    tour: Annotated[
+        bool, typer.Option("--tour", help="Tell its story step by step, here and on the page, once that is open.")
+    ] = False,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
     ] = False,
@@ -32,5 +35,5 @@ def demo(
     The scenario is showroom.yaml, with a month behind it that is made up first; it goes on until told to stop.
     """
     given = overrides(PROFILE, param or (), (f"transport.kind={transport}",), seed)
-    options = Options(SHOWN, given, None, port, ":memory:", False, exit_with_parent, (), sign_in_link=True)
+    options = Options(SHOWN, given, None, port, ":memory:", False, exit_with_parent, (), is_shown=True, tour=tour)
     raise typer.Exit(asyncio.run(brought_up(options)))

@@ -22,6 +22,7 @@ from agent_sim.scenario.models import Scenario
 from agent_sim.settings import ServerSettings
 
 SIGN_IN_LINK: Final = "--sign-in-link"
+CONTROLS: Final = "--controls"
 _READY: Final = "ready at "
 _READY_SECONDS: Final = 30
 _STOP_SECONDS: Final = 15
@@ -55,6 +56,20 @@ class Embedded:
     address: str
     pid: int
     sign_in_link: str = ""  # opens the page, once; only if the server was started with SIGN_IN_LINK
+    process: asyncio.subprocess.Process | None = None  # if it can be told lines and heard
+
+    def say(self, line: str) -> None:
+        """Tell it a line; one that has ended meanwhile hears nothing."""
+        assert self.process is not None
+        assert self.process.stdin is not None
+        if not self.process.stdin.is_closing():
+            self.process.stdin.write(f"{line}\n".encode())
+
+    async def hear(self) -> str:
+        """What it says next; empty when it has ended."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        return (await self.process.stdout.readline()).decode()
 
     def cpu_seconds(self) -> float:
         """What it has used so far."""
@@ -102,7 +117,7 @@ async def embedded_server(
                 said = await asyncio.to_thread((folder / "server.log").read_text, "utf-8", "replace")
                 raise UsageError(f"the embedded server did not start: {_last_line(said)}")
             link = await _next_line(process) if SIGN_IN_LINK in more else ""
-            yield Embedded(address, process.pid, link.rpartition(": ")[2])
+            yield Embedded(address, process.pid, link.rpartition(": ")[2], process)
         finally:
             await _stop(process)
 

@@ -61,6 +61,7 @@ class LiveRun:
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = "finished"
     refused: bool = False  # the target refused somebody's credentials
+    troubles: Troubles = field(init=False)
     storm_ends: dict[str, StormEnd] = field(default_factory=dict)
     _jobs: OigLive = field(init=False)
     _before: readback.Mark = readback.Mark()  # what belongs to earlier runs
@@ -68,9 +69,11 @@ class LiveRun:
     _traffic: Traffic = field(default_factory=Traffic)
     _processes: list[StormProcess] = field(default_factory=list)
     _watch: Watch = field(init=False)
+    _cast: Cast[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self._watch = Watch(self.plan.checks)
+        self.troubles = Troubles(self.plan, self._write, self.clock, self._suffer)
 
     async def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""
@@ -79,7 +82,7 @@ class LiveRun:
         jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
         scheduler = Scheduler(self.clock, self.clock.scale)
         cast = Cast[int](self.plan, self._write, self._elapsed)
-        troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
+        troubles, self._cast = self.troubles, cast
         cast.enter(scheduler, lambda number, member: self._agent_kind(number, member, troubles), self._operator_kind())
         jobs.enter(scheduler, self._ended)
         self.ways.hear = cast.notify
@@ -152,9 +155,9 @@ class LiveRun:
             crashed=crashed,
         )
 
-    def _suffer(self, cast: Cast[int], machine: str, effect: AgentEffect | BrokerEffect) -> None:
+    def _suffer(self, machine: str, effect: AgentEffect | BrokerEffect) -> None:
         if isinstance(effect, AgentEffect):
-            cast.tell(machine, suffered(effect, self.clock()))
+            self._cast.tell(machine, suffered(effect, self.clock()))
         else:
             self.ways.suffer(machine, effect)
 

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 import typer
 
 from agent_sim.cli import identities, ways
-from agent_sim.cli.backfill import with_past
+from agent_sim.cli.backfill import database
 from agent_sim.cli.brokers import BrokerInUse, own_broker
 from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
@@ -135,7 +135,7 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Use this broker: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]; agents sign in as"
+            help="Use this broker: mqtt://HOST:PORT/TOPIC-PREFIX or mqtts://...; agents sign in as"
             " AGENT_SIM_AGENT_USERNAME, the embedded server as AGENT_SIM_MQTT_USERNAME.",
         ),
     ] = None,
@@ -291,21 +291,11 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
         tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
         more = (*options_for(scenario, folder.path), *more, *tasks)
         made = stack.enter_context(TemporaryDirectory(prefix="agent-sim-past-"))
-        db = await _database(options, scenario, Path(made), logins.agent.username)
+        db = await database(scenario, Path(made), options.db, logins.agent.username)
         starting = embedded_server(settings, logins, folder.path, options.port, db, more, secret)
         server = await stack.enter_async_context(starting)
         target = Target.at(server.address, ca=ca_file(scenario, folder.path))
         yield _Reached(target, Parties(logins.operator, logins.agent), server, broker)
-
-
-async def _database(options: Options, scenario: Scenario, folder: Path, account: str) -> str:
-    """The server's database, with the scenario's past if it has one."""
-    made = await with_past(scenario, folder, options.db, account)
-    if made is not None:
-        return made.db
-    if scenario.history is not None:
-        sys.stderr.write(f"remark: {options.db} has a past of its own: none is made up\n")
-    return options.db
 
 
 def _named_broker(options: Options, server: Credentials | None) -> BrokerInUse:
@@ -343,7 +333,7 @@ async def _live(
         planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         duties = replace(
             planned.operator,
-            may_approve=approve,
+            may_approve=planned.operator.may_approve and approve,
             certificate_id=options.certificate_id,
             picks_certificate=reached.server is not None,
         )

@@ -20,13 +20,14 @@ import psutil
 import typer
 
 from agent_sim.cli import ways
-from agent_sim.cli.backfill import with_past
+from agent_sim.cli.backfill import database
 from agent_sim.cli.brokers import BrokerInUse, own_broker
-from agent_sim.cli.embedded import SIGN_IN_LINK, Embedded, Logins, embedded_server, made_logins, options_for
+from agent_sim.cli.embedded import CONTROLS, SIGN_IN_LINK, Embedded, Logins, embedded_server, made_logins, options_for
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.serve import told_to_stop
+from agent_sim.cli.shown import shown, toured
 from agent_sim.cli.sign_in import has_certificates
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, append_private, find
@@ -37,7 +38,6 @@ from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, plan
-from agent_sim.scenario.units import duration_text
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, HttpSession
@@ -64,7 +64,8 @@ class Options:
     json: bool
     exit_with_parent: bool
     command: tuple[str, ...]
-    sign_in_link: bool = False
+    is_shown: bool = False  # with its page: a link to it, and buttons there for faults and storms
+    tour: bool = False
 
 
 def up(
@@ -121,8 +122,8 @@ async def brought_up(options: Options) -> int:
             wants_broker = any(member.wire == "mqtt" for member in outline.members)
             broker = await stack.enter_async_context(own_broker(logins.agent, folder)) if wants_broker else None
             more, secret = (broker.options, broker.environment()) if broker is not None else ((), {})
-            link = (SIGN_IN_LINK,) if options.sign_in_link else ()
-            db = await _database(options, scenario, folder, logins)
+            link = (SIGN_IN_LINK, CONTROLS) if options.is_shown else ()
+            db = await database(scenario, folder, options.db, logins.agent.username, quiet=options.json)
             more = (*options_for(scenario, folder), *more, *link)
             if scenario.oig is not None:
                 (folder / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
@@ -130,21 +131,12 @@ async def brought_up(options: Options) -> int:
             starting = embedded_server(outline.server, logins, folder, options.port, db, more, secret)
             server = await stack.enter_async_context(starting)
             fleet = await stack.enter_async_context(_fleet(scenario, server, logins, limits, broker))
+            if options.is_shown:
+                lasting = shown(scenario, fleet.live, server, logins, folder)
+                board = await stack.enter_async_context(lasting)
+                if options.tour:
+                    await stack.enter_async_context(toured(board, fleet.ready))
             return await _stay(options, fleet, _facts(scenario, server, file), logins)
-
-
-async def _database(options: Options, scenario: Scenario, folder: Path, logins: Logins) -> str:
-    """The server's database, with the scenario's past if it has one."""
-    if scenario.history is not None and not options.json:
-        typer.echo(f"making up the last {duration_text(scenario.history.backfill)} …", err=True)
-    made = await with_past(scenario, folder, options.db, logins.agent.username)
-    if made is None:
-        if scenario.history is not None:
-            typer.echo(f"remark: {options.db} has a past of its own: none is made up", err=True)
-        return options.db
-    if not options.json:
-        typer.echo(f"{made.runs:,} runs in {made.seconds:.1f} s", err=True)
-    return made.db
 
 
 def _connections(scenario: Scenario) -> Connections:

@@ -116,6 +116,21 @@ class Troubles:
         for turn in self._faults.turns(now):
             self._turn(turn)
 
+    @property
+    def armed(self) -> tuple[str, ...]:
+        """The faults that are armed."""
+        return self._faults.armed
+
+    def arm(self, name: str, now: Instant) -> None:
+        """Begin a fault by hand. Raises KeyError."""
+        self._faults.arm(name, now)
+        self.look(now)
+
+    def disarm(self, name: str, now: Instant) -> None:
+        """End what a fault does now. Raises KeyError."""
+        self._faults.disarm(name)
+        self.look(now)
+
     def finish(self, now: Instant) -> None:
         """The run is over, and with it every fault."""
         for turn in self._faults.finish(now):

@@ -4,15 +4,15 @@ Every agent is foreseen by itself (`foresight`); of large fleets some of each, c
 go offline are not in it: it says what happens when nothing goes wrong, and the difference is what went wrong.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent_sim.agent.behaviour import Occasion, Surroundings, decide
 from agent_sim.instants import HOUR, NEVER, SECOND, Instant, Span
 from agent_sim.jobs.eligibility import why_not_acknowledge, why_not_reschedule
-from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JobType, Status, custom
+from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, FETCH_LOGS, JobType, Status, custom
 from agent_sim.protocol.schedule import Immediate, recurs
 from agent_sim.scenario.duties import FleetNeed, Posting, store_places
 from agent_sim.scenario.foresight import UPLOADING, Life, Ran, Terms, Work, live
@@ -134,12 +134,20 @@ class _Forecaster:
         terms = Terms(interval, server.retries, self._stop, self._drain, server.job_timeout, server.max_data_bytes)
         busy: Span = 0
         for number in some:
-            member = members[number]
+            member = self._let_in(members[number])
             life = live(member, self._works(need, member, need.stores[number]), terms)
             busy += life.busy
             self._add(member, life, len(members) / len(some))
         if some and self._stop:
             self._busiest = max(self._busiest, busy / (self._stop * len(some)))
+
+    def _let_in(self, member: Member) -> Member:
+        """Whom a storm approves works from then on."""
+        storms = [storm for storm in self._plan.storms if storm.operation == "approve"]
+        if not storms or self._plan.server.auto_approve:
+            return member
+        approved = min(storm.start + storm.span // 2 for storm in storms)
+        return replace(member, online=max(member.online, approved))
 
     def _works(self, need: FleetNeed, member: Member, stores: int) -> Iterator[Work]:
         ready = member.online + _LOOKED
@@ -173,6 +181,8 @@ class _Forecaster:
     def _storm(self, storm: StormPlan) -> StormForecast:
         requests = expected_arrivals(storm)
         left = requests * storm.batch if storm.by == "ids" else float("inf")
+        if storm.operation not in _TAKES:
+            return StormForecast(storm.name, storm.operation, requests, self._others(storm, left))
         found = 0.0
         told: set[str] = set()
         for end in [one for one in self._ends if one.ran.end <= storm.start and _TAKES[storm.operation](one)]:
@@ -187,6 +197,53 @@ class _Forecaster:
             else:
                 end.status = Status.ACKNOWLEDGED
         return StormForecast(storm.name, storm.operation, requests, found)
+
+    def _others(self, storm: StormPlan, most: float) -> float:
+        """How many ids a storm finds that is not about runs."""
+        if storm.operation == "approve":
+            return min(most, sum(member.online <= storm.start for member in self._plan.members))
+        if storm.operation == "unschedule":
+            return min(most, self._scheduled(storm.start))
+        return self._make(storm, most)
+
+    def _scheduled(self, at: Instant) -> float:
+        """Jobs that are on the schedule then: those that recur, and those that are still to be run."""
+        recurring = sum(
+            len(posting.machines)
+            for posting, _ in self._rounds
+            if posting.handed_over is not None and recurs(posting.handed_over) and posting.start <= at
+        )
+        work = [(one.ran.work, one) for one in self._ends if not recurs(one.ran.work.schedule)]
+        return recurring + sum(one.weight for said, one in work if said.at <= at < one.ran.end)
+
+    def _make(self, storm: StormPlan, most: float) -> float:
+        """Jobs that a storm makes, of one orchestrator after the other."""
+        word = FETCH_LOGS.word if storm.job_type in ("", FETCH_LOGS.history) else f"{CUSTOM_PREFIX}{storm.job_type}"
+        fleets = self._plan.operator.fleets
+        able = {need.name for need in fleets if word.casefold() in map(str.casefold, need.capabilities)}
+        members = [one for one in self._plan.members if one.identity.fleet in able and one.online <= storm.start]
+        if not members:
+            return 0.0
+        arrivals = expected_arrivals(storm)
+        count = round(arrivals * min(storm.batch, len(members)))
+        [(job, _)] = _places(word, (), 0)
+        done = Counter(one.member.identity.machine for one in self._ends if one.ran.work.type == job)
+        for number in range(0, count, max(1, count // MOST_RUNS)):
+            member, turn = members[number % len(members)], number // len(members)
+            at = storm.start + storm.span * number // max(count, 1)
+            occurrence = done[member.identity.machine] + turn + 1
+            self._made(member, Work(at, job), occurrence, max(1, count // MOST_RUNS))
+        return min(most, float(count))
+
+    def _made(self, member: Member, work: Work, occurrence: int, weight: float) -> None:
+        heard = work.at + self._intervals[member.identity.fleet] // 2
+        who = member.identity
+        around = Surroundings(heard, who.machine, who.fleet, who.index, who.labels)
+        decision = decide(member.behaviour, who.key, Occasion(work.type, "", occurrence, 1), around)
+        end = min(heard + decision.duration, self._drain)
+        self._jobs[work.type.word] += weight
+        self._requests["register"] += weight
+        self._count(member, Ran(work, occurrence, 1, end, decision.ending.result, again=False), weight)
 
     def _again(self, end: _End, storm: StormPlan, weight: float) -> None:
         """A rescheduled job runs once more, some time after the agent's next heartbeat."""

@@ -52,7 +52,7 @@ class LedgerJson(TypedDict):
 class ExampleJson(TypedDict):
     """One broken rule on one id; 0 is all of them together."""
 
-    id: int
+    id: int | str
     rule: str
     detail: str
 

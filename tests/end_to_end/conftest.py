@@ -13,7 +13,7 @@ import pytest
 from tests.end_to_end.by_hand import Operator, Wire
 
 COMMAND = (sys.executable, "-m", "agent_sim.cli.serve")
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 ACCOUNTS = {
     "AGENT_SIM_USERNAME": "operator",

@@ -33,6 +33,9 @@ class Buttons:
     def listed(self) -> tuple[Control, ...]:
         return (Control("fault", "slow-fra", "latency 800 ms", is_running="slow-fra" in self.running),)
 
+    def story(self) -> str:
+        return "shz is slow: watch it."
+
     def start(self, kind: ControlKind, name: str) -> None:
         self.running.add(name)
 

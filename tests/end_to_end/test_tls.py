@@ -160,11 +160,11 @@ def test_a_certificate_of_an_unknown_authority_gets_no_connection(start_server, 
 
 
 def test_an_expired_certificate_gets_no_connection(start_server, tmp_path):
-    lifetime = {"certificate_lifetime": 3 * SECOND, "certificate_warning": 0, "certificate_error": 0}
+    lifetime = {"certificate_lifetime": 6 * SECOND, "certificate_warning": 0, "certificate_error": 0}
     server = Secured(start_server, tmp_path, "--client-ca", "own", **lifetime)
     agent = server.agent()
     assert agent.session()
-    time.sleep(4)
+    time.sleep(7)
 
     with pytest.raises(OSError, match=NO_CONNECTION):
         registers(agent)

@@ -39,7 +39,7 @@ async def pooled(script: Script, how: Connections) -> AsyncIterator[tuple[Peer, 
 
 async def slowly(wire: Wire) -> None:
     while await wire.request():
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.3)
         await wire.say(ANSWER)
 
 
@@ -128,7 +128,7 @@ async def test_ipv6_works():
 
 
 async def test_waiting_for_a_free_connection_may_take_longer_than_connecting():
-    how = Connections(limit=1, connect_timeout=20 * MILLISECOND)  # each answer takes 30 ms
+    how = Connections(limit=1, connect_timeout=SECOND)  # five answers take 1.5 s
 
     async with pooled(slowly, how) as (_, pool):
         assert await asyncio.gather(*(pool.agent(0).send(beat()) for _ in range(5))) == [BEATEN] * 5
@@ -155,7 +155,7 @@ async def test_a_server_that_does_not_accept_is_given_up_within_the_connect_time
         with pytest.raises(ConnectFailed, match="timed out"):
             await agents_of(session, deaf).send(beat())
 
-        assert 0.25 < loop.time() - started < 3
+        assert 0.25 < loop.time() - started < 15
 
 
 async def test_a_request_that_found_no_connection_in_all_its_time_was_never_sent_and_says_so(deaf):
@@ -252,12 +252,12 @@ async def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_ones(mode
     async def script(wire: Wire) -> None:
         while received := await wire.request():
             if b"slow" in received.body:
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(2.5)
                 await wire.say(response(agent_body(LATE.body)))
             else:
                 await wire.say(ANSWER)
 
-    async with pooled(script, Connections(mode, limit=1, request_timeout=300 * MILLISECOND)) as (_, pool):
+    async with pooled(script, Connections(mode, limit=1, request_timeout=2 * SECOND)) as (_, pool):
         with pytest.raises(ReplyTimeout):
             await pool.agent(0).send(beat("slow"))
         for _ in range(4):

@@ -30,7 +30,7 @@ export class Overview {
 
   show() {
     if (!this.last) return;
-    const { agents, jobs, open, sites, recent, capabilities, controls } = this.last;
+    const { agents, jobs, open, sites, recent, capabilities, controls, story } = this.last;
     const minute = this.steps.slice(-60);
     const ended = minute.reduce((sum, step) => sum + step.success + step.warning + step.failure + step.will_retry, 0);
     const values = {
@@ -47,7 +47,11 @@ export class Overview {
     replace("sites", sites, 5, "No agent has registered yet.", (site) => this.site(site));
     replace("recent", recent, 4, "No run has ended yet.", (run) => this.run(run));
     list("capabilities", capabilities, (each) => element("li", {}, each.name, element("b", {}, number(each.total))));
-    if (controls) list("controls", controls, (each) => this.control(each));
+    if (!controls) return;
+    list("controls", controls, (each) => this.control(each));
+    const place = document.getElementById("story");
+    place.hidden = !story;
+    if (place.textContent !== story) place.textContent = story;
   }
 
   site(site) {
