@@ -55,6 +55,7 @@ from agent_sim.storms.pool import Harvest, Token
 from agent_sim.storms.reconcile import NOTHING
 from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result
 from agent_sim.storms.stop import INTERRUPTED
+from agent_sim.storms.trail import to_json
 
 PATIENCE = 5.0
 """Seconds that a worker may take to go in the end."""
@@ -186,6 +187,9 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     asked = STATE.asked
     if asked is not None and asked.result is not None:
         report.write(result, asked.result)
+        trail = engine.campaign.trail()
+        if not trail.is_empty:
+            report.write_text(to_json(trail), asked.result.with_suffix(".trail.json"))
     report.show(result, engine.said, could_read=engine.could_read)
 
 

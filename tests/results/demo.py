@@ -147,6 +147,7 @@ def _storm(draw: Key, name: str, operation: str, at: float, length: float, satur
         "name": name,
         "operation": operation,
         "by": "ids",
+        "kind": "plain",
         "batch": 25,
         "model": "open",
         "seed": 20261,
