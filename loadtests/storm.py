@@ -33,6 +33,7 @@ from storm_client import Target, require_honest_client
 from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
 from storm_faults import faults_of
+from storm_metrics import telling
 from storm_oig import OigTarget
 from storm_options import Asked, add_options, read, told
 
@@ -54,6 +55,7 @@ from agent_sim.storms.pool import Harvest, Token
 from agent_sim.storms.reconcile import NOTHING
 from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result
 from agent_sim.storms.stop import INTERRUPTED
+from agent_sim.storms.trail import to_json
 
 PATIENCE = 5.0
 """Seconds that a worker may take to go in the end."""
@@ -185,6 +187,9 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     asked = STATE.asked
     if asked is not None and asked.result is not None:
         report.write(result, asked.result)
+        trail = engine.campaign.trail()
+        if not trail.is_empty:
+            report.write_text(to_json(trail), asked.result.with_suffix(".trail.json"))
     report.show(result, engine.said, could_read=engine.could_read)
 
 
@@ -332,7 +337,10 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
     assert asked is not None
     options.run_time = math.ceil(storm.plan.span / SECOND)
     options.num_users = storm.users or 0
-    tell_second = report.progress if STATE.is_driven else lambda _: None
+    try:
+        tell_second = telling(options.metrics_port, storm.plan, report.progress if STATE.is_driven else lambda _: None)
+    except UsageError as error:
+        _leave(USAGE, str(error))
     engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second)
     if isinstance(environment.runner, MasterRunner):
         STATE.master = Master(environment, asked, engine, tell_second)

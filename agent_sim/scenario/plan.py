@@ -327,6 +327,7 @@ def _server(scenario: Scenario) -> ServerSettings:
         max_log_characters=said.max_log_characters,
         max_data_bytes=said.max_data,
         age_out_days=said.age_out // DAY,
+        job_history_most=said.history_kept,
         partial_policy=said.partial_policy,
         acknowledge_again=said.acknowledge_again,
         reschedule_marks_acknowledged=said.reschedule_marks_acknowledged,
