@@ -254,6 +254,9 @@ def _runner(scenario: Path | None) -> TaskRunner:
     if scenario is None:
         return Succeeding()
     # Reading scenarios takes longer to import than the server does, and few servers read one.
+    from agent_sim.cli.oig_tasks import ScenarioTasks
+    from agent_sim.scenario.load import load
+    from agent_sim.scenario.plan import plan
 
     planned = plan(load(scenario), 0).oig
     if planned is None:
