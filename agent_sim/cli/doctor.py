@@ -77,7 +77,7 @@ def _told(scenario: Scenario, target: Target, found: Survey, version: str) -> It
     yield f"there already, of {prefix}*: {sum(found.agents.values())} orchestrators{f' ({agents})' if agents else ''}"
     yield f"  {found.stores} certificate stores, {found.waiting} scheduled jobs, {found.runs} runs in the job history"
     eligible = ", ".join(f"{count} to {name}" for name, count in found.eligible.items())
-    yield f"  runs that a storm could take now: {eligible}"
+    yield f"  what a storm could take now: {eligible}"
     yield f"a run of {scenario.name} would make:"
     yield from (f"  {line}" for line in _made(scenario, found, forecast(scenario)))
     yield f"cannot be undone: {FOREVER}"

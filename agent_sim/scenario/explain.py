@@ -23,6 +23,7 @@ from agent_sim.scenario.selection import can_do, chosen
 from agent_sim.scenario.storms import Load, Storm
 from agent_sim.scenario.timeline import ever_online, levels, offset, phase_starts
 from agent_sim.scenario.units import duration_text, rate_text, share_rate_text, share_text
+from agent_sim.storms.kinds import WORDS
 
 Section = tuple[str, list[str]]
 """A heading and its sentences."""
@@ -221,9 +222,14 @@ def _storm(scenario: Scenario, storm: Storm) -> str:
     if storm.is_of_jobs:
         each = "one job each"
     else:
-        each = f"{storm.target.batch} ids each" if storm.target.by == "ids" else "a query each"
+        each = f"{counted(storm.batch, 'id')} each" if storm.target.by == "ids" else "a query each"
+        each += f" ({WORDS[storm.target.kind]})" if storm.target.kind != "plain" else ""
     span = f"{duration_text(begin)} to {duration_text(begin + storm.span)}"
-    return f"{span} {storm.name}: {storm.op} with {each}, {_load(storm.load)}"
+    return f"{span} {storm.name}: {storm.op}{_what(storm)} with {each}, {_load(storm.load)}"
+
+
+def _what(storm: Storm) -> str:
+    return f" {storm.makes}" if storm.makes else ""
 
 
 def _load(load: Load) -> str:

@@ -52,7 +52,7 @@ class LedgerJson(TypedDict):
 class ExampleJson(TypedDict):
     """One broken rule on one id; 0 is all of them together."""
 
-    id: int
+    id: int | str
     rule: str
     detail: str
 
@@ -120,6 +120,7 @@ class StormResult(TypedDict):
     name: str
     operation: str
     by: str
+    kind: str
     batch: int
     model: Model
     seed: int
@@ -190,6 +191,7 @@ def storm_result(
         name=plan.name,
         operation=plan.operation,
         by=plan.by,
+        kind=plan.kind,
         batch=plan.batch,
         model=run.model,
         seed=plan.seed,
@@ -246,7 +248,7 @@ def exit_code(result: StormResult, *, could_read: bool = True) -> int:
         return BROKEN
     if not could_read:
         return TARGET
-    if result["ledger"]["accepted"] == 0 or doubt(result) is not None:
+    if not proved_something(result) or doubt(result) is not None:
         return INCONCLUSIVE
     return PASSED
 
@@ -265,6 +267,12 @@ def doubt(result: StormResult) -> str | None:
     return None
 
 
+def proved_something(result: StormResult) -> bool:
+    """True if anything was accepted, or refused where each request holds an id that does not exist."""
+    ledger = result["ledger"]
+    return ledger["accepted"] > 0 or (result["kind"] == "poison" and ledger["refused"] > 0)
+
+
 def verdict(result: StormResult, *, could_read: bool = True) -> str:
     """The same in one line."""
     broken = {rule: count for rule, count in result["reconciliation"]["violations"].items() if count}
@@ -276,10 +284,12 @@ def verdict(result: StormResult, *, could_read: bool = True) -> str:
         return "inconclusive: the target could not be read after the storm"
     if result["pool"]["eligible"] == 0:
         return "inconclusive: nothing to do, no id is eligible"
-    if result["ledger"]["accepted"] == 0:
+    if not proved_something(result):
         return "inconclusive: no id was accepted, so nothing was checked"
     if (words := doubt(result)) is not None:
         return f"inconclusive: {words}"
+    if result["ledger"]["accepted"] == 0:
+        return "every request was refused as a whole, and no id of it changed"
     return "every accepted id changed exactly once"
 
 

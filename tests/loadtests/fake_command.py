@@ -59,6 +59,7 @@ class FakeCommand:
     released: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_gone: bool = False
+    numbered: int = 0
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -73,6 +74,12 @@ class FakeCommand:
     def ids(self) -> list[int]:
         """Every id that was asked for, in order."""
         return [number for body in self.asked for number in body.get("JobAuditIds", [])]
+
+    def number(self) -> int:
+        """The next request's number; two at once have two."""
+        with self.lock:
+            self.numbered += 1
+            return self.numbered
 
     def receive(self, kind: str, body: dict[str, Any], *, acts: bool) -> None:
         """Take a request; `acts`: do what it asks for. The planted bugs happen in any case."""
@@ -128,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         fake = self.server.fake
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        number = len(fake.asked) + 1
+        number = fake.number()
         kind = {"Reschedule": "rescheduled", "Acknowledge": "acknowledged"}[self.path.rsplit("/", 1)[-1]]
         time.sleep(fake.delay)
         status = fake.status(number)

@@ -298,7 +298,11 @@ def test_checks_become_thresholds_and_invariants(tmp_path: Path):
             text="jobs{type=LOGS, outcome=failure} >= 3",
         ),
     )
-    assert found.invariants == (InvariantCheck("no_lost_jobs", 2 * MINUTE), InvariantCheck("at_most_once"))
+    beat = round(5.5 * MINUTE)  # every 5m unless told otherwise, and up to 10 % late
+    assert found.invariants == (
+        InvariantCheck("no_lost_jobs", 2 * MINUTE, heartbeat=beat),
+        InvariantCheck("at_most_once", heartbeat=beat),
+    )
 
 
 def test_every_metric_has_bounds_that_can_be_written_and_every_invariant_a_key():
