@@ -36,6 +36,7 @@ from storm_engine import Engine, Prepared
 from storm_faults import faults_of
 from storm_files import code_of, judged, write_files
 from storm_knee import Fired, Hunt, words
+from storm_metrics import telling
 from storm_oig import OigTarget
 from storm_options import Asked, add_options, read, told
 from storm_web import Rows, extend, rows_of
@@ -418,7 +419,10 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
     assert asked is not None
     options.run_time = None if asked.finds_knee else math.ceil(storm.plan.span / SECOND)
     options.num_users = storm.users or 0
-    tell_second = report.progress if STATE.is_driven else lambda _: None
+    try:
+        tell_second = telling(options.metrics_port, storm.plan, report.progress if STATE.is_driven else lambda _: None)
+    except UsageError as error:
+        _leave(USAGE, str(error))
     engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second)
     if isinstance(environment.runner, MasterRunner):
         STATE.master = Master(environment, asked, engine, tell_second)
