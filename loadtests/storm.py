@@ -34,6 +34,7 @@ from storm_client import Target, require_honest_client
 from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
 from storm_faults import faults_of
+from storm_metrics import telling
 from storm_oig import OigTarget
 from storm_options import Asked, add_options, read, told
 
@@ -339,7 +340,10 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
     assert asked is not None
     options.run_time = math.ceil(storm.plan.span / SECOND)
     options.num_users = storm.users or 0
-    tell_second = report.progress if STATE.is_driven else lambda _: None
+    try:
+        tell_second = telling(options.metrics_port, storm.plan, report.progress if STATE.is_driven else lambda _: None)
+    except UsageError as error:
+        _leave(USAGE, str(error))
     engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second)
     if isinstance(environment.runner, MasterRunner):
         STATE.master = Master(environment, asked, engine, tell_second)

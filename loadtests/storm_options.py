@@ -111,6 +111,7 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--ca", type=Path, metavar="FILE", help="Certificates to trust for TLS, PEM.")
     group.add_argument("--insecure", action="store_true", help="Do not verify the target's certificate.")
     group.add_argument("--timeout", type=timespan, default="30s", help="For one answer (default 30s).")
+    group.add_argument("--metrics-port", type=int, metavar="PORT", help="Show /metrics at 127.0.0.1:PORT, 0: any.")
     group.add_argument("--quiet-period", type=float, default=1.0, metavar="SECONDS",
                        help="Between the last answer and the reconciliation (default 1).")  # fmt: skip
     group.add_argument("--warm-up", type=timespan, metavar="TIME", help="Sent before -t begins, and not measured.")

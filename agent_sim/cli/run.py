@@ -20,10 +20,12 @@ import typer
 from agent_sim.cli import identities, ways
 from agent_sim.cli.backfill import database
 from agent_sim.cli.brokers import BrokerInUse, own_broker
+from agent_sim.cli.crew import crew_of, order, refuse_what_needs_one_process
 from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import SCENARIO, scenario_file
 from agent_sim.cli.live_run import LiveRun
+from agent_sim.cli.loops import run_fast
 from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
@@ -80,6 +82,7 @@ class Options:
     time_scale: float
     mqtt: MqttOptions = MqttOptions()
     http_client: HttpClient = "fast"
+    processes: int = 1
 
 
 def run(
@@ -149,6 +152,9 @@ def run(
         Literal["fast", "aiohttp"],
         typer.Option(help="Carries agents with Basic authentication or none; aiohttp costs more."),
     ] = "fast",
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="Share the fleet out to so many processes; outcomes stay the same.")
+    ] = 1,
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
@@ -161,9 +167,9 @@ def run(
         scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id,
         certificate, state, tuple(foreign or ()), runs, db, port,
         Showing(json_, quiet, metrics_port, otel), inconclusive, time_scale,
-        MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version), http_client,
+        MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version), http_client, processes,
     )  # fmt: skip  # one line per option would fill a screen
-    raise typer.Exit(asyncio.run(_run(options)))
+    raise typer.Exit(run_fast(_run(options)))
 
 
 async def _run(options: Options) -> int:
@@ -175,6 +181,8 @@ async def _run(options: Options) -> int:
     outline = plan(scenario, 0)
     shareable = options.target is None and not has_certificates(scenario)
     limits = replace(_connections(outline.transport, shareable=shareable), client=options.http_client)
+    if options.processes > 1:
+        refuse_what_needs_one_process(outline)
     ways.check(outline, limits, guard.host_of(options.agents_url or options.target or "http://127.0.0.1"))
     tls = options.mqtt.tls()
     folder = RunFolder(options.runs, scenario.name)
@@ -330,6 +338,7 @@ async def _live(
             await check_target(api, target)
         if scenario.oig is not None:
             await check_scheduler(scheduler, target)
+        crew = await crew_of(options.processes, logins.agent, len(plan(scenario, 0).members), stack)
         planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         duties = replace(
             planned.operator,
@@ -340,6 +349,8 @@ async def _live(
         planned = replace(planned, operator=duties)
         state = _state(options)
         planned = planned if state is None else identities.known(planned, identities.read(state))
+        if crew is not None:
+            crew.begin(order(folder.path / "scenario.resolved.yaml", planned, target, limits, clock, state))
         through = await stack.enter_async_context(
             ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock(), options.certificate)
         )
@@ -358,12 +369,14 @@ async def _live(
             clock=clock,
             drain=scenario.stop.drain,
             oig_api=scheduler,
+            crew=crew,
         )
         stack.enter_context(_interrupts(live.interrupt))
         await live.run()
         if state is not None and not live.refused:
             await _keep(state, target, planned, api)
-        return live.refused, {**through.used(), **await _told_of_mqtt(api, reached)}
+        told = {} if crew is None else {"processes": f"{crew.processes}, {crew.cpu_seconds:.2f} s CPU in the others"}
+        return live.refused, {**through.used(), **told, **await _told_of_mqtt(api, reached)}
 
 
 async def _told_of_mqtt(api: HttpCommand, reached: _Reached) -> Mapping[str, str]:

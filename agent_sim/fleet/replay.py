@@ -174,7 +174,7 @@ class Replay:
         def ask(request: AgentRequest, now: Instant) -> AgentReply:
             return as_agent_reads(request, self._backend.agents(request, now))
 
-        return Detours(lambda request, now: self._troubles.journey(member, request, now), ask, arrived)
+        return Detours(lambda request, now: self._troubles.journey(member.identity, request, now), ask, arrived)
 
     def _suffer(self, machine: str, effect: AgentEffect | BrokerEffect) -> None:
         """Nobody has a broker in virtual time."""
@@ -223,14 +223,14 @@ class Replay:
         core = Storm(plan)
         if isinstance(core.operation, OigStorm):  # faults meet the other target's storms only
             jobs: Kind[storm.Shot, oig.Reply, storm.Event] = Kind(self._shoot, operator_events.Woken())
-            self._storms[plan.name] = self._scheduler.add(core, jobs, lambda: self._settle_storm(core))
+            self._storms[plan.name] = self._scheduler.add(core, jobs, self._settle_storm)
             return
         kind: Kind[storm.Shot, command.CommandReply, storm.Event] = Kind(
             lambda shot, now: storm.Answered(shot, self._ask_command(_commanded(shot), now)),
             operator_events.Woken(),
             self._storm_detours(plan) if self.plan.faults else None,
         )
-        self._storms[plan.name] = self._scheduler.add(core, kind, lambda: self._settle_storm(core))
+        self._storms[plan.name] = self._scheduler.add(core, kind, self._settle_storm)
 
     def _storm_detours(self, plan: StormPlan) -> Detours[storm.Shot, command.CommandReply, storm.Event]:
         def begin(shot: storm.Shot, now: Instant) -> Journey[command.CommandReply] | None:

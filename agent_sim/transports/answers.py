@@ -13,8 +13,6 @@ from agent_sim.errors import MalformedMessage
 
 LARGEST_ANSWER: Final = 32 * 1024 * 1024
 _LARGEST_HEAD: Final = 64 * 1024
-_LENGTH: Final = b"content-length"
-_CODING: Final = b"transfer-encoding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +78,16 @@ class AnswerReader:
         self._begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._size += len(name) + len(value)
+        size = len(name)
+        self._size += size + len(value)
         if self._size > _LARGEST_HEAD:
             raise MalformedMessage("not HTTP: its head is too large")
         self._headers.append((name, value))
-        if len(name) == len(_LENGTH) and name.lower() == _LENGTH:
+        if size == 14 and name.lower() == b"content-length":
             self._is_bounded = True
             if int(value) > LARGEST_ANSWER:
                 raise MalformedMessage(_too_large())
-        elif len(name) == len(_CODING) and name.lower() == _CODING:
+        elif size == 17 and name.lower() == b"transfer-encoding":
             self._is_bounded = True
 
     def on_headers_complete(self) -> None:
@@ -108,7 +107,7 @@ class AnswerReader:
         if self.answer is None:
             self.keeps = self._parser.should_keep_alive()
             self.answer = self._whole()
-        self._begin()
+            self._is_in_body = False
 
     def _begin(self) -> None:
         self._headers: list[tuple[bytes, bytes]] = []

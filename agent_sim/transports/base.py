@@ -4,12 +4,13 @@ A call ends in a reply, in ConnectFailed (never sent) or in ReplyTimeout (sent, 
 than its own timeout and never sends anything twice. `tests/transports/test_contract.py` holds every transport to that.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import SplitResult, urlsplit
 
-from agent_sim.errors import UsageError
+from agent_sim.errors import TransportError, UsageError
 from agent_sim.instants import MINUTE, SECOND, Span
 from agent_sim.protocol import oig
 from agent_sim.protocol.agent import AgentReply, AgentRequest
@@ -26,6 +27,15 @@ class AgentTransport(Protocol):
 
     async def send(self, request: AgentRequest) -> AgentReply:
         """Send one request. Raises TransportError."""
+        ...
+
+
+@runtime_checkable
+class CallbackTransport(Protocol):
+    """Carries agents' requests without a task for each."""
+
+    def start(self, request: AgentRequest, done: Callable[[AgentReply | TransportError, Span, Span], None]) -> None:
+        """Send one request; later `done` is told its end, nanoseconds on the wire, and nanoseconds waited before."""
         ...
 
 

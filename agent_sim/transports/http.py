@@ -271,6 +271,7 @@ class HttpPool:
         self._target, self._login, self._connections = target, login, connections
         self._tls = trust(target)
         self._sessions: dict[int, HttpSession] = {}
+        self._agents: dict[int, HttpAgents] = {}
         self._is_open = False
 
     async def __aenter__(self) -> Self:
@@ -287,11 +288,12 @@ class HttpPool:
         """The transport of one agent; the same connections whenever it is asked for again."""
         assert self._is_open, "use `async with`"
         place = number if self._connections.mode == "per_agent" else 0
-        session = self._sessions.get(place)
-        if session is None:
+        agents = self._agents.get(place)
+        if agents is None:
             session = self._sessions[place] = HttpSession(self._target, self._login, self._connections, self._tls)
             session.open()
-        return HttpAgents(session, self._target)
+            agents = self._agents[place] = HttpAgents(session, self._target)
+        return agents
 
 
 # --- credentials and trust --------------------------------------------------------------------

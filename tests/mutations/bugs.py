@@ -15,7 +15,7 @@ from agent_sim.server.problems import AgentCode
 from agent_sim.server.tables.columns import array
 from agent_sim.states import JobState, RunState
 from tests.fleet.replays import START
-from tests.mutations.stage import OPERATOR, RECURRING, RESTART, Bug
+from tests.mutations.stage import OPERATOR, RECURRING, RESCHEDULED, RESTART, Bug
 
 
 def every(n: int) -> Callable[[], bool]:
@@ -303,7 +303,7 @@ def runs_a_rescheduled_job_twice(server):
     work.reschedule, work.end = rescheduled, ended
 
 
-def says_rescheduled_and_leaves_the_job_gone(server):
+def says_rescheduled_and_leaves_it_as_it_was(server):
     work = server._work
     work.reschedule = lambda audit_ids, job_ids, now: work._note_runs("rescheduled", audit_ids, now)
 
@@ -335,6 +335,8 @@ BUGS = [
     Bug(acknowledges_the_row_below, "acknowledged_stays_acknowledged"),
     Bug(forgets_an_acknowledgement_that_is_made_again, "acknowledged_stays_acknowledged"),
     Bug(runs_a_rescheduled_job_twice, "rescheduled_once", others=("at_most_once",)),
-    Bug(says_rescheduled_and_leaves_the_job_gone, "rescheduled_once"),
+    Bug(says_rescheduled_and_leaves_it_as_it_was, "rescheduled_once"),
+    Bug(runs_a_rescheduled_job_twice, "rescheduled_once", scenario=RESCHEDULED),
+    Bug(says_rescheduled_and_leaves_it_as_it_was, "rescheduled_once", scenario=RESCHEDULED),
     Bug(accepts_a_reschedule_and_does_nothing, "rescheduled_once", others=("no_lost_jobs",)),
 ]

@@ -69,6 +69,26 @@ checks: {invariants: EVERY_LAW}
 """What comes round; nobody is at the server meanwhile."""
 
 
+RESCHEDULED = """
+version: 1
+name: rescheduled
+seed: 5
+stop: {after: 40m, drain: 1m}
+server: {retries: 0, job_timeout: 60s}
+fleets:
+  - {name: one, count: 8, capabilities: [PEM], heartbeat: {every: 10s}}
+behaviours:
+  - name: default
+    jobs: [{type: Management, duration: 2s, outcomes: [{result: success, weight: 50%}, {result: failure, weight: 50%}]}]
+schedules:
+  - {name: renewals, type: Management, schedule: {interval: 15m}}
+storms:
+  - {name: again, at: 20m, op: reschedule, target: {batch: 2}, load: {rate: 2/s}, for: 5s}
+checks: {invariants: EVERY_LAW}
+"""
+"""What comes round and is asked for in between."""
+
+
 RESTART = 176 * SECOND
 
 
@@ -187,6 +207,7 @@ DEEDS = {
         (220.0, acknowledge_again),
     ],
     RECURRING: [],
+    RESCHEDULED: [],
 }
 
 
