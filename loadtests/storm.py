@@ -30,6 +30,7 @@ from locust import User, constant, events, task
 from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
+from storm_claim import claim
 from storm_client import Target, require_honest_client
 from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
@@ -346,6 +347,7 @@ def _prepared(asked: Asked) -> Prepared:
     query = narrowed_for(plan, operation)
     target.preflight()
     gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
+    claim(asked.url, plan, must=not STATE.is_driven)  # who drives us has shared the ids out
     found = look(plan, target, time.time_ns())
     if asked.everything:
         _confirm(asked, found.all, [_shown(token) for token in found.all.tokens[:SHOWN]])
@@ -370,6 +372,7 @@ def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
     plan, target = asked.plan, OigTarget(asked)
     target.preflight()
     gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
+    claim(asked.url, plan, must=not STATE.is_driven)  # who drives us has shared the ids out
     found = target.drive(operation.pool(plan, time.time_ns(), most_requests(plan)))
     if asked.everything:
         _confirm(asked, found, [f"  {token.job_id}" for token in found.tokens[:SHOWN]])

@@ -114,6 +114,8 @@ class Target:
         total = str(response.get("x-total-count") or "")
         error = classify(status, bool(body), expected)
         said = "" if error is None else f"{status} {_message(body)}".strip()
+        if later := response.get("retry-after"):
+            said += f" (Retry-After: {later})"
         return Answer(error, status, body, int(total) if total.isdigit() else None, said)
 
     def watch_connecting(self, waits: dict[object, Span]) -> None:

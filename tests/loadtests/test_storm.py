@@ -18,7 +18,7 @@ from agent_sim.instants import MILLISECOND, SECOND, from_iso
 from agent_sim.storms.plan import Stage, to_json
 from agent_sim.storms.taxonomy import Violation
 from tests.loadtests.certificate import server_context
-from tests.loadtests.fake_command import PASSWORD, USER, FakeCommand, failed_runs, served
+from tests.loadtests.fake_command import PAGE, PASSWORD, USER, FakeCommand, failed_runs, served
 from tests.storms.examples import plan
 
 pytestmark = pytest.mark.slow
@@ -316,6 +316,80 @@ def test_a_target_that_goes_away_ends_the_storm_and_is_not_judged(storms: Storms
     assert ended.result["reconciliation"]["checked"] == 0
     assert len(ended.result["reconciliation"]["not_checkable"]) == len(Violation)
     assert "connect_refused" in ended.result["errors"]
+
+
+def test_a_target_that_comes_back_is_compared_after_all(storms: Storms):
+    with served(FakeCommand(failed_runs(500))) as fake:
+        process = storms.start(fake.url, "--storm", "reschedule", "--rate", "20/s", "--batch", "1", "-t", "60s")
+        wait_for(lambda: len(fake.asked) >= 5)
+        fake.is_gone = True
+        wait_for(lambda: fake.lost >= 12)  # by then the storm has seen enough
+        fake.is_gone = False
+        ended = storms.end(process)
+
+    assert ended.result is not None
+    assert (ended.code, ended.result["stopped"]) == (1, "20 % 5xx or timeouts in 10 s")
+    assert ended.result["reconciliation"]["checked"] == 500
+    assert ended.violations == {}
+    assert ended.result["ledger"]["accepted"] == len(fake.ids)
+
+
+def test_a_target_that_asks_to_come_back_later_refused_and_broke_nothing(storms: Storms):
+    with served(FakeCommand(failed_runs(100), status=lambda number: 429 if number % 3 == 0 else 204)) as fake:
+        ended = storms.run(fake.url, "--storm", "acknowledge", *OPEN)
+
+    assert ended.result is not None
+    assert (ended.code, ended.violations, ended.result["stopped"]) == (ended.passing, {}, None)
+    assert ended.result["ledger"] == {"sent": 100, "accepted": 70, "refused": 30, "unknown": 0}
+    assert ended.result["errors"] == {"http_429": 6}
+    assert "http_429: 429 answer 429 (Retry-After: 7)" in ended.said
+
+
+def test_a_page_for_people_is_no_yes_and_no_no(storms: Storms):
+    with served(FakeCommand(failed_runs(100), html=lambda number: number % 5 == 0)) as fake:
+        ended = storms.run(fake.url, "--storm", "acknowledge", *OPEN)
+
+    assert ended.result is not None
+    assert (ended.code, ended.violations) == (ended.passing, {})
+    assert ended.result["errors"] == {"wrong_2xx": 4}
+    assert ended.result["ledger"] == {"sent": 100, "accepted": 80, "refused": 0, "unknown": 20}
+
+
+def test_a_target_that_is_all_pages_is_none_before_the_storm_and_unreadable_after_it(storms: Storms):
+    with served(FakeCommand(failed_runs(5), endpoints=PAGE)) as fake:
+        before = storms.run(fake.url, "--storm", "acknowledge", *OPEN)
+    with served(FakeCommand(failed_runs(20), shows_transitions=False, html_history=True)) as fake:
+        after = storms.run(fake.url, "--storm", "acknowledge", *OPEN)
+
+    assert (before.code, before.result) == (4, None)
+    assert "is not a Command server" in before.complaint
+    assert after.result is not None
+    assert after.code == 4
+    assert after.result["ledger"]["accepted"] == 20
+    assert after.result["reconciliation"]["checked"] == 0
+
+
+def test_two_storms_at_once_that_ask_the_same_need_shares_and_then_count_nothing_twice(storms: Storms, tmp_path: Path):
+    (tmp_path / "other").mkdir()
+    other = Storms(tmp_path / "other")
+    asked = ("--storm", "acknowledge", "--rate", "10/s", "--batch", "1")
+    with served(FakeCommand(failed_runs(2000))) as fake:
+        first = storms.start(fake.url, *asked, "-t", "90s", "--share", "1/2")
+        wait_for(lambda: len(fake.asked) >= 3)
+        refused = other.run(fake.url, *asked, "-t", "2s")
+        second = other.run(fake.url, *asked, "-t", "2s", "--share", "2/2")
+        first.send_signal(signal.SIGINT)
+        ended = storms.end(first)
+
+    assert refused.code == 2
+    assert "another storm on this machine asks the same" in refused.complaint
+    assert "--share 1/2 and --share 2/2" in refused.complaint
+    assert ended.violations == second.violations == {}
+    assert second.result is not None
+    assert ended.result is not None
+    assert len(fake.ids) == len(set(fake.ids))
+    assert ended.result["ledger"]["accepted"] + second.result["ledger"]["accepted"] == len(fake.ids)
+    assert min(ended.result["ledger"]["accepted"], second.result["ledger"]["accepted"]) > 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
