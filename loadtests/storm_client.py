@@ -5,18 +5,21 @@ Every call ends in an answer or a named error; nothing is repeated. What answers
 
 import re
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
+from gevent import getcurrent
 from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPParseError
 from storm_login import sign_in
 from storm_options import Asked
 
 from agent_sim.errors import MalformedMessage, TargetError, UsageError
+from agent_sim.instants import Span
 from agent_sim.operator.storm_reader import OF_AGENTS, narrowed
 from agent_sim.protocol import command, oig
 from agent_sim.protocol.codec import ApiCall, api_call, read_reply
@@ -80,6 +83,7 @@ class Target:
         self.url = f"{parts.scheme}://{parts.netloc}{self.root}"
         self._prefix = asked.plan.prefix
         self._client = _client(asked)
+        self._connect = self._client._connection_pool.get_socket
         self._sign_in = sign_in(asked.login, str(asked.ca or ""))
 
     def ask(self, operation: command.Operation) -> Answer:
@@ -110,7 +114,23 @@ class Target:
         total = str(response.get("x-total-count") or "")
         error = classify(status, bool(body), expected)
         said = "" if error is None else f"{status} {_message(body)}".strip()
+        if later := response.get("retry-after"):
+            said += f" (Retry-After: {later})"
         return Answer(error, status, body, int(total) if total.isdigit() else None, said)
+
+    def watch_connecting(self, waits: dict[object, Span]) -> None:
+        """Note how long each greenlet waited for its connection: that is our own pool, or one being made."""
+        connections = self._client._connection_pool
+        connect = self._connect
+
+        def get_socket() -> Any:
+            began = time.perf_counter_ns()
+            try:
+                return connect()
+            finally:
+                waits[getcurrent()] = time.perf_counter_ns() - began
+
+        connections.get_socket = get_socket  # type: ignore[method-assign]  # the library has no hook for it
 
     # --- reading ------------------------------------------------------------------------------
 

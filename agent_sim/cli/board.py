@@ -104,7 +104,7 @@ class Board:
 
     async def _run(self, storm: _Storm) -> None:
         storm.ids, storm.said = 0, "begins"
-        storm.process = process = self._make(replace(storm.plan, start=self._clock()))
+        storm.process = process = self._make(replace(storm.plan, start=self._clock.on_the_wall(self._clock())))
         process.on_progress = lambda progress: _follow(storm, progress)
         try:
             storm.said = _ended(storm, await process.run())
@@ -152,7 +152,7 @@ class Board:
 
 
 def _about(storm: StormPlan) -> str:
-    of = {"ids": f"{storm.batch} ids a request", "query": "by query"}[storm.by]
+    of = "by query" if storm.by == "query" else f"{storm.batch} ids a request"
     return f"{storm.operation}, {of}"
 
 

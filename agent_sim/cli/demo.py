@@ -26,6 +26,9 @@ def demo(
     tour: Annotated[
         bool, typer.Option("--tour", help="Tell its story step by step, here and on the page, once that is open.")
     ] = False,
+    time_scale: Annotated[
+        float, typer.Option(min=0.01, max=1000, hidden=True, help="Seconds of the scenario in one of the wall.")
+    ] = 1.0,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
     ] = False,
@@ -35,5 +38,17 @@ def demo(
     The scenario is showroom.yaml, with a month behind it that is made up first; it goes on until told to stop.
     """
     given = overrides(PROFILE, param or (), (f"transport.kind={transport}",), seed)
-    options = Options(SHOWN, given, None, port, ":memory:", False, exit_with_parent, (), is_shown=True, tour=tour)
+    options = Options(
+        SHOWN,
+        given,
+        None,
+        port,
+        ":memory:",
+        False,
+        exit_with_parent,
+        (),
+        is_shown=True,
+        tour=tour,
+        time_scale=time_scale,
+    )
     raise typer.Exit(asyncio.run(brought_up(options)))

@@ -255,6 +255,8 @@ class LiveRun:
         process.on_progress = lambda progress: self.progress.storm(plan.name, progress)
         self._processes.append(process)
         end = self.storm_ends[plan.name] = await process.run()
+        for line in lines.of_trail(plan.name, end.trail, self._elapsed()):
+            self._write(line)
         if end.result is not None:
             self._write(journal.StormEnded(self._elapsed(), plan.name, end.result))
         elif self.reason == "finished":

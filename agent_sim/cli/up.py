@@ -26,6 +26,7 @@ from agent_sim.cli.embedded import CONTROLS, SIGN_IN_LINK, Embedded, Logins, emb
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
+from agent_sim.cli.run import scaled
 from agent_sim.cli.serve import told_to_stop
 from agent_sim.cli.shown import shown, toured
 from agent_sim.cli.sign_in import has_certificates
@@ -66,6 +67,7 @@ class Options:
     command: tuple[str, ...]
     is_shown: bool = False  # with its page: a link to it, and buttons there for faults and storms
     tour: bool = False
+    time_scale: float = 1.0
 
 
 def up(
@@ -128,9 +130,12 @@ async def brought_up(options: Options) -> int:
             if scenario.oig is not None:
                 (folder / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
                 more = (*more, "--tasks", str(folder / "scenario.yaml"))
-            starting = embedded_server(outline.server, logins, folder, options.port, db, more, secret)
+            settings = scaled(outline.server, options.time_scale)
+            starting = embedded_server(settings, logins, folder, options.port, db, more, secret)
             server = await stack.enter_async_context(starting)
-            fleet = await stack.enter_async_context(_fleet(scenario, server, logins, limits, broker))
+            fleet = await stack.enter_async_context(
+                _fleet(scenario, server, logins, limits, broker, options.time_scale)
+            )
             if options.is_shown:
                 lasting = shown(scenario, fleet.live, server, logins, folder)
                 board = await stack.enter_async_context(lasting)
@@ -217,9 +222,14 @@ class _Fleet:
 
 @asynccontextmanager
 async def _fleet(
-    scenario: Scenario, server: Embedded, logins: Logins, limits: Connections, broker: BrokerInUse | None
+    scenario: Scenario,
+    server: Embedded,
+    logins: Logins,
+    limits: Connections,
+    broker: BrokerInUse | None,
+    time_scale: float,
 ) -> AsyncIterator[_Fleet]:
-    clock, target = WallClock(), Target.at(server.address)
+    clock, target = WallClock(time_scale), Target.at(server.address)
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
@@ -248,7 +258,7 @@ async def _fleet(
 def _endless(scenario: Scenario, clock: WallClock) -> Plan:
     """The plan without storms, going on for ever: what is posted `every` so often goes on too."""
     stop = scenario.stop.model_copy(update={"after": NEVER})
-    return replace(plan(scenario.model_copy(update={"stop": stop}), clock() + _LEAD), storms=())
+    return replace(plan(scenario.model_copy(update={"stop": stop}), clock() + round(_LEAD * clock.scale)), storms=())
 
 
 def _no_storm(storm: StormPlan) -> StormProcess:

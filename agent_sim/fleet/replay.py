@@ -266,6 +266,8 @@ class Replay:
 
     def _storm_over(self, core: Storm) -> None:
         if core.result is not None:
+            for line in lines.of_trail(core.plan.name, core.campaign.trail(), self._elapsed()):
+                self._record(line)
             self._record(journal.StormEnded(self._elapsed(), core.plan.name, cast(JsonObject, core.result)))
         elif core.problem and self.reason == "finished":
             self.reason = f"aborted: storm {core.plan.name} left no result: {core.problem}"

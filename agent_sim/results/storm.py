@@ -134,6 +134,7 @@ class StormResult:
     name: str
     operation: str
     by: str
+    kind: str
     batch: int
     model: str
     seed: int

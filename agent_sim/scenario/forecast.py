@@ -28,6 +28,9 @@ MOST_RUNS: Final = 20_000
 MOST_BEATS: Final = 200_000
 """How much is foreseen one by one; of more, a part stands for the whole."""
 
+_NOTHING: Final = 1e-6
+"""Less than this is nothing but rounding: every job of the type was taken off the schedule."""
+
 _LOOKED: Final[Span] = SECOND
 """So long after it registers the operator knows an agent and its stores."""
 
@@ -114,6 +117,7 @@ class _Forecaster:
         jobs = (
             JobForecast(word, self._jobs[word], dict(sorted(ends.items(), key=_order)))
             for word, ends in sorted(self._outcomes.items())
+            if sum(ends.values()) > _NOTHING
         )
         requests = dict(sorted(self._requests.items()))
         return Forecast(end / SECOND, len(self._plan.members), tuple(jobs), requests, storms, self._busiest)
@@ -203,18 +207,29 @@ class _Forecaster:
         if storm.operation == "approve":
             return min(most, sum(member.online <= storm.start for member in self._plan.members))
         if storm.operation == "unschedule":
-            return min(most, self._scheduled(storm.start))
+            return self._take_off(storm, most)
         return self._make(storm, most)
 
-    def _scheduled(self, at: Instant) -> float:
-        """Jobs that are on the schedule then: those that recur, and those that are still to be run."""
-        recurring = sum(
-            len(posting.machines)
-            for posting, _ in self._rounds
-            if posting.handed_over is not None and recurs(posting.handed_over) and posting.start <= at
+    def _take_off(self, storm: StormPlan, most: float) -> float:
+        """Jobs that are on the schedule then: those that recur, and those that are to be run later, which never are."""
+        found = float(
+            sum(
+                len(posting.machines)
+                for posting, _ in self._rounds
+                if posting.handed_over is not None and recurs(posting.handed_over) and posting.start <= storm.start
+            )
         )
-        work = [(one.ran.work, one) for one in self._ends if not recurs(one.ran.work.schedule)]
-        return recurring + sum(one.weight for said, one in work if said.at <= at < one.ran.end)
+        soon = storm.start + storm.span
+        for end in [one for one in self._ends if one.ran.work.at <= storm.start and one.ran.end > soon]:
+            if found >= most:
+                break
+            if not recurs(end.ran.work.schedule):
+                found += end.weight
+                self._ends.remove(end)
+                self._outcomes[end.ran.work.type.word][end.ran.result.name.lower()] -= end.weight
+                for operation in _operations(end.ran):
+                    self._requests[operation] -= end.weight
+        return min(most, found)
 
     def _make(self, storm: StormPlan, most: float) -> float:
         """Jobs that a storm makes, of one orchestrator after the other."""

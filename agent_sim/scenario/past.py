@@ -157,4 +157,5 @@ def _server(settings: ServerSettings, history: History) -> ServerSettings:
         heartbeat_by_prefix=tuple((prefix, slower(minutes)) for prefix, minutes in settings.heartbeat_by_prefix),
         session_length=max(settings.session_length, _SESSION),
         job_history_retention_days=None,
+        job_history_most=None,
     )

@@ -273,20 +273,23 @@ def _job_type(said: JobType) -> JobTypeNeed:
 def _checks(scenario: Scenario) -> Checks:
     wanted = scenario.checks
     laws = {name: getattr(wanted.invariants, name) for name in checks.Invariants.model_fields}
-    invariants = (_invariant(name, law) for name, law in laws.items() if law is not None)
-    return Checks(tuple(_threshold(one) for one in wanted.thresholds), tuple(invariants))
+    slowest = max((round(one.heartbeat.every * (1 + one.heartbeat.jitter)) for one in scenario.fleets), default=0)
+    invariants = (_invariant(name, law, slowest) for name, law in laws.items() if law is not None)
+    return Checks(tuple(threshold(one) for one in wanted.thresholds), tuple(invariants))
 
 
-def _invariant(name: str, law: checks.Law) -> InvariantCheck:
+def _invariant(name: str, law: checks.Law, heartbeat: Span) -> InvariantCheck:
     return InvariantCheck(
         name,
         settle=law.settle if isinstance(law, checks.NoLostJobs) else 0,
         grace=law.grace if isinstance(law, checks.NoJobAfterUnschedule) else 0,
         allow_after=law.allow_after,
+        heartbeat=heartbeat,
     )
 
 
-def _threshold(wanted: checks.Threshold) -> Threshold:
+def threshold(wanted: checks.Threshold) -> Threshold:
+    """A threshold as checks have it."""
     name, labels = checks.metric_parts(wanted.metric)
     bound = BOUNDS[name]
     limits = [f"{sign} {value}" for sign, value in ((">=", wanted.min), ("<=", wanted.max)) if value is not None]
@@ -325,6 +328,7 @@ def _server(scenario: Scenario) -> ServerSettings:
         max_log_characters=said.max_log_characters,
         max_data_bytes=said.max_data,
         age_out_days=said.age_out // DAY,
+        job_history_most=said.history_kept,
         partial_policy=said.partial_policy,
         acknowledge_again=said.acknowledge_again,
         reschedule_marks_acknowledged=said.reschedule_marks_acknowledged,

@@ -237,6 +237,8 @@ class Server:
                 self._agents.seen(self._sessions.take_heard())
             if self._settings.job_history_retention_days is not None:
                 self._work.runs.expire(max(now - self._settings.job_history_retention_days * DAY, 0))
+            if self._settings.job_history_most is not None:
+                self._work.forget(self._settings.job_history_most)
         # An expired session's results are still accepted for as long as a run may take.
         self._sessions.drop_expired(before=now - timeout)
         earliest = self._work.runs.earliest()

@@ -5,7 +5,7 @@
 Nothing here sends, waits or reads a clock: Locust in a live storm and the operator in a replay do.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Batch, Harvest, Supply, Token, harvest
 from agent_sim.storms.reconcile import NOTHING, Reconciliation, merged, reconcile
 from agent_sim.storms.taxonomy import ErrorKind, outcome_of
+from agent_sim.storms.trail import Trail
 
 NAMES: Final = 100_000
 """Turns that orchestrators get where nobody knows how many there will be (our choice)."""
@@ -112,7 +113,8 @@ class Book:
 class Campaign:
     """All requests of one storm. `query` is what is sent by query, narrowed to the scope.
 
-    `supplies` are where the batches of an operation come from, unless it is the pool of what was found.
+    `supplies` are where the batches of an operation come from, unless it is the pool of what was found; `first` is the
+    number of the first request, by which it is drawn what each of them asks.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Campaign:
         query: str,
         turns: int = NAMES,
         supplies: Mapping[str, Supply] | None = None,
+        first: int = 0,
     ) -> None:
         self.plan = plan
         self._query, self._before = query, found.before
@@ -131,7 +134,7 @@ class Campaign:
         }
         for name, other in (supplies or {}).items():
             self.books[name].supply = other
-        self._number = 0
+        self._number = first
         self._in_flight = 0
         self._queries_accepted: set[str] = set()
 
@@ -213,6 +216,22 @@ class Campaign:
         """Ids, each counted once for each operation that was asked of it."""
         return sum((book.ledger.totals() for book in self.books.values()), NONE)
 
+    def roughly(self) -> Totals:
+        """The same at a glance, to look at meanwhile: an id that was both accepted and unknown counts as both."""
+        return sum((book.ledger.roughly() for book in self.books.values()), NONE)
+
+    def trail(self) -> Trail:
+        """Which jobs are off the schedule, and which there are, by our doing: for the laws of jobs."""
+        kind = made.type_of(self.plan.operation, self.plan.job_type)
+        off = self.books.get("unschedule")
+        accounts = [] if off is None else [(one.job_id, off.ledger.account(i)) for i, one in enumerate(off.tokens)]
+        return Trail(
+            job_type=kind,
+            unscheduled=tuple(job for job, account in accounts if account.accepted),
+            maybe_unscheduled=tuple(job for job, account in accounts if account.unknown and not account.accepted),
+            posted=tuple(pair for book in self.books.values() for pair in _made(book)),
+        )
+
     # --- compared with the target ---------------------------------------------------------------
 
     def compare(self, reader: Reader) -> Reconciliation:
@@ -269,6 +288,14 @@ def _claim(book: Book, entry: Entry, body: object) -> Sequence[int]:
                     book.ledger.claims[position] = made_job
             return [i for i in entry.positions if book.tokens[i].job_id.casefold() in names]
     return ()
+
+
+def _made(book: Book) -> Iterator[tuple[str, str]]:
+    """The jobs that a book's accepted requests made."""
+    if isinstance(book.row, StormOperation) and book.row.creates:
+        for position, token in enumerate(book.tokens):
+            if book.ledger.account(position).accepted:
+                yield token.machine, book.ledger.claims.get(position, "")
 
 
 def _again_and_again(tokens: tuple[Token, ...], count: int) -> tuple[Token, ...]:

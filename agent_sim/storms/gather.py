@@ -6,17 +6,22 @@ arrives from it is not counted any more, for its ids are settled.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
 from agent_sim.instants import SECOND, Instant, Span
-from agent_sim.storms.leases import OUTCOMES, Lessor, Settled
+from agent_sim.storms.campaign import Campaign
+from agent_sim.storms.leases import Lessor, Settled
+from agent_sim.storms.ledger import Totals
 from agent_sim.storms.meter import Meter, PartJson, Second, SeriesEntry
 from agent_sim.storms.steps import Step
+from agent_sim.storms.taxonomy import ErrorKind, Outcome
 
-_ROW: Final = struct.Struct("<qqqb")
-_NO_NUMBER: Final = -1
+_ROW: Final = struct.Struct("<bqqqbbHH")
+_NONE: Final = -1
+_OUTCOMES: Final = tuple(Outcome)
+_ERRORS: Final = tuple(ErrorKind)
 
 
 class EndJson(TypedDict):
@@ -27,12 +32,22 @@ class EndJson(TypedDict):
     stopped: str | None
 
 
+class SettledJson(TypedDict):
+    """What came of requests: rows of `_ROW`, the names of their shelves, and what few rows have: `[row, refused,
+    claims]`.
+    """
+
+    shelves: list[str]
+    rows: bytes
+    more: list[tuple[int, list[int], list[tuple[int, str]]]]
+
+
 class ReportJson(TypedDict):
     """A report. `end` is there in the last one only."""
 
     number: int
     part: PartJson
-    settled: bytes
+    settled: SettledJson
     used: int
     starved: int
     cpu_percent: float
@@ -40,20 +55,60 @@ class ReportJson(TypedDict):
     end: EndJson | None
 
 
-def pack(settled: Iterable[Settled]) -> bytes:
-    """25 bytes a request."""
-    return b"".join(
-        _ROW.pack(
-            _NO_NUMBER if each.number is None else each.number, each.began, each.ended, OUTCOMES.index(each.outcome)
-        )
-        for each in settled
+def pack(settled: Sequence[Settled]) -> SettledJson:
+    """31 bytes a request, and more only where an answer said more."""
+    shelves = sorted({each.shelf for each in settled})
+    return SettledJson(
+        shelves=shelves,
+        rows=b"".join(_packed(each, shelves) for each in settled),
+        more=[
+            (row, list(each.refused), list(each.claims))
+            for row, each in enumerate(settled)
+            if each.refused or each.claims
+        ],
     )
 
 
-def unpack(data: bytes) -> Iterator[Settled]:
+def _packed(each: Settled, shelves: list[str]) -> bytes:
+    return _ROW.pack(
+        shelves.index(each.shelf),
+        _NONE if each.number is None else each.number,
+        each.began,
+        each.ended,
+        _OUTCOMES.index(each.outcome),
+        _NONE if each.error is None else _ERRORS.index(each.error),
+        each.named,
+        each.failed,
+    )
+
+
+def unpack(data: SettledJson) -> Iterator[Settled]:
     """The inverse of `pack`."""
-    for number, began, ended, outcome in _ROW.iter_unpack(data):
-        yield Settled(None if number == _NO_NUMBER else number, began, ended, OUTCOMES[outcome])
+    more = {row: (refused, claims) for row, refused, claims in data["more"]}
+    for row, (shelf, number, began, ended, outcome, error, named, failed) in enumerate(_ROW.iter_unpack(data["rows"])):
+        refused, claims = more.get(row, ((), ()))
+        yield Settled(
+            shelf=data["shelves"][shelf],
+            number=None if number == _NONE else number,
+            began=began,
+            ended=ended,
+            outcome=_OUTCOMES[outcome],
+            error=None if error == _NONE else _ERRORS[error],
+            named=named,
+            failed=failed,
+            refused=tuple(refused),
+            claims=tuple((place, claim) for place, claim in claims),
+        )
+
+
+def book(campaign: Campaign, lessor: Lessor) -> None:
+    """Book into a storm what was sent elsewhere."""
+    for batch, each in lessor.book():
+        ledger = campaign.books[each.shelf].ledger
+        entry = ledger.send(batch, each.began)
+        entry.named, entry.failed = each.named, each.failed
+        ledger.claims.update(each.claims)
+        ledger.settle(entry, each.outcome, each.ended, each.error, each.refused)
 
 
 @dataclass(slots=True)
@@ -152,6 +207,17 @@ class Gathering:
             whole.add_process(process.meter)
         whole.series = self.series
         return whole
+
+    def totals(self) -> Totals:
+        """Ids by what has been reported of them so far."""
+        sent = accepted = refused = unknown = 0
+        for batch, each in self._lessor.book():
+            count = 0 if batch is None else len(batch)
+            sent += count
+            accepted += count * (each.outcome is Outcome.ACCEPTED)
+            refused += count * (each.outcome is Outcome.REFUSED)
+            unknown += count * (each.outcome is Outcome.UNKNOWN)
+        return Totals(sent, accepted, refused, unknown)
 
     @property
     def used(self) -> int:

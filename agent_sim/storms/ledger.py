@@ -51,7 +51,7 @@ class Entry:
     `named` is how many ids it held, one that does not exist included; `failed` how many of them the answer refused.
     """
 
-    __slots__ = ("batch", "began", "ended", "error", "failed", "named", "outcome")
+    __slots__ = ("batch", "began", "ended", "error", "failed", "named", "outcome", "refused")
 
     def __init__(self, batch: Batch | None, began: Instant) -> None:
         self.batch = batch
@@ -61,6 +61,7 @@ class Entry:
         self.ended: Instant | None = None
         self.outcome: Outcome | None = None
         self.error: ErrorKind | None = None
+        self.refused: Collection[int] = ()
 
     @property
     def positions(self) -> Sequence[int]:
@@ -116,7 +117,7 @@ class Ledger:
         if entry not in self._open:
             return False
         self._open.discard(entry)
-        entry.ended, entry.outcome, entry.error = now, outcome, error
+        entry.ended, entry.outcome, entry.error, entry.refused = now, outcome, error, refused
         if entry.batch is None:
             self._by_query[outcome] += 1
         column = self._columns[outcome]
@@ -153,6 +154,11 @@ class Ledger:
                 began, last = found.get(position, (entry.began, ended))
                 found[position] = min(began, entry.began), max(last, ended)
         return found
+
+    def roughly(self) -> Totals:
+        """`totals` without telling apart what an id was more than once, quick for a million ids."""
+        columns = (self._sent, *(self._columns[outcome] for outcome in Outcome))
+        return Totals(*(self.size - column.count(0) for column in columns))
 
     def totals(self) -> Totals:
         """How many ids were sent, and how many of them were accepted, else unknown, else refused."""

@@ -60,11 +60,14 @@ def reconcile(
     """Compare id by id, then batch by batch. `again`: several accepted requests may each have changed a subject."""
     found = _Findings(tokens, observed, kind)
     torn = _judge_batches(ledger, found)
+    partly = _partly_refused(ledger)
     least = most = seen = no_op = 0
     for position in range(len(tokens)):
         account = ledger.account(position)
         times = observed.transitions[position]
         low, high = bounds(account, again=again)
+        if position in partly:
+            high = high + partly[position] if again else 1
         if times < low and position in observed.no_ops:
             no_op += 1
             low = times
@@ -154,6 +157,18 @@ def _judge_batches(ledger: Ledger, found: _Findings) -> frozenset[int]:
     if found.is_contended and found.can_judge(Violation.NO_WINNER, Violation.DOUBLE_TRANSITION):
         _judge_winners(ledger, found)
     return frozenset(settled)
+
+
+def _partly_refused(ledger: Ledger) -> Mapping[int, int]:
+    """Of ids that several requests were about: how many of these refused some of what they named, and may have done
+    the rest."""
+    return Counter(
+        position
+        for entry in ledger.entries
+        if entry.outcome is Outcome.REFUSED and 0 < entry.failed < entry.named
+        for position in entry.positions
+        if ledger.account(position).sent > 1
+    )
 
 
 def _may_be_done(entry: Entry) -> int | None:

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypedDict
 from agent_sim.histogram import HistogramJson
 from agent_sim.instants import SECOND, Instant, Span, to_iso
 from agent_sim.storms.health import Health
+from agent_sim.storms.knee import KneeJson
 from agent_sim.storms.ledger import Totals
 from agent_sim.storms.meter import Meter, SeriesEntry, Tally
 from agent_sim.storms.plan import StormPlan
@@ -120,6 +121,7 @@ class StormResult(TypedDict):
     name: str
     operation: str
     by: str
+    kind: str
     batch: int
     model: Model
     seed: int
@@ -149,6 +151,7 @@ class StormResult(TypedDict):
     is_steady: bool | None
     steps: list[StepJson]
     workers: WorkersJson
+    knee: KneeJson | None
     stopped: str | None
 
 
@@ -190,6 +193,7 @@ def storm_result(
         name=plan.name,
         operation=plan.operation,
         by=plan.by,
+        kind=plan.kind,
         batch=plan.batch,
         model=run.model,
         seed=plan.seed,
@@ -223,6 +227,7 @@ def storm_result(
         is_steady=_steady(plan, meter),
         steps=[_step(*each, run.seconds) for each in zip(parts, meter.tallies, strict=False)],
         workers=WorkersJson(asked=run.workers.asked, lost=run.workers.lost, starved=run.workers.starved),
+        knee=None,
         stopped=run.stopped,
     )
 
@@ -246,7 +251,7 @@ def exit_code(result: StormResult, *, could_read: bool = True) -> int:
         return BROKEN
     if not could_read:
         return TARGET
-    if result["ledger"]["accepted"] == 0 or doubt(result) is not None:
+    if not proved_something(result) or doubt(result) is not None:
         return INCONCLUSIVE
     return PASSED
 
@@ -265,6 +270,12 @@ def doubt(result: StormResult) -> str | None:
     return None
 
 
+def proved_something(result: StormResult) -> bool:
+    """True if anything was accepted, or refused where each request holds an id that does not exist."""
+    ledger = result["ledger"]
+    return ledger["accepted"] > 0 or (result["kind"] == "poison" and ledger["refused"] > 0)
+
+
 def verdict(result: StormResult, *, could_read: bool = True) -> str:
     """The same in one line."""
     broken = {rule: count for rule, count in result["reconciliation"]["violations"].items() if count}
@@ -276,10 +287,12 @@ def verdict(result: StormResult, *, could_read: bool = True) -> str:
         return "inconclusive: the target could not be read after the storm"
     if result["pool"]["eligible"] == 0:
         return "inconclusive: nothing to do, no id is eligible"
-    if result["ledger"]["accepted"] == 0:
+    if not proved_something(result):
         return "inconclusive: no id was accepted, so nothing was checked"
     if (words := doubt(result)) is not None:
         return f"inconclusive: {words}"
+    if result["ledger"]["accepted"] == 0:
+        return "every request was refused as a whole, and no id of it changed"
     return "every accepted id changed exactly once"
 
 

@@ -14,6 +14,14 @@ from agent_sim.scenario.plan import plan
 from agent_sim.server.web.remote import pressed
 
 
+def clock():
+    """Time that stands still."""
+    return 5
+
+
+clock.on_the_wall = lambda instant: instant
+
+
 class Storm:
     """A storm's process that lasts until it is told to end."""
 
@@ -46,8 +54,8 @@ def with_board(act):
         return made[-1]
 
     async def whole():
-        troubles = Troubles(planned, lambda line: None, lambda: 5, lambda machine, effect: None)
-        board = Board(scenario, planned.storms, troubles, make, lambda: 5)
+        troubles = Troubles(planned, lambda line: None, clock, lambda machine, effect: None)
+        board = Board(scenario, planned.storms, troubles, make, clock)
         try:
             await act(board, made)
         finally:

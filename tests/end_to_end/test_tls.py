@@ -5,7 +5,6 @@ import os
 import re
 import ssl
 import stat
-import subprocess
 import time
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from agent_sim.instants import SECOND
-from tests.end_to_end.conftest import ACCOUNTS, COMMAND, environment
+from tests.end_to_end.conftest import ACCOUNTS
 from tests.end_to_end.secured import Secured
 from tests.end_to_end.vendor_agent import VendorAgent
 from tests.server.csrs import ec_key
@@ -293,17 +292,6 @@ def test_a_header_that_nobody_trusts_counts_for_nothing(start_server):
 # --- options that do not work -----------------------------------------------------------------
 
 
-def refused(*options):
-    """What a server that does not start says."""
-    done = subprocess.run(
-        [*COMMAND, "--port", "0", *options], env=environment(**ACCOUNTS), capture_output=True, text=True, timeout=20,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (2, "")
-    [line] = [line for line in done.stderr.splitlines() if not line.startswith("CA certificate")]
-    return line
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -321,7 +309,7 @@ def refused(*options):
         (("--tls", "self", "--ca-file", "/nowhere/ca.pem"), "cannot write the CA certificate /nowhere/ca.pem"),
     ],
 )
-def test_options_that_cannot_work_are_one_line_that_names_the_mend(tmp_path, options, words):
+def test_options_that_cannot_work_are_one_line_that_names_the_mend(refused, tmp_path, options, words):
     certificate, key = self_signed("one", tmp_path)
     _, other = self_signed("two", tmp_path)
     text, encrypted = tmp_path / "text.pem", tmp_path / "encrypted.key"
@@ -335,7 +323,7 @@ def test_options_that_cannot_work_are_one_line_that_names_the_mend(tmp_path, opt
     )
     places = {"cert": certificate, "key": key, "other": other, "text": text, "encrypted": encrypted}
 
-    line = refused(*(option.format(**places) for option in options))
+    line = refused(*(option.format(**places) for option in options), **ACCOUNTS)
 
     assert line.startswith("error: ")
     assert words in line

@@ -173,6 +173,7 @@ def storm_result(**changes: Any) -> dict[str, Any]:
         "name": "again",
         "operation": "reschedule",
         "by": "ids",
+        "kind": "plain",
         "batch": 50,
         "model": "open",
         "seed": 42,

@@ -1,20 +1,25 @@
 """Many processes, one storm."""
 
+import json
 from typing import Any
 
 from agent_sim.instants import MILLISECOND, SECOND
-from agent_sim.storms.gather import Gathering, pack, unpack, zero
-from agent_sim.storms.leases import Lessor, Settled
+from agent_sim.storms.campaign import Campaign, Found
+from agent_sim.storms.gather import Gathering, book, pack, unpack, zero
+from agent_sim.storms.leases import Lessor, Settled, Shelf
+from agent_sim.storms.ledger import Totals
 from agent_sim.storms.meter import Meter
-from agent_sim.storms.pool import Pool
+from agent_sim.storms.observe import Mark
+from agent_sim.storms.pool import Harvest, Pool
 from agent_sim.storms.taxonomy import ErrorKind, Outcome
-from tests.storms.examples import tokens
+from tests.storms.examples import plan, tokens
 
+SHELF = "reschedule"
 END = {"seconds": 2 * SECOND, "exhausted_at": None, "stopped": None}
 
 
 def gathering(ids: int = 100) -> tuple[Gathering, Lessor]:
-    lessor = Lessor(Pool(tokens(ids)), tokens(ids), 10, 2)
+    lessor = Lessor({SHELF: Shelf(Pool(tokens(ids)), tokens(ids), 10)}, 2)
     return Gathering(["a", "b"], (), 500 * MILLISECOND, lessor), lessor
 
 
@@ -38,10 +43,35 @@ def report(number: int, *, seconds: int = 0, settled: Any = (), requests: int = 
 
 
 def test_outcomes_are_packed_without_loss():
-    rows = [Settled(7, 1, 2, Outcome.REFUSED), Settled(None, -5, 3, Outcome.UNKNOWN)]
+    rows = [
+        Settled(SHELF, 7, 1, 2, Outcome.REFUSED, ErrorKind.HTTP_429, named=50),
+        Settled("custom_bulk", 8, 1, 2, Outcome.ACCEPTED, None, 3, 1, refused=(4,), claims=((5, "job"), (6, "other"))),
+        Settled(SHELF, None, -5, 3, Outcome.UNKNOWN),
+    ]
 
-    assert list(unpack(pack(rows))) == rows
-    assert len(pack(rows)) == 50
+    assert list(unpack(json.loads(json.dumps(with_text(pack(rows)))) | {"rows": pack(rows)["rows"]})) == rows
+
+
+def with_text(packed: Any) -> Any:
+    return {**packed, "rows": ""}
+
+
+def test_what_others_sent_is_booked_as_if_sent_here():
+    lessor = Lessor({SHELF: Shelf(Pool(tokens(6)), tokens(6), 2)}, 1)
+    for _ in range(2):  # two batches and, of what is left, one
+        lessor.lease("a", SHELF, 3)
+    lessor.settle(
+        "a",
+        [
+            Settled(SHELF, 0, 1, 2, Outcome.ACCEPTED),
+            Settled(SHELF, 1, 1, 2, Outcome.REFUSED, ErrorKind.HTTP_4XX_CONTRACT),
+        ],
+    )
+    lessor.lose("a", 1, 9)
+    campaign = Campaign(plan(batch=2), Found({SHELF: Harvest(tokens(6), 0, 0)}, Mark(None, 0)), "")
+    book(campaign, lessor)
+
+    assert campaign.totals() == Totals(sent=6, accepted=2, refused=2, unknown=2)
 
 
 def test_reports_add_up_over_time_and_processes():
@@ -71,11 +101,11 @@ def test_a_report_counts_once_and_a_missing_one_is_noticed():
 
 def test_a_lost_process_leaves_its_ids_unknown_and_counts_no_more():
     whole, lessor = gathering()
-    lessor.lease("a", 3)
-    whole.report("a", report(1, requests=1, settled=[Settled(0, 0, 1, Outcome.ACCEPTED)]))
+    lessor.lease("a", SHELF, 3)
+    whole.report("a", report(1, requests=1, settled=[Settled(SHELF, 0, 0, 1, Outcome.ACCEPTED)]))
 
     assert whole.lose("a", 0, 9) == 2
-    assert not whole.report("a", report(2, requests=1, settled=[Settled(1, 0, 1, Outcome.ACCEPTED)]))
+    assert not whole.report("a", report(2, requests=1, settled=[Settled(SHELF, 1, 0, 1, Outcome.ACCEPTED)]))
     assert [each.outcome for _, each in lessor.book()] == [Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.UNKNOWN]
     assert not whole.is_over
     whole.report("b", report(1, end=END))
@@ -84,8 +114,8 @@ def test_a_lost_process_leaves_its_ids_unknown_and_counts_no_more():
 
 def test_after_a_missing_report_what_a_process_holds_is_unknown():
     whole, lessor = gathering()
-    lessor.lease("a", 1)
-    lessor.lease("b", 1)
+    lessor.lease("a", SHELF, 1)
+    lessor.lease("b", SHELF, 1)
     whole.report("a", report(2, end=END))
     whole.report("b", report(1, end=END))
     for name in "ab":

@@ -3,22 +3,24 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_sim.storms.leases import Leased, Lessor, Settled
+from agent_sim.storms.leases import Leased, Lessor, Settled, Shelf
 from agent_sim.storms.pool import Pool
 from agent_sim.storms.taxonomy import Outcome
 from tests.storms.examples import tokens
 
+SHELF = "reschedule"
+
 
 def lessor(ids: int, size: int = 2, processes: int = 2) -> Lessor:
-    return Lessor(Pool(tokens(ids)), tokens(ids), size, processes)
+    return Lessor({SHELF: Shelf(Pool(tokens(ids)), tokens(ids), size)}, processes)
 
 
 def said(number: int | None, outcome: Outcome = Outcome.ACCEPTED) -> Settled:
-    return Settled(number, 10, 20, outcome)
+    return Settled(SHELF, number, 10, 20, outcome)
 
 
 def test_a_lease_is_taken_batch_by_batch_with_what_is_asked_for():
-    lease = lessor(5).lease("a", 9)
+    lease = lessor(5).lease("a", SHELF, 9)
     pool = Leased(5)
     pool.add(lease)
     batch = pool.take(2)
@@ -26,31 +28,31 @@ def test_a_lease_is_taken_batch_by_batch_with_what_is_asked_for():
     assert batch is not None
     assert list(batch.positions) == [0, 1]
     assert pool.tokens[0] == tokens(5)[0]
-    assert pool.numbers[id(batch)] == 0
+    assert pool.number_of(batch) == 0
     assert pool.used == 2
 
 
 def test_leases_become_few_towards_the_end_of_the_pool():
     giver = lessor(64, size=1)
 
-    assert [len(giver.lease("a", 99)["batches"]) for _ in range(8)] == [16, 12, 9, 7, 5, 4, 3, 2]
+    assert [len(giver.lease("a", SHELF, 40)["batches"]) for _ in range(8)] == [16, 12, 9, 7, 5, 5, 5, 5]
 
 
 def test_the_pool_is_exhausted_once_the_last_lease_is_used_up():
     giver, pool = lessor(3, processes=1), Leased(3)
-    pool.add(giver.lease("a", 1))
+    pool.add(giver.lease("a", SHELF, 1))
 
     assert pool.take(2) is not None
     assert (pool.take(2), pool.is_exhausted, pool.starved) == (None, False, 1)  # more will come
-    pool.add(giver.lease("a", 1))
+    pool.add(giver.lease("a", SHELF, 1))
     assert pool.take(2) is not None
     assert (pool.take(2), pool.is_exhausted, pool.starved) == (None, True, 1)
-    assert giver.lease("a", 1)["batches"] == []
+    assert giver.lease("a", SHELF, 1)["batches"] == []
 
 
 def test_what_a_lost_process_has_not_reported_is_unknown_and_given_to_nobody():
     giver = lessor(24)
-    giver.lease("a", 2)
+    giver.lease("a", SHELF, 2)
     giver.settle("a", [said(0)])
 
     assert giver.lose("a", 5, 99) == giver.unsettled + 1 == 1
@@ -59,13 +61,13 @@ def test_what_a_lost_process_has_not_reported_is_unknown_and_given_to_nobody():
         ((2, 3), Outcome.UNKNOWN),
     ]
     again = Leased(24)
-    again.add(giver.lease("b", 9))
+    again.add(giver.lease("b", SHELF, 9))
     assert again.take(2).positions == (4, 5)  # type: ignore[union-attr]
 
 
 def test_what_a_process_has_left_in_the_end_was_never_sent():
     giver = lessor(24)
-    giver.lease("a", 2)
+    giver.lease("a", SHELF, 2)
     giver.settle("a", [said(0)])
 
     assert giver.give_back("a") == 1
@@ -74,7 +76,7 @@ def test_what_a_process_has_left_in_the_end_was_never_sent():
 
 def test_a_report_that_comes_twice_or_from_another_or_too_late_is_not_booked():
     giver = lessor(8)
-    giver.lease("a", 1)
+    giver.lease("a", SHELF, 1)
 
     assert giver.settle("b", [said(0)]) == 1
     assert giver.settle("a", [said(0)]) == 0
@@ -98,7 +100,7 @@ def test_no_id_is_leased_twice(size, batch, asked):
     giver = lessor(size, batch, processes=3)
     pools = {name: Leased(size) for name in "abc"}
     for name, wanted in asked:
-        pools[name].add(giver.lease(name, wanted))
+        pools[name].add(giver.lease(name, SHELF, wanted))
     taken: list[int] = []
     for pool in pools.values():
         while each := pool.take(batch):
@@ -106,3 +108,19 @@ def test_no_id_is_leased_twice(size, batch, asked):
 
     assert len(taken) == len(set(taken))
     assert set(taken) <= set(range(size))
+
+
+def test_batches_that_belong_together_go_to_one_process():
+    together = 3
+    giver = Lessor({SHELF: Shelf(Pool(tokens(60)), tokens(60), 1)}, 2, together)
+
+    assert [len(giver.lease(name, SHELF, wanted)["batches"]) for name, wanted in (("a", 1), ("b", 4))] == [3, 6]
+
+
+def test_each_operation_has_a_shelf_and_numbers_are_common():
+    giver = Lessor({name: Shelf(Pool(tokens(9)), tokens(9), 1) for name in ("one", "other")}, 1)
+    firsts = [giver.lease("a", name, 1)["first"] for name in ("one", "other", "one")]
+
+    assert firsts == [0, 1, 2]
+    assert giver.settle("a", [Settled("other", 0, 1, 2, Outcome.ACCEPTED)]) == 1
+    assert giver.settle("a", [Settled("one", 0, 1, 2, Outcome.ACCEPTED)]) == 0

@@ -250,6 +250,7 @@ def _template() -> Template:
         "count": lambda value: f"{value:,}",
         "share": wording.share,
         "digits": wording.digits,
+        "rate": wording.rate,
         "duration": wording.duration,
         "latency": wording.latency,
         "percentile": _percentile,
