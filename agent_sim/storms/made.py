@@ -76,8 +76,9 @@ def tell_out(tokens: Sequence[Token], ledger: Ledger, new: Sequence[Found], show
         for turn in order[:count]:
             counts[turn] = 1
         surplus = count - len(order[:count])
-        if surplus and machine in turns:
-            counts[_blamed(turns[machine], ledger)] += surplus
+        blamed = _blamed(turns.get(machine, ()), counts, ledger) if surplus else None
+        if blamed is not None:
+            counts[blamed] += surplus
     return counts
 
 
@@ -90,11 +91,15 @@ def _turns(tokens: Sequence[Token], ledger: Ledger, machines: Iterable[str]) -> 
     return turns
 
 
-def _blamed(turns: Sequence[int], ledger: Ledger) -> int:
-    """Where a job too many is booked: with a request that was accepted, else with one that was refused."""
-    asked = [turn for turn in turns if ledger.account(turn).sent]
-    done = [turn for turn in asked if ledger.account(turn).accepted]
-    return next(iter([*done, *asked, *turns]))
+def _blamed(turns: Sequence[int], counts: Sequence[int], ledger: Ledger) -> int | None:
+    """Where a job too many is booked: with an accepted request that has its own, else with one that was not accepted.
+
+    If all that were accepted still lack theirs, it makes up for none of them: their answers named other jobs.
+    """
+    done = [turn for turn in turns if counts[turn] and ledger.account(turn).accepted]
+    asked = [turn for turn in turns if ledger.account(turn).sent and not ledger.account(turn).accepted]
+    others = [turn for turn in turns if not ledger.account(turn).accepted]
+    return next(iter([*done, *asked, *others]), None)
 
 
 def _fill(counts: list[int], ledger: Ledger, unlisted: int) -> None:
