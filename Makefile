@@ -6,6 +6,9 @@ FOR ?= 60s
 AGENTS ?=
 JOBS ?= 1000000
 ROUNDS ?= 200
+MINUTES ?= 10
+SPEED ?= 10
+THOROUGH ?= 5
 BIN := .venv/bin
 # A real broker and a real browser; each package is named like its command.
 PACKAGES := mosquitto chromium
@@ -60,10 +63,14 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.durable
 	$(BIN)/python -m tests.bench.mqtt
 	$(BIN)/python -m tests.bench.outcomes
+	$(BIN)/python -m tests.bench.report
+	$(BIN)/python -m tests.bench.page
 
-soak: setup ## the long tests: the server killed under load, ROUNDS times; JOBS correct jobs under every fault
+soak: setup ## the long tests: kill -9 under load, ROUNDS times; JOBS jobs under every fault; properties; MINUTES of a demo
+	AGENT_SIM_THOROUGH=$(THOROUGH) $(BIN)/python -m pytest tests/contract/test_state_machine.py tests/contract/test_schemathesis.py tests/query
 	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
 	$(BIN)/python -m tests.mutations.menu --jobs $(JOBS)
+	$(BIN)/python -m tests.end_to_end.demo_soak --minutes $(MINUTES) --speed $(SPEED)
 
 lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)
 	pip-compile --quiet --extra dev --extra broker --extra otel --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

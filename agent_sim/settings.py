@@ -49,6 +49,7 @@ class ServerSettings:
     inventory_after_change: bool = True  # agent-protocol 4.0: InventoryJob when management or re-enrolment is done
     cancel_unscheduled: bool = False  # command-api 2.8: JobCancelled for a run whose job was unscheduled meanwhile
     job_history_retention_days: int | None = None  # command-api 7; None keeps history for ever
+    job_history_most: int | None = None  # our choice: most runs kept; None keeps all
     custom_category: Literal["suffix", "type"] = "suffix"  # command-api 4.6: what a custom job named ...Sync counts as
 
     # The management API

@@ -9,43 +9,62 @@ itself, 2 usage, 3 inconclusive, 4 the target. With `--plan FILE` every second o
 Locust's events to the engine.
 """
 
+import atexit
 import math
+import os
+import shlex
 import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent
+import psutil
 import storm_report as report
 from locust import User, constant, events, task
 from locust.env import Environment
 from locust.exception import StopUser
-from locust.runners import LocalRunner, WorkerRunner
-from storm_client import Target, narrowed, require_honest_client
+from locust.runners import MasterRunner, WorkerRunner
+from storm_claim import claim
+from storm_client import Target, require_honest_client
+from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
 from storm_faults import faults_of
+from storm_files import code_of, judged, write_files
+from storm_knee import Fired, Hunt, words
+from storm_metrics import telling
 from storm_oig import OigTarget
-from storm_options import Asked, add_options, read
+from storm_options import Asked, add_options, read, told
+from storm_web import Rows, extend, rows_of
 
 from agent_sim.errors import QueryError, TargetError, UsageError
 from agent_sim.faults.arming import Faults
 from agent_sim.instants import SECOND
+from agent_sim.logins import need_operator
+from agent_sim.operator.storm_reader import narrowed_for
 from agent_sim.storms import guard
 from agent_sim.storms.budget import most_requests
+from agent_sim.storms.campaign import Found, look
+from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.health import Health
-from agent_sim.storms.kinds import KINDS
-from agent_sim.storms.ledger import Totals
+from agent_sim.storms.ledger import NONE
 from agent_sim.storms.meter import Meter
-from agent_sim.storms.observe import mark
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
-from agent_sim.storms.pool import Harvest, harvest
+from agent_sim.storms.plan import StormPlan
+from agent_sim.storms.pool import Harvest, Token
 from agent_sim.storms.reconcile import NOTHING
-from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result
+from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result, verdict
 from agent_sim.storms.stop import INTERRUPTED
+from agent_sim.storms.trail import to_json
+
+PATIENCE = 5.0
+"""Seconds that a worker may take to go in the end."""
 
 SHOWN = 10
 """Rows shown before `--scope all` goes on."""
@@ -58,37 +77,40 @@ class State:
     parser: Any = None
     asked: Asked | None = None
     engine: Engine | None = None
+    worker: Worker | None = None
+    master: Master | None = None
+    hunt: Hunt | None = None
+    trial: Engine | None = None
+    web_ui: Any = None
+    has_begun: bool = False
     is_driven: bool = False  # by a plan file
     is_awaited: bool = False  # Locust itself is stopping and waits for the storm's end
 
+    @property
+    def present(self) -> Engine | None:
+        """The storm, or this process's part of it."""
+        return self.engine if self.worker is None else self.worker.engine
+
 
 STATE = State()
-
-ONE_PROCESS = "storms run in one process for now: leave out --processes, --master and --worker"
-
-
-def refuse_many_processes(words: list[str]) -> None:
-    """End before Locust forks: a master that refuses later may leave workers behind, waiting for another one."""
-    if any(word.split("=")[0] in ("--processes", "--master", "--worker") for word in words):
-        sys.stderr.write(f"storm: {ONE_PROCESS}\n")
-        sys.exit(USAGE)
-
-
-refuse_many_processes(sys.argv[1:])
 
 
 # Registered first, so it has the last word: Locust runs listeners of `quitting` in reverse.
 @events.quitting.add_listener
 def conclude(environment: Environment, **_: Any) -> None:
     """Wait for the result, whoever ends the run, and give it to the process's exit code."""
-    engine = STATE.engine
+    engine = STATE.present
     if engine is None:
         return
     STATE.is_awaited = True
+    if STATE.worker is None and not STATE.has_begun:  # nobody pressed the button, or no worker came
+        environment.process_exit_code = INCONCLUSIVE
+        return
     if not engine.finished.is_set():
         engine.stop(INTERRUPTED)
     engine.finished.wait()
-    environment.process_exit_code = engine.code
+    if STATE.worker is None:
+        environment.process_exit_code = engine.code
 
 
 @events.init_command_line_parser.add_listener
@@ -105,10 +127,16 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
     options = environment.parsed_options
     assert options is not None
     STATE.is_driven = options.plan is not None
+    if isinstance(runner, WorkerRunner):
+        _listen(environment, options)
+        return
+    if options.processes:
+        atexit.register(_end_children)
     try:
-        _only_here(runner, web_ui)
         require_honest_client()
         asked = STATE.asked = read(options, STATE.parser)
+        if asked.finds_knee and isinstance(runner, MasterRunner):
+            raise UsageError("--find-knee runs in one process: leave out --processes and --master")
         storm = _prepared(asked)
     except (UsageError, QueryError) as error:
         _leave(USAGE, str(error))
@@ -116,26 +144,41 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
         _leave(TARGET, str(error))
     except KeyboardInterrupt:
         _nothing_measured(Harvest((), 0, 0), INTERRUPTED, "interrupted before the first request")
-    if not storm.found.tokens:
-        words = f"nothing to do: no id of machines {storm.plan.prefix or '(all)'}* can be {storm.operation.effect}"
-        _nothing_measured(storm.found, None, f"{words} ({storm.found.out_of_scope:,} out of scope)")
+    found = storm.found.all
+    if not found.tokens:
+        _nothing_measured(found, None, f"nothing to do: {_nothing(storm)} ({found.out_of_scope:,} out of scope)")
     _arm(environment, options, storm)
+    if web_ui is not None:
+        STATE.web_ui = web_ui
+        options.run_time = None  # the storm ends the run; a clock of Locust's would seem to be somebody's Stop
+        extend(web_ui, _rows)
 
 
 @events.test_start.add_listener
 def begin(environment: Environment, **_: Any) -> None:
     """The storm runs beside Locust's users and ends the run when it has its result."""
+    if STATE.worker is not None:
+        return  # its master says when
     engine = STATE.engine
     assert engine is not None
-    engine.begin()
+    assert environment.runner is not None
+    if STATE.has_begun:
+        report.say("storm: one process, one storm: its ids are used up; start Locust again for another")
+        gevent.spawn(environment.runner.stop)
+        return
+    STATE.has_begun = True
+    if STATE.master is None:
+        engine.begin()
     gevent.spawn(_run, engine, environment)
 
 
 @events.test_stopping.add_listener
 def wait_for_the_end(environment: Environment, **_: Any) -> None:
     """Locust's clock may be a little ahead of the storm's: the storm drains and compares first."""
-    engine = STATE.engine
-    if engine is not None and not engine.finished.is_set():
+    engine = STATE.present
+    if engine is not None and not engine.finished.is_set() and (STATE.has_begun or STATE.worker is not None):
+        if environment.web_ui is not None:
+            engine.stop(INTERRUPTED)  # somebody pressed Stop
         STATE.is_awaited = True
         engine.finished.wait()
 
@@ -148,48 +191,179 @@ class Storm(User):
     @task
     def ask(self) -> None:
         """One request after the other until the storm is over."""
-        if STATE.engine is None or not STATE.engine.turn():
+        if STATE.worker is not None:
+            STATE.worker.begun.wait(READY_WITHIN)
+        engine = STATE.present
+        if engine is None or engine.storm.users is None or not engine.turn():
             raise StopUser
 
 
 def _run(engine: Engine, environment: Environment) -> None:
-    engine.run(lambda result: _conclude(engine, result))
-    if not STATE.is_awaited and environment.runner is not None:
+    engine.run(lambda result: _conclude(engine, result), _way(engine, environment))
+    if STATE.is_awaited or environment.runner is None:
+        return
+    if environment.web_ui is None:
         environment.runner.quit()
+    else:
+        environment.runner.stop()  # the page stays, with the verdict on its tab
 
 
 def _conclude(engine: Engine, result: StormResult) -> None:
     asked = STATE.asked
+    if STATE.hunt is not None:
+        found = result["knee"] = STATE.hunt.search.result()
+        for line in words(found):
+            report.say(line)
     if asked is not None and asked.result is not None:
         report.write(result, asked.result)
+        trail = engine.campaign.trail()
+        if not trail.is_empty:
+            report.write_text(to_json(trail), asked.result.with_suffix(".trail.json"))
     report.show(result, engine.said, could_read=engine.could_read)
+    if asked is None:
+        return
+    summary, verdicts = judged(asked, result, asked.thresholds)
+    engine.code = code_of(engine.code, verdicts)
+    report.show_thresholds(verdicts)
+    if asked.report is not None:
+        write_files(asked.report, summary, verdicts, shlex.join(["locust", *sys.argv[1:]]))
 
 
-def _only_here(runner: Any, web_ui: Any) -> None:
-    if isinstance(runner, WorkerRunner):
-        sys.exit(USAGE)  # its master says why
-    if not isinstance(runner, LocalRunner):
-        raise UsageError(ONE_PROCESS)  # asked for by a file or the environment
-    if web_ui is not None:
-        raise UsageError("storms run without the web page for now: add --headless")
+def _way(engine: Engine, environment: Environment) -> Callable[[], None] | None:
+    """How the storm is carried out; None for one that this process does in one go."""
+    asked, master = STATE.asked, STATE.master
+    if asked is None or not asked.finds_knee:
+        return None if master is None else _by_workers(master)
+    hunt = STATE.hunt = Hunt(engine, asked.slowest, _trials(engine, environment), report.say)
+    return hunt.go
+
+
+def _trials(engine: Engine, environment: Environment) -> Callable[[StormPlan], Fired]:
+    def fire(plan: StormPlan) -> Fired:
+        storm = replace(engine.storm, plan=plan)
+        trial = Engine(storm, environment.events.request.fire, lambda _: None, campaign=engine.campaign)
+        STATE.trial = trial
+        trial.begin()
+        trial.fire()
+        if trial.stopped:
+            engine.stop(trial.stopped)
+        return Fired(trial.meter, trial.cpu_percent, trial.seconds, trial.ended)
+
+    return fire
+
+
+def _interrupt_all(engine: Engine) -> None:
+    """A person's wish, to the trial under way too; the web page's process ends by it where no storm is under way."""
+    web_ui = STATE.web_ui
+    if web_ui is not None and (not STATE.has_begun or engine.finished.is_set()):
+        web_ui.stop()
+        return
+    engine.interrupt()
+    if STATE.trial is not None:
+        STATE.trial.interrupt()
+
+
+def _by_workers(master: Master) -> Callable[[], None]:
+    def go() -> None:
+        try:
+            master.fire()
+        except TargetError as error:
+            report.say(f"storm: {error}")
+            master.engine.code = TARGET
+            return
+        master.judge()
+
+    return go
+
+
+def _rows() -> Rows:
+    """What the web page shows of the storm at this moment."""
+    engine, master = STATE.trial or STATE.engine, STATE.master
+    if engine is None:
+        return []
+    if engine.result is not None:
+        said = verdict(engine.result, could_read=engine.could_read)
+    else:
+        said = "under way" if STATE.has_begun else "not begun: Start begins it as the command line has it"
+    gathering = None if master is None else master.gathering
+    if gathering is None or engine.result is not None:
+        return rows_of(engine.meter, engine.campaign.roughly(), engine.elapsed, engine.cpu_percent, said, "")
+    lost = len(gathering.lost)
+    workers = f"{len(gathering.processes)}, {lost} lost"
+    totals = gathering.totals()
+    return rows_of(gathering.meter(), totals, engine.elapsed, gathering.cpu_percent, said, workers)
+
+
+def _listen(environment: Environment, options: Namespace) -> None:
+    """A worker is told by its master what to do; it brings only what is secret, and whom to trust."""
+    try:
+        require_honest_client()
+        login = need_operator(os.environ, options.credentials)
+    except UsageError as error:
+        _leave(USAGE, str(error))
+    worker = STATE.worker = Worker(environment, lambda said: told(said, login, options.ca))
+    worker.listen()
+    gevent.signal_handler(signal.SIGINT, _interrupt, worker)
+
+
+def _interrupt(worker: Worker) -> None:
+    """Ctrl-C in a terminal reaches the workers too: they stop in good order, and without a storm they go."""
+    engine = worker.engine
+    if engine is not None and not engine.finished.is_set():
+        engine.interrupt()
+    elif worker.environment.runner is not None:
+        worker.environment.runner.quit()
+
+
+def _end_children() -> None:
+    """Locust asks its workers to go; see to it that they have, also where the storm never began.
+
+    They are not waited for here: Locust does, and complains about what somebody else has waited for.
+    """
+    left = psutil.Process().children()
+    for number, wait in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, 1.0)):
+        deadline = time.monotonic() + wait
+        for child in left:
+            with suppress(psutil.NoSuchProcess):
+                child.send_signal(number)
+        while left and time.monotonic() < deadline:
+            left = [child for child in left if _is_alive(child)]
+            time.sleep(0.05)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _prepared(asked: Asked) -> Prepared:
     """Preflight, wait for the planned beginning, read the pool."""
-    plan, operation = asked.plan, KINDS[asked.plan.operation]
+    plan, operation = asked.plan, CATALOGUE[asked.plan.operation]
     if isinstance(operation, OigStorm):
         return _prepared_jobs(asked, operation)
     target = Target(asked)
-    query = narrowed(plan.query or operation.candidates, plan.prefix)
+    query = narrowed_for(plan, operation)
     target.preflight()
     gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
-    found = harvest(operation, target.history(plan.query or operation.candidates), plan.prefix)
+    claim(asked.url, plan, must=not STATE.is_driven)  # who drives us has shared the ids out
+    found = look(plan, target, time.time_ns())
     if asked.everything:
-        _confirm(asked, found, _examples(operation, asked, target, found))
-    report.announce(plan, operation, found, asked.users, query)
+        _confirm(asked, found.all, [_shown(token) for token in found.all.tokens[:SHOWN]])
+    report.announce(plan, operation, found.all, asked.users, query)
     faults = Faults(()) if asked.faults is None else faults_of(plan, *asked.faults)
     return Prepared(
-        plan, operation, query, asked.users, target, found, mark(target), asked.timeout, asked.quiet, faults
+        plan,
+        operation,
+        query,
+        asked.users,
+        target,
+        found,
+        asked.timeout,
+        asked.quiet,
+        faults,
+        satisfied=asked.satisfied,
     )
 
 
@@ -198,23 +372,37 @@ def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
     plan, target = asked.plan, OigTarget(asked)
     target.preflight()
     gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
+    claim(asked.url, plan, must=not STATE.is_driven)  # who drives us has shared the ids out
     found = target.drive(operation.pool(plan, time.time_ns(), most_requests(plan)))
     if asked.everything:
         _confirm(asked, found, [f"  {token.job_id}" for token in found.tokens[:SHOWN]])
     report.announce(plan, operation, found, asked.users, "")
-    before = target.drive(operation.mark(plan))
+    all_of_it = Found({operation.name: found}, target.drive(operation.mark(plan)))
     faults = Faults(())  # they meet the other target's storms only
-    return Prepared(plan, operation, "", asked.users, target, found, before, asked.timeout, asked.quiet, faults)
+    return Prepared(
+        plan,
+        operation,
+        "",
+        asked.users,
+        target,
+        all_of_it,
+        asked.timeout,
+        asked.quiet,
+        faults,
+        satisfied=asked.satisfied,
+    )
 
 
-def _examples(operation: StormOperation, asked: Asked, target: Target, found: Harvest) -> Iterator[str]:
-    shown = {token.audit_id for token in found.tokens[:SHOWN]}
-    for run in target.history(asked.plan.query or operation.candidates):
-        if run.job_history_id in shown:
-            yield f"  {run.job_history_id}  {run.agent_machine}  {run.job_type}  {run.job_id}"
-            shown.discard(run.job_history_id)
-        if not shown:
-            break
+def _shown(token: Token) -> str:
+    what = f"{token.job_type}  " if token.job_type else ""
+    return f"  {token.shown}  {token.machine}  {what}{token.job_id}"
+
+
+def _nothing(storm: Prepared) -> str:
+    machines = f"machines {storm.plan.prefix or '(all)'}*"
+    if isinstance(storm.operation, StormOperation) and storm.operation.creates:
+        return f"none of {machines} is approved and can do such jobs"
+    return f"no id of {machines} can be {storm.operation.effect}"
 
 
 def _confirm(asked: Asked, found: Harvest, examples: Iterable[str]) -> None:
@@ -232,18 +420,31 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
     """Make Locust run as long as the storm, with as many users as it has, and Ctrl-C end it in good order."""
     asked = STATE.asked
     assert asked is not None
-    options.run_time = math.ceil(storm.plan.span / SECOND)
+    options.run_time = None if asked.finds_knee else math.ceil(storm.plan.span / SECOND)
     options.num_users = storm.users or 0
-    tell_second = report.progress if STATE.is_driven else lambda _: None
+    try:
+        tell_second = telling(options.metrics_port, storm.plan, report.progress if STATE.is_driven else lambda _: None)
+    except UsageError as error:
+        _leave(USAGE, str(error))
     engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second)
-    gevent.signal_handler(signal.SIGINT, engine.interrupt)
+    if isinstance(environment.runner, MasterRunner):
+        STATE.master = Master(environment, asked, engine, tell_second)
+        _make_plain(options)
+    gevent.signal_handler(signal.SIGINT, _interrupt_all, engine)
+
+
+def _make_plain(options: Namespace) -> None:
+    """Locust sends the options to its workers, and its messages carry no paths."""
+    for name, value in vars(options).items():
+        if isinstance(value, Path):
+            setattr(options, name, str(value))
 
 
 def _nothing_measured(found: Harvest, stopped: str | None, words: str) -> NoReturn:
     asked = STATE.asked
     if asked is not None and asked.result is not None:
         run = Run("open" if asked.users is None else "closed", time.time_ns(), 0, 0, None, stopped)
-        nothing = storm_result(asked.plan, run, found, Meter(), Totals(0, 0, 0, 0), NOTHING, Health(0.0, 0.0, False))
+        nothing = storm_result(asked.plan, run, found, Meter(), NONE, NOTHING, Health(0.0, 0.0, False))
         report.write(nothing, asked.result)
     _leave(INCONCLUSIVE, f"inconclusive: {words}")
 

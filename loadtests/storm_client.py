@@ -5,27 +5,33 @@ Every call ends in an answer or a named error; nothing is repeated. What answers
 
 import re
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
+from gevent import getcurrent
 from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPParseError
 from storm_login import sign_in
 from storm_options import Asked
 
 from agent_sim.errors import MalformedMessage, TargetError, UsageError
-from agent_sim.protocol import command
+from agent_sim.instants import Span
+from agent_sim.operator.storm_reader import OF_AGENTS, narrowed
+from agent_sim.protocol import command, oig
 from agent_sim.protocol.codec import ApiCall, api_call, read_reply
 from agent_sim.protocol.endpoints import BY_OPERATION
 from agent_sim.protocol.oig import REQUESTED_BY
 from agent_sim.protocol.oig_calls import Call
-from agent_sim.query.scope import conjoin, quote
+from agent_sim.storms.campaign import understands
 from agent_sim.storms.guard import repeats_posts
 from agent_sim.storms.history import read_history
 from agent_sim.storms.taxonomy import UNANSWERED, ErrorKind, classify
+
+R = TypeVar("R", bound=command.Record)
 
 CONNECT_TIMEOUT: Final = 5.0
 PAGE: Final = 1000
@@ -54,14 +60,17 @@ def require_honest_client() -> None:
         raise UsageError(f"geventhttpclient {found} sends a POST again by itself: install 2.6 or newer")
 
 
-def scope_clause(prefix: str) -> str:
-    """The condition over JobHistory that keeps to machines with this prefix."""
-    return f"Agent -startswith {quote(prefix)}"
-
-
-def narrowed(query: str, prefix: str) -> str:
-    """A query over JobHistory within the scope; an empty prefix narrows nothing. Raises QueryError."""
-    return conjoin(query, scope_clause(prefix)) if prefix else query
+def understood(operation: command.Operation | oig.Operation, answer: Answer) -> tuple[ErrorKind | None, object]:
+    """What an answer says, where a storm needs to know; success that does not say it is no success."""
+    if not answer.body or isinstance(operation, oig.Operation):
+        return answer.error, None
+    try:
+        body = read_reply(operation, answer.status, answer.body, None).body
+    except MalformedMessage:
+        body = None
+    if answer.error is None and not understands(operation, body):
+        return ErrorKind.WRONG_2XX, body
+    return answer.error, body
 
 
 class Target:
@@ -74,6 +83,7 @@ class Target:
         self.url = f"{parts.scheme}://{parts.netloc}{self.root}"
         self._prefix = asked.plan.prefix
         self._client = _client(asked)
+        self._connect = self._client._connection_pool.get_socket
         self._sign_in = sign_in(asked.login, str(asked.ca or ""))
 
     def ask(self, operation: command.Operation) -> Answer:
@@ -104,7 +114,23 @@ class Target:
         total = str(response.get("x-total-count") or "")
         error = classify(status, bool(body), expected)
         said = "" if error is None else f"{status} {_message(body)}".strip()
+        if later := response.get("retry-after"):
+            said += f" (Retry-After: {later})"
         return Answer(error, status, body, int(total) if total.isdigit() else None, said)
+
+    def watch_connecting(self, waits: dict[object, Span]) -> None:
+        """Note how long each greenlet waited for its connection: that is our own pool, or one being made."""
+        connections = self._client._connection_pool
+        connect = self._connect
+
+        def get_socket() -> Any:
+            began = time.perf_counter_ns()
+            try:
+                return connect()
+            finally:
+                waits[getcurrent()] = time.perf_counter_ns() - began
+
+        connections.get_socket = get_socket  # type: ignore[method-assign]  # the library has no hook for it
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -155,16 +181,25 @@ class Target:
             seen.update(run.job_history_id for run in fresh)
             yield from fresh
 
-    def scheduled(self) -> Iterator[command.ScheduledJobRecord]:
-        """Every job that waits. Raises TargetError."""
+    def scheduled(self, query: str = "") -> Iterator[command.ScheduledJobRecord]:
+        """Every job in scope that waits and matches. Raises TargetError."""
+        wanted = narrowed(query, self._prefix)
+        return self._each(lambda number: command.ListScheduledJobs(command.Page(wanted, number, PAGE)), _job_id)
+
+    def agents(self, query: str = "") -> Iterator[command.AgentRecord]:
+        """Every orchestrator in scope that matches. Raises TargetError."""
+        wanted = narrowed(query, self._prefix, OF_AGENTS)
+        return self._each(lambda number: command.ListAgents(command.Page(wanted, number, PAGE)), _agent_id)
+
+    def _each(self, page: Callable[[int], command.Operation], key: Callable[[R], str]) -> Iterator[R]:
+        """Every record, page by page, until one brings nothing new."""
         seen: set[str] = set()
         for number in range(1, 1_000_000):
-            reply = self._read(command.ListScheduledJobs(command.Page(number=number, limit=PAGE)))
-            jobs = cast(tuple[command.ScheduledJobRecord, ...], reply.body or ())
-            fresh = [job for job in jobs if job.id not in seen]
+            records = cast("tuple[R, ...]", self._read(page(number)).body or ())
+            fresh = [record for record in records if key(record) not in seen]
             if not fresh:
                 return
-            seen.update(job.id for job in fresh)
+            seen.update(map(key, fresh))
             yield from fresh
 
     def _read(self, asked: command.Operation) -> command.CommandReply:
@@ -188,6 +223,14 @@ class Target:
             raise TargetError(f"cannot reach {self.url}: {answer.said}")
         if answer.error is ErrorKind.HTTP_401_403:
             raise TargetError(f"{self.url} refuses our credentials ({answer.said})")
+
+
+def _job_id(job: command.ScheduledJobRecord) -> str:
+    return job.id
+
+
+def _agent_id(agent: command.AgentRecord) -> str:
+    return agent.agent_id
 
 
 def _client(asked: Asked) -> HTTPClient:

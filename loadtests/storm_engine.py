@@ -12,30 +12,35 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import gevent
+from gevent import getcurrent
 from gevent.event import Event
 from gevent.pool import Pool as Senders
-from storm_client import Answer, Target
+from storm_client import Answer, Target, understood
 from storm_faults import detour
 from storm_oig import OigTarget
+from storm_share import Share
 
 from agent_sim.errors import TargetError
 from agent_sim.faults.arming import Faults
 from agent_sim.faults.effects import Strike
 from agent_sim.instants import MILLISECOND, SECOND, Instant, Span
-from agent_sim.protocol.command import Operation
-from agent_sim.storms.arrivals import due_offsets
+from agent_sim.protocol import command, oig
+from agent_sim.storms.budget import most_requests
+from agent_sim.storms.campaign import Asking, Campaign, Found
+from agent_sim.storms.catalogue import CATALOGUE
+from agent_sim.storms.gather import EndJson, Gathering, ReportJson, book
 from agent_sim.storms.health import health
-from agent_sim.storms.ledger import Entry, Ledger
-from agent_sim.storms.meter import Meter, SeriesEntry
-from agent_sim.storms.observe import Mark, Observed, observe
+from agent_sim.storms.kinds import Part, dues, parts
+from agent_sim.storms.leases import Lessor
+from agent_sim.storms.meter import SATISFIED, Meter, SeriesEntry
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
-from agent_sim.storms.pool import Batch, Harvest, Pool
-from agent_sim.storms.reconcile import NOTHING, Reconciliation, reconcile, unread
-from agent_sim.storms.result import BROKEN, Run, StormResult, exit_code, storm_result
+from agent_sim.storms.reconcile import NOTHING, Reconciliation, unread
+from agent_sim.storms.result import BROKEN, Run, StormResult, Workers, exit_code, storm_result
+from agent_sim.storms.steps import steps
 from agent_sim.storms.stop import INTERRUPTED, StopRule
-from agent_sim.storms.taxonomy import ErrorKind, outcome_of
+from agent_sim.storms.taxonomy import ErrorKind
 
 HEAD_START: Final[Span] = 50 * MILLISECOND
 """Between the decision to begin and the first request, so that it is not late already."""
@@ -45,6 +50,12 @@ INTERRUPTED_DRAIN: Final = 5.0
 
 INSISTS_AFTER: Final[Span] = 2 * SECOND
 """Two signals closer together are one wish: a terminal and a parent process may both pass it on."""
+
+STARVED: Final = 0.01
+"""Seconds until a user of a closed loop looks again whether there are ids for it."""
+
+LOOK_AGAIN: Final = 1.0
+"""Seconds between two tries to read a target that is not there."""
 
 LEAST_SAMPLE: Final[Span] = 200 * MILLISECOND
 """CPU over a shorter span than this says nothing."""
@@ -64,34 +75,45 @@ class Prepared:
     query: str
     users: int | None
     target: Target
-    found: Harvest
-    before: Mark
+    found: Found
     timeout: int
     quiet: float
     faults: Faults
+    patience: float = 10.0  # seconds that a target may take to be there again before it is compared
+    satisfied: Span = SATISFIED
 
 
 class Engine:
-    """One storm under way. `tell_request` is Locust's request event, `tell_second` gets a line every second."""
+    """One storm under way, or with a `share` as much of it as falls to this process.
+
+    `tell_request` is Locust's request event, `tell_second` gets a line every second.
+    """
 
     def __init__(
         self,
         storm: Prepared,
         tell_request: Callable[..., None],
         tell_second: Callable[[SeriesEntry], None],
+        share: Share | None = None,
+        campaign: Campaign | None = None,
     ) -> None:
         self.storm = storm
         self.plan = storm.plan
-        self.pool = Pool(storm.found.tokens)
-        self.ledger = Ledger(len(self.pool))
-        self.meter = Meter()
+        self._share = share
+        if campaign is not None:
+            self.campaign = campaign
+        elif share is None:
+            self.campaign = Campaign(storm.plan, storm.found, storm.query, most_requests(storm.plan))
+        else:
+            self.campaign = share.campaign
+        self.meter = Meter(steps(storm.plan), storm.satisfied)
         self.result: StormResult | None = None
         self.code = BROKEN  # until it is known better: an engine that fails must not pass
         self.could_read = True
         self.said: dict[ErrorKind, str] = {}
         self.finished = Event()  # the result is there, and written
         self._rule = StopRule()
-        self._senders = Senders(storm.plan.max_in_flight)
+        self._senders = Senders(share.of(storm.plan.max_in_flight) if share else storm.plan.max_in_flight)
         self._over = Event()  # no more requests are to begin
         self._hurry = Event()  # nobody waits any longer
         self._stopped: str | None = None
@@ -100,24 +122,38 @@ class Engine:
         self._tell_request, self._tell_second = tell_request, tell_second
         self._cpu_percent = 0.0
         self._cpu_since = 0.0, 0
-        batch = f"ids={self.plan.batch}" if self.plan.by == "ids" else "query"
-        self._title = f"{storm.operation.title}[{batch}]"
+        self._titles = {part: _title(part, self.plan) for part in parts(self.plan)}
         self._began_wall = self._began = 0
+        self._seconds: Span = 0
+        self._workers = Workers()
+        self._used: int | None = None
+        self.has_reported = False
+        self._waits: dict[object, Span] = {}
+        storm.target.watch_connecting(self._waits)
 
     # --- from outside -------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Set the storm's zero; `run` must follow."""
+    def begin(self, at: Instant | None = None) -> None:
+        """Set the storm's zero, at once unless `at` says when; `run` must follow."""
         gc.collect()
         gc.freeze()
         head_start = HEAD_START if self.storm.users is None else 0
+        if at is not None:
+            head_start = at - time.time_ns()
         self._began_wall = time.time_ns() + head_start
         self._began = time.perf_counter_ns() + head_start
 
-    def run(self, conclude: Callable[[StormResult], None]) -> None:
-        """The storm from its first request to its result, which `conclude` is given before anybody else sees it."""
+    def starts(self, at: Instant) -> None:
+        """The storm that others carry out begins at this moment."""
+        self._began_wall = at
+
+    def run(self, conclude: Callable[[StormResult], None], go: Callable[[], None] | None = None) -> None:
+        """The storm from its first request to its result, which `conclude` is given before anybody else sees it.
+
+        `go` for a storm that others carry out.
+        """
         try:
-            self._storm()
+            (go or self._storm)()
             if self.result is not None:
                 conclude(self.result)
         except Exception:  # noqa: BLE001  # a bug of ours: say so at once, and let nobody wait for ever
@@ -126,11 +162,50 @@ class Engine:
         finally:
             self.finished.set()
 
-    def stop(self, reason: str) -> None:
-        """Begin no more requests; those under way are waited for."""
+    def stop(self, reason: str | None) -> None:
+        """Begin no more requests; those under way are waited for. None: for no fault of anybody's."""
         if not self._over.is_set():
             self._stopped = reason
             self._over.set()
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if no more requests are to begin."""
+        return bool(self._over.is_set())
+
+    @property
+    def is_hurried(self) -> bool:
+        """True if nothing is waited for any longer."""
+        return bool(self._hurry.is_set())
+
+    @property
+    def stopped(self) -> str | None:
+        """Why it was stopped."""
+        return self._stopped
+
+    @property
+    def cpu_percent(self) -> float:
+        """Of the busiest second."""
+        return self._cpu_percent
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of measuring so far, or in all."""
+        warm_up = self.plan.warm_up
+        since = time.time_ns() - self._began_wall if self._began_wall else 0
+        return max((self._seconds or min(since, self.plan.span)) - warm_up, 0) / SECOND
+
+    @property
+    def seconds(self) -> Span:
+        """How long load was offered."""
+        return self._seconds
+
+    @property
+    def ended(self) -> str | None:
+        """Why it ended before its time, if it did."""
+        if self._exhausted_at is not None:
+            return "the pool ran out of ids"
+        return self._stopped
 
     def interrupt(self) -> None:
         """Stop for a person; for one who insists after a while, wait for nothing any more."""
@@ -144,55 +219,86 @@ class Engine:
     def turn(self) -> bool:
         """One request of a closed loop's user; False when it is over."""
         now = self._now()
+        if now < 0:
+            gevent.sleep(-now / SECOND)
+            now = self._now()
         if self._over.is_set() or now >= self.plan.span:
             return False
         taken = self._take(now)
         if taken is None:
-            return False
-        self.meter.due()
-        self._send(now, *taken)
+            gevent.sleep(STARVED)
+            return not self._over.is_set()
+        self.meter.due(now)
+        self._send(now, taken)
         return True
 
     # --- phases -------------------------------------------------------------------------------
 
     def _storm(self) -> None:
+        self.fire()
+        self._judge()
+
+    def fire(self) -> None:
+        """All requests, and the wait for their answers."""
         self._cpu_since = time.process_time(), self._now()
         ticker = gevent.spawn(self._tick)
-        seconds = self._offer() if self.storm.users is None else self._hold()
+        self._seconds = self._offer() if self.storm.users is None else self._hold()
         self._over.set()
         self._drain()
         ticker.kill()
         self._sample_cpu()
         if not self.meter.is_quiet:
             self._second(self._now())
+
+    def judge_for(self, lessor: Lessor, gathered: Gathering, began: Instant) -> None:
+        """Judge what other processes sent, at the command of this one."""
+        book(self.campaign, lessor)
+        self.meter, self._cpu_percent, self._began_wall = gathered.meter(), gathered.cpu_percent, began
+        self._exhausted_at, self._seconds = gathered.exhausted_at(), gathered.seconds(self.plan.span)
+        self._stopped = self._stopped or gathered.stopped()
+        for process in gathered.processes.values():
+            self.said |= {ErrorKind(kind): words for kind, words in process.said.items()}
+        self._workers = Workers(len(gathered.processes), len(gathered.lost), gathered.starved)
+        self._used = gathered.used
+        self._judge()
+
+    def take_over(self, meter: Meter, cpu_percent: float, seconds: Span) -> None:
+        """Judge what was fired in several parts with this storm's campaign."""
+        self.meter, self._cpu_percent, self._seconds = meter, cpu_percent, seconds
+        self._judge()
+
+    def _judge(self) -> None:
         gevent.sleep(0 if self._hurry.is_set() else self.storm.quiet)
         run = Run(
             model="open" if self.storm.users is None else "closed",
             started_at=self._began_wall,
-            seconds=seconds,
-            used=self.pool.used,
+            seconds=self._seconds,
+            used=self.campaign.used if self._used is None else self._used,
             exhausted_at=self._exhausted_at,
             stopped=self._stopped,
+            workers=self._workers,
         )
-        generator = health(self._cpu_percent, self.meter.lateness)
+        generator = health(self._cpu_percent, self.meter.measured.lateness)
         self.result = storm_result(
-            self.plan, run, self.storm.found, self.meter, self.ledger.totals(), self._compare(), generator
+            self.plan, run, self.storm.found.all, self.meter, self.campaign.totals(), self._compare(), generator
         )
         self.code = exit_code(self.result, could_read=self.could_read)
 
     def _offer(self) -> Span:
         """Send what is due when it is due; returns how long that lasted."""
-        for number, due in enumerate(due_offsets(self.plan)):
+        for number, due in enumerate(self._share.dues(self.plan) if self._share else dues(self.plan)):
             if self._is_over_by(due, number):
                 return max(self._now(), 0)
-            if self.plan.by == "ids" and self.pool.is_exhausted:
+            if self.campaign.is_exhausted:
                 self._exhausted_at = due
                 return due
-            self.meter.due()
+            self.meter.due(due)
             if self._senders.full():
                 self.meter.drop(due)
             elif taken := self._take(due):
-                self._senders.spawn(self._send, due, *taken)
+                self._senders.spawn(self._send, due, taken)
+            else:
+                self.meter.drop(due)
         return max(self._now(), 0) if self._is_over_by(self.plan.span, 0) else self.plan.span
 
     def _hold(self) -> Span:
@@ -214,95 +320,89 @@ class Engine:
     def _drain(self) -> None:
         limit = INTERRUPTED_DRAIN if self._stopped == INTERRUPTED else self.storm.timeout + 2.0
         deadline = time.perf_counter() + limit
-        while self.ledger.in_flight and time.perf_counter() < deadline and not self._hurry.is_set():
+        while self.campaign.in_flight and time.perf_counter() < deadline and not self._hurry.is_set():
             gevent.sleep(0.01)
         self._senders.kill()
-        self.meter.errors[ErrorKind.READ_TIMEOUT] += self.ledger.abandon(self._wall(self._now()))
+        self.meter.fail(self._now(), ErrorKind.READ_TIMEOUT, self.campaign.abandon(self._wall(self._now())))
+        if self._share is not None:
+            self._share.abandon()
         self.meter.close(self._now())
 
     def _compare(self) -> Reconciliation:
-        if not self.ledger.size or self._hurry.is_set():
+        if not self.campaign.size or self._hurry.is_set():
             return unread("interrupted twice") if self._hurry.is_set() else NOTHING
-        storm, tokens = self.storm, self.pool.tokens
-        try:
-            observed = self._observed()
-        except TargetError as error:
-            self.could_read = False
-            return unread(str(error))
-        return reconcile(tokens, self.ledger, observed, again=storm.operation.again)
+        patience = time.perf_counter() + (0 if self._stopped == INTERRUPTED else self.storm.patience)
+        while True:
+            try:
+                return self._compared()
+            except TargetError as error:
+                # A target that fell over may be coming up again.
+                if time.perf_counter() >= patience or self._hurry.is_set():
+                    self.could_read = False
+                    return unread(str(error))
+            self._hurry.wait(LOOK_AGAIN)
 
-    def _observed(self) -> Observed:
-        storm, tokens = self.storm, self.pool.tokens
-        if isinstance(storm.operation, OigStorm):
-            assert isinstance(storm.target, OigTarget)
-            return storm.target.drive(storm.operation.observe(storm.plan, tokens, storm.before))
-        return observe(storm.operation, tokens, self.ledger, storm.before, storm.target)
+    def _compared(self) -> Reconciliation:
+        target = self.storm.target
+        if isinstance(target, OigTarget):
+            return target.drive(self.campaign.compare_jobs())
+        return self.campaign.compare(target)
 
     # --- one request --------------------------------------------------------------------------
 
-    def _take(self, due: Span) -> tuple[Batch | None, Entry] | None:
+    def _take(self, due: Span) -> Asking | None:
         """Book what the next request concerns; None if no id is left."""
-        if self.plan.by == "query":
-            self.pool.take_all()
-            return None, self.ledger.send(None, self._wall(self._now()))
-        batch = self.pool.take(self.plan.batch)
-        if batch is not None:
-            return batch, self.ledger.send(batch, self._wall(self._now()))
-        self._exhausted_at = due
-        self._over.set()
-        return None
+        asking = self.campaign.take(self._wall(self._now()))
+        if asking is not None and self._share is not None:
+            self._share.send(asking)
+        if asking is None and self.campaign.is_exhausted:
+            self._exhausted_at = due
+            self._over.set()
+        return asking
 
-    def _send(self, due: Span, batch: Batch | None, entry: Entry) -> None:
+    def _send(self, due: Span, asking: Asking) -> None:
         sent = self._now()
         self.meter.start(due, sent)
-        strikes = self.storm.faults.strikes(self.plan.name, self.plan.operation, self._wall(sent))
+        strikes = self.storm.faults.strikes(self.plan.name, asking.part.operation, self._wall(sent))
         try:
-            answer = self._asked(batch, strikes)
+            answer = self._asked(asking.operation, strikes)
         except gevent.GreenletExit:
             answer = _KILLED
         except Exception as error:  # noqa: BLE001  # the taxonomy has a row for bugs of ours; the storm goes on
             answer = Answer(ErrorKind.CLIENT_BUG, 0, b"", None, repr(error))
-        self._book(due, sent, batch, entry, answer, tuple(dict.fromkeys(strike.fault for strike in strikes)))
+        self._book(due, sent, asking, answer, tuple(dict.fromkeys(strike.fault for strike in strikes)))
 
-    def _ask(self, operation: Operation, strikes: tuple[Strike, ...]) -> Answer:
+    def _asked(self, operation: command.Operation | oig.Operation, strikes: tuple[Strike, ...]) -> Answer:
+        target = self.storm.target
+        if isinstance(operation, oig.Operation):
+            assert isinstance(target, OigTarget)
+            return target.ask_of_job(operation)
         if not strikes:
-            return self.storm.target.ask(operation)
-        return detour(strikes, self.storm.target, operation, lambda: self._wall(self._now()), self.storm.timeout)
+            return target.ask(operation)
+        return detour(strikes, target, operation, lambda: self._wall(self._now()), self.storm.timeout)
 
-    def _asked(self, batch: Batch | None, strikes: tuple[Strike, ...]) -> Answer:
-        storm = self.storm
-        if isinstance(storm.operation, OigStorm):
-            assert batch is not None  # its plans are by ids
-            assert isinstance(storm.target, OigTarget)
-            return storm.target.ask_of_job(storm.operation.request(self.pool.tokens, batch))
-        return self._ask(self._request(storm.operation, batch), strikes)
-
-    def _request(self, operation: StormOperation, batch: Batch | None) -> Operation:
-        return operation.by_query(self.storm.query) if batch is None else operation.by_ids(batch.ids)
-
-    def _book(
-        self, due: Span, sent: Span, batch: Batch | None, entry: Entry, answer: Answer, faults: tuple[str, ...]
-    ) -> None:
+    def _book(self, due: Span, sent: Span, asking: Asking, answer: Answer, faults: tuple[str, ...]) -> None:
         now = self._now()
-        is_first = self.meter.ids == 0
-        if not self.ledger.settle(entry, outcome_of(answer.error), self._wall(now)):
+        error, body = understood(asking.operation, answer)
+        ids = self.campaign.settle(asking, error, body, self._wall(now))
+        if ids is None:
             return
-        # By query, the first accepted request may have changed them all, the next ones none.
-        ids = len(batch.ids) if batch is not None else len(self.pool) * is_first
-        self.meter.finish(due, sent, now, answer.error, ids)
-        if answer.error is not None:
-            self.said.setdefault(answer.error, answer.said)
+        if self._share is not None:
+            self._share.settle(asking)
+        self.meter.finish(due, sent, now, error, ids, self._waits.pop(getcurrent(), 0))
+        if error is not None:
+            self.said.setdefault(error, answer.said)
         self.meter.faults.update(faults)
         # What declared faults did says nothing about how the target fares.
-        reason = None if faults else self._rule.see(answer.error, now)
+        reason = None if faults else self._rule.see(error, now)
         if reason is not None:
             self.stop(reason)
         self._tell_request(
             request_type="POST",
-            name=self._title,
+            name=self._titles[asking.part],
             response_time=(now - due) / MILLISECOND,
             response_length=len(answer.body),
-            exception=None if answer.error is None else RequestFailed(answer),
+            exception=None if error is None else RequestFailed(error, answer.status),
             context={},
             start_time=self._wall(sent) / SECOND,
             url=self.storm.target.api,
@@ -332,11 +432,29 @@ class Engine:
             self._cpu_percent = max(self._cpu_percent, percent)
 
     def _second(self, now: Span) -> None:
-        self._tell_second(self.meter.tick(now))
+        if self._share is None:
+            self._tell_second(self.meter.tick(now))
+        else:
+            self._share.tick(self.meter, now)
+
+    # --- a share of a storm -------------------------------------------------------------------
+
+    def take_report(self, *, is_last: bool = False) -> ReportJson:
+        """What came to pass since the report before."""
+        assert self._share is not None
+        self.has_reported = is_last
+        end = EndJson(seconds=self._seconds, exhausted_at=self._exhausted_at, stopped=self._stopped)
+        said = {kind.value: words for kind, words in self.said.items()}
+        return self._share.report(self.meter, self._now(), self._cpu_percent, said, end if is_last else None)
+
+
+def _title(part: Part, plan: StormPlan) -> str:
+    """A request's row in Locust's tables."""
+    return f"{CATALOGUE[part.operation].title}[{f'ids={plan.batch}' if part.by == 'ids' else 'query'}]"
 
 
 class RequestFailed(Exception):
     """A failed request as Locust's tables show it: by kind and status, so that equal ones are one row."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(f"{answer.error}{f' ({answer.status})' if answer.status else ''}")
+    def __init__(self, error: ErrorKind, status: int) -> None:
+        super().__init__(f"{error}{f' ({status})' if status else ''}")

@@ -4,28 +4,47 @@ Parses and checks; connects to nothing. Raises UsageError for whatever cannot be
 """
 
 import os
+import re
 from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from locust.argument_parser import timespan
 
 from agent_sim.credentials import OPERATOR_NAMES
 from agent_sim.errors import UsageError
-from agent_sim.instants import SECOND, Instant
+from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.logins import Login, need_operator
 from agent_sim.protocol.oig import BASE
+from agent_sim.results.checks import Threshold
+from agent_sim.scenario.threshold_text import read_threshold
 from agent_sim.storms import guard
-from agent_sim.storms.kinds import KINDS
+from agent_sim.storms.catalogue import CATALOGUE
+from agent_sim.storms.kinds import WORDS
+from agent_sim.storms.meter import SATISFIED
 from agent_sim.storms.oig import OIG_OPERATIONS
-from agent_sim.storms.plan import Stage, StormPlan, check, from_json
-from agent_sim.storms.rates import parse_rate
+from agent_sim.storms.operations import OPERATIONS
+from agent_sim.storms.plan import Kind, Stage, StormPlan, check, from_json
+from agent_sim.storms.pool import ALL_OF_IT
+from agent_sim.storms.rates import parse_load
+
+CHOICES: Final[Mapping[str, Kind]] = {
+    "ids": "plain",
+    "query": "plain",
+    **{kind: kind for kind in WORDS if kind != "plain"},
+}
+"""What `--kind` takes."""
 
 OWNER_OPTION: Final = "i-own-this-target"
 
-_PLANNED: Final = ("storm", "rate", "batch", "by", "query", "arrivals", "max_in_flight", "seed", "prefix")
+_PLANNED: Final = (
+    *("storm", "rate", "batch", "by", "query", "arrivals", "max_in_flight", "seed", "prefix"),
+    *("kind", "copies", "hot", "job_type", "field", "share", "alone", "warm_up"),
+)
 """Options that a plan file settles."""
 
 
@@ -49,6 +68,11 @@ class Asked:
     everything: bool
     foreign: tuple[str, ...]
     faults: tuple[Path, Instant] | None
+    satisfied: Span = SATISFIED
+    thresholds: tuple[Threshold, ...] = ()
+    report: Path | None = None
+    finds_knee: bool = False
+    slowest: Span | None = None
 
     @property
     def host(self) -> str:
@@ -59,9 +83,22 @@ class Asked:
 def add_options(parser: ArgumentParser) -> None:
     """Add ours to Locust's."""
     group = parser.add_argument_group("Storm", "What is asked of the target, how often and within which scope.")
-    group.add_argument("--storm", choices=list(KINDS), help="What to ask for.")
-    group.add_argument("--rate", help="Arrivals, such as 20/s or 90/min: open model. Instead of it, -u: closed loop.")
+    group.add_argument("--storm", choices=list(CATALOGUE), help="What to ask for.")
+    group.add_argument(
+        "--rate",
+        help="Arrivals: 20/s, 90/min; steps 10/s,20/s; a ramp 10/s..50/s. Without it -u: closed loop.",
+    )
     group.add_argument("--batch", type=int, help="Ids in one request (default 50).")
+    group.add_argument(
+        "--kind", choices=list(CHOICES), help="How requests are made of the ids (default ids); or -T KIND."
+    )
+    group.add_argument("--copies", type=int, help="Of contended: how often each id is sent at once (default 3).")
+    group.add_argument("--hot", type=int, help="Of hot: about how many ids all requests are (default 100).")
+    group.add_argument("--job-type", help="Of custom and custom_bulk: the job type's name.")
+    group.add_argument("--field", action="append", metavar="NAME=VALUE", help="Of custom types: a field of the job.")
+    group.add_argument("--share", metavar="I/N", help="The I-th of N parts of the ids: other storms take theirs.")
+    group.add_argument("--alone", action="store_true", default=None,
+                       help="Nobody else makes such jobs meanwhile: any other is the target's doing.")  # fmt: skip
     group.add_argument("--by", choices=["ids", "query"], help="Send ids (default) or a query.")
     group.add_argument("--query", help="Query over JobHistory: candidates (by ids) or what is sent (by query).")
     group.add_argument("--arrivals", choices=["uniform", "poisson"], help="Spacing of arrivals (default uniform).")
@@ -71,6 +108,14 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--scope", choices=["prefix", "all"], default="prefix", help="'all' asks before it goes on.")
     group.add_argument("--plan", type=Path, metavar="FILE", help="A storm plan as JSON, instead of the above.")
     group.add_argument("--result", type=Path, metavar="FILE", help="Where to write the result as JSON.")
+    group.add_argument("--find-knee", action="store_true",
+                       help="Look for the largest sustained rate, around --rate; -t is then not needed.")  # fmt: skip
+    group.add_argument("--slowest", type=float, metavar="SECONDS",
+                       help="With --find-knee: what p99 may be at most for a rate to be sustained.")  # fmt: skip
+    group.add_argument("--report", type=Path, metavar="FOLDER",
+                       help="Where to write result.json, junit.xml, summary.md and report.html.")  # fmt: skip
+    group.add_argument("--threshold", action="append", default=[], metavar="TEXT",
+                       help="Such as 'latency p99 <= 250ms' or 'error_rate <= 1%%'; may be repeated.")  # fmt: skip
     group.add_argument("--faults", type=Path, metavar="FILE", help="A scenario whose faults meet the requests.")
     group.add_argument("--faults-start", type=int, metavar="NANOSECONDS", help="When its run began, since the epoch.")
     group.add_argument("--api-path", help=f"Of the API (default /KeyfactorAPI, or {BASE} for jobs of the scheduler).")
@@ -80,8 +125,12 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--ca", type=Path, metavar="FILE", help="Certificates to trust for TLS, PEM.")
     group.add_argument("--insecure", action="store_true", help="Do not verify the target's certificate.")
     group.add_argument("--timeout", type=timespan, default="30s", help="For one answer (default 30s).")
+    group.add_argument("--metrics-port", type=int, metavar="PORT", help="Show /metrics at 127.0.0.1:PORT, 0: any.")
     group.add_argument("--quiet-period", type=float, default=1.0, metavar="SECONDS",
                        help="Between the last answer and the reconciliation (default 1).")  # fmt: skip
+    group.add_argument("--warm-up", type=timespan, metavar="TIME", help="Sent before -t begins, and not measured.")
+    group.add_argument("--apdex", type=float, default=SATISFIED / SECOND, metavar="SECONDS",
+                       help="Apdex's T: answers within it satisfy, within 4 T are tolerated (0.5).")  # fmt: skip
     group.add_argument(f"--{OWNER_OPTION}", metavar="HOST", help="Needed for any target but this machine.")
     group.add_argument("--foreign", action="append", default=[], help=SUPPRESS)  # only ever adds protection
 
@@ -94,6 +143,7 @@ def read(options: Namespace, parser: Any) -> Asked:
         raise UsageError("where is the target? add --host URL")
     host = guard.host_of(options.host)
     _only_from_the_keyboard(parser)
+    named_by_tags(options)
     refusal = guard.refuse(host, options.i_own_this_target, guard.Intent(storms=True), options.foreign)
     if refusal:
         raise UsageError(refusal)
@@ -115,6 +165,31 @@ def read(options: Namespace, parser: Any) -> Asked:
         everything=everything,
         foreign=tuple(options.foreign),
         faults=None if options.faults is None else (options.faults, options.faults_start or 0),
+        satisfied=round(max(options.apdex, 0.001) * SECOND),
+        thresholds=tuple(read_threshold(text) for text in options.threshold),
+        report=options.report,
+        finds_knee=options.find_knee,
+        slowest=None if options.slowest is None else round(options.slowest * SECOND),
+    )
+
+
+def told(said: Mapping[str, Any], login: Login, ca: Path | None) -> Asked:
+    """What a worker's master asks for; whom to trust is the worker's own business if it says so."""
+    return Asked(
+        plan=from_json(said["plan"]),
+        users=said["users"],
+        url=said["url"],
+        api_path=said["api_path"],
+        login=login,
+        ca=ca or (Path(said["ca"]) if said["ca"] else None),
+        insecure=said["insecure"],
+        timeout=said["timeout"],
+        quiet=0.0,
+        result=None,
+        everything=False,
+        foreign=(),
+        faults=None,
+        satisfied=said["satisfied"],
     )
 
 
@@ -138,12 +213,15 @@ def _plan(options: Namespace) -> StormPlan:
     if options.plan is not None:
         return _plan_file(options)
     if options.storm is None:
-        raise UsageError(f"which storm? add --storm {'|'.join(KINDS)}")
+        raise UsageError(f"which storm? add --storm {'|'.join(CATALOGUE)}")
+    kind = options.kind or "ids"
+    if options.by is not None and kind in ("ids", "query") and options.kind is not None and options.by != kind:
+        raise UsageError(f"--kind {kind} is by {kind}: leave out --by {options.by}")
     plan = StormPlan(
         name=options.storm,
         operation=options.storm,
-        by=_by(options),
-        batch=_or(options.batch, 1 if options.storm in OIG_OPERATIONS else 50),
+        by="query" if "query" in (options.by, kind) else "ids",
+        batch=_or(options.batch, _batch(options.storm)),
         query=_or(options.query, ""),
         stages=_stages(options),
         arrivals=_or(options.arrivals, "uniform"),
@@ -151,29 +229,107 @@ def _plan(options: Namespace) -> StormPlan:
         prefix=_or(options.prefix, guard.AGENT_PREFIX),
         seed=_or(options.seed, 1),
         start=0,
+        kind=CHOICES[kind],
+        copies=_or(options.copies, 3),
+        hot=_or(options.hot, 100),
+        job_type=_or(options.job_type, ""),
+        fields=_fields(options.field or []),
+        share=_share(options.share),
+        alone=options.alone,
+        warm_up=_warm_up(options),
     )
     check(plan)
     return plan
 
 
-def _by(options: Namespace) -> Literal["ids", "query"]:
-    return "query" if options.by == "query" else "ids"
+def _batch(operation: str) -> int:
+    """Ids in a request, unless somebody says: one, where the API takes no more."""
+    row = OPERATIONS.get(operation)
+    return 50 if row is not None and row.largest is None else 1
+
+
+def _fields(given: list[str]) -> dict[str, str | int | float | bool]:
+    """`--field NAME=VALUE`, as often as there are fields."""
+    fields: dict[str, str | int | float | bool] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise UsageError(f"--field {text!r} must be NAME=VALUE")
+        fields[name] = value
+    return fields
+
+
+def _share(given: str | None) -> tuple[int, int]:
+    """`--share 1/2`: the first of two."""
+    if given is None:
+        return ALL_OF_IT
+    found = re.fullmatch(r"([0-9]{1,3})/([0-9]{1,3})", given)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f"--share {given!r} must be like 1/2: the first of two")
+    return int(found[1]) - 1, int(found[2])
+
+
+def named_by_tags(options: Namespace) -> None:
+    """`-T acknowledge -T mixed` says what `--storm acknowledge --kind mixed` says, and `-E` takes words away.
+
+    All storms are one task, so tags are read here and not left to choose among tasks. Raises UsageError.
+    """
+    wanted, unwanted = set(options.tags or ()), set(options.exclude_tags or ())
+    options.tags = options.exclude_tags = None
+    if unknown := sorted((wanted | unwanted) - set(CATALOGUE) - set(CHOICES)):
+        raise UsageError(f"there is no tag {unknown[0]!r}; there are {', '.join([*CATALOGUE, *CHOICES])}")
+    for option, words in (("storm", CATALOGUE), ("kind", CHOICES)):
+        chosen = [word for word in words if word in wanted - unwanted]
+        said = getattr(options, option)
+        if len(chosen) > 1:
+            raise UsageError(f"-T names {' and '.join(chosen)}: one storm at a time")
+        if chosen and said not in (None, *chosen):
+            raise UsageError(f"-T {chosen[0]} and --{option} {said} are two: leave out one of them")
+        if chosen:
+            setattr(options, option, chosen[0])
+        if getattr(options, option) in unwanted:
+            raise UsageError(f"-E {getattr(options, option)} takes away what was asked for: nothing is left to do")
 
 
 def _stages(options: Namespace) -> tuple[Stage, ...]:
     if options.rate is not None and options.num_users is not None:
         raise UsageError("--rate is an open storm and -u a closed loop: give one of them")
+    if options.find_knee:
+        return _around(options)
     if options.run_time is None:
         raise UsageError("how long? add -t 30s")
     span = options.run_time * SECOND
     if options.rate is not None:
-        rate = parse_rate(options.rate)
-        return (Stage(rate, 0), Stage(rate, span))
+        return _open_stages(options, span)
     if options.num_users is None:
         raise UsageError("how much? add --rate 20/s for arrivals, or -u 10 for a closed loop")
     if options.num_users < 1:
         raise UsageError(f"-u must be 1 or more, is {options.num_users}")
-    return (Stage(0, span),)
+    return (Stage(0, _warm_up(options) + span),)
+
+
+def _around(options: Namespace) -> tuple[Stage, ...]:
+    """The rate around which the knee is looked for."""
+    if options.rate is None or options.run_time is not None or options.warm_up is not None:
+        raise UsageError("--find-knee takes --rate, around which it looks, and neither -u nor -t nor --warm-up")
+    rates, is_ramp = parse_load(options.rate)
+    if is_ramp or len(rates) > 1:
+        raise UsageError(f"--find-knee takes one rate, found {options.rate}")
+    return (Stage(rates[0], 0), Stage(rates[0], SECOND))
+
+
+def _open_stages(options: Namespace, span: Span) -> tuple[Stage, ...]:
+    """Steps of equal length, or a ramp; before them the warm-up at the first rate."""
+    rates, is_ramp = parse_load(options.rate)
+    warm_up = (Stage(rates[0], 0), Stage(rates[0], _warm_up(options)))
+    if is_ramp:
+        return (*warm_up, Stage(rates[-1], span))
+    steps = ((Stage(rate, 0), Stage(rate, span // len(rates))) for rate in rates)
+    return (*(warm_up if _warm_up(options) else ()), *chain.from_iterable(steps))
+
+
+def _warm_up(options: Namespace) -> Span:
+    return (options.warm_up or 0) * SECOND
 
 
 def _plan_file(options: Namespace) -> StormPlan:

@@ -1,14 +1,16 @@
 """What a person reads: the lines before a storm, and its one-row table and verdict after it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from agent_sim.histogram import Histogram
+from agent_sim.results.verdict import Verdict
 from agent_sim.storms.budget import budget
+from agent_sim.storms.kinds import WORDS
 from agent_sim.storms.meter import SeriesEntry
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
@@ -36,8 +38,14 @@ def announce(
     say(f"pool: {len(found.tokens):,} {what} {plan.prefix or '(all)'}*; left out: {left_out}")
     if plan.by == "query":
         say(f"query: {query}")
+    elif isinstance(operation, StormOperation) and operation.creates:
+        say("each request makes jobs of its own: no id is used up")
+    elif plan.kind == "hot":
+        say(f"hot: all requests are about {min(plan.hot, len(found.tokens)):,} ids, which nobody uses up")
     elif users is None:
         say(budget(plan, len(found.tokens)).sentence())
+    if plan.kind != "plain":
+        say(f"{plan.kind}: {WORDS[plan.kind]}")
     if users is not None:
         say(f"closed loop of {users} users: latencies are service times, not what arrivals would see")
 
@@ -49,9 +57,14 @@ def progress(entry: SeriesEntry) -> None:
 
 def write(result: StormResult, file: Path) -> None:
     """The result as a JSON file; complete or not there."""
+    write_text(json.dumps(result, indent=1), file)
+
+
+def write_text(text: str, file: Path) -> None:
+    """A file that is complete or not there."""
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{file.name}.part")
-    unfinished.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    unfinished.write_text(f"{text}\n", encoding="utf-8")
     unfinished.replace(file)
 
 
@@ -70,6 +83,13 @@ def show(result: StormResult, said: Mapping[ErrorKind, str], *, could_read: bool
     if result["stopped"]:
         console.print(f"stopped: {result['stopped']}", markup=False)
     console.print(verdict(result, could_read=could_read), markup=False)
+
+
+def show_thresholds(verdicts: Sequence[Verdict]) -> None:
+    """A line for each threshold."""
+    for each in verdicts:
+        if each.kind == "threshold":
+            say(f"threshold {each.name}: {each.answer.replace('_', ' ')}: {each.detail}")
 
 
 def _table(result: StormResult) -> Table:

@@ -19,7 +19,7 @@ from agent_sim.agent.conditions import LABELS, Condition, Value, holds
 from agent_sim.agent.paths import NeverStart, Path
 from agent_sim.distributions import Constant, Distribution, choose, sample_span
 from agent_sim.draws import Key, sub, unit
-from agent_sim.instants import SECOND, Instant, Span
+from agent_sim.instants import DAY, SECOND, Instant, Span
 from agent_sim.protocol.enums import Category, JobType, Result
 
 
@@ -79,10 +79,18 @@ class JobBehaviour:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What rules know of time: when the run began, and its phases by name, start and end."""
+    """What rules know of time: when the run began, and its phases by name, start and end.
+
+    `day` is how much of the scenario a day holds: less than a day in the slow past that `scenario.past` makes.
+    """
 
     start: Instant = 0
     phases: tuple[tuple[str, Instant, Instant], ...] = ()
+    day: Span = DAY
+
+    def time(self, now: Instant) -> Span:
+        """How far the scenario has come."""
+        return (now - self.start) * self.day // DAY
 
     def phase(self, now: Instant) -> str:
         """The phase under way, "" if there is none."""
@@ -191,7 +199,7 @@ def _ruled(rules: Iterable[Rule], values: Mapping[str, Value]) -> Ending | None:
 
 def _facts(clock: Clock, occasion: Occasion, around: Surroundings) -> Mapping[str, Value]:
     return {
-        "time": around.now - clock.start,
+        "time": clock.time(around.now),
         "phase": clock.phase(around.now),
         "job.type": occasion.job.word,
         "job.capability": occasion.job.capability,

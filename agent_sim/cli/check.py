@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from agent_sim.cli import golden as golden_files
-from agent_sim.cli.library import scenario_file
+from agent_sim.cli.library import SCENARIO, scenario_file
+from agent_sim.cli.showing import AsJson, problems, say
 from agent_sim.errors import Problem, ScenarioError, UsageError
 from agent_sim.instants import NEVER
 from agent_sim.scenario.load import Overrides, dump, load, overrides, profiles
@@ -18,9 +19,7 @@ from agent_sim.scenario.units import duration_text
 
 
 def check(
-    file: Annotated[
-        str | None, typer.Argument(help="Scenario file, or the name of one that comes with agent-sim.")
-    ] = None,
+    file: Annotated[str | None, SCENARIO] = None,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Print the scenario with every default filled in.")
     ] = False,
@@ -33,11 +32,14 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="Instead: jobs given to agents, and what they must send.")
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="With --golden: write what agents send today.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Check a scenario: say that it is ok, or tell everything that is wrong with it and exit with 2.
 
     With --golden FILE behaviours are checked: exit code 1 if an agent sends anything else than the file expects.
     """
+    if json_:
+        raise typer.Exit(_say(file, overrides(profile, param or (), set_ or ()), alone=golden is None and not update))
     try:
         if golden is not None or file is None or update:
             _golden(golden, file, update=update)
@@ -58,6 +60,21 @@ def check(
     sys.stdout.write(f"{path}: ok\n{summary(scenario)}\n")
     for remark in remarks(scenario):
         sys.stderr.write(f"note: {remark}\n")
+
+
+def _say(file: str | None, given: Overrides, *, alone: bool) -> int:
+    """The same for a program: the exit code."""
+    if file is None or not alone:
+        raise UsageError("--json is for a scenario file alone")
+    try:
+        path = scenario_file(file)
+        scenario = load(path, given, seed=secrets.randbelow(2**31))
+        _check_profiles(path, given)
+    except ScenarioError as error:
+        say("check", 2, list(map(str, error.problems)), file=file, problems=problems(error))
+        return 2
+    say("check", 0, file=str(path), summary=summary(scenario), remarks=[*remarks(scenario)], problems=[])
+    return 0
 
 
 def _golden(path: Path | None, file: str | None, *, update: bool) -> None:

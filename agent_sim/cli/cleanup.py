@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from agent_sim.cli.folder import given_journal
 from agent_sim.cli.targets import drive, drive_oig, reached, scheduler_reached
 from agent_sim.errors import UsageError
 from agent_sim.operator.clearing import Cleared, clear
@@ -67,11 +68,8 @@ def cleanup(
 
 def _begun(run: Path) -> journal.RunStarted:
     path = run / "journal.jsonl"
-    try:
-        with path.open(encoding="utf-8") as lines:
-            first = next(iter(journal.read(lines)), None)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error}); expected the folder that a run left") from error
+    with given_journal(path) as lines:
+        first = next(iter(journal.read(lines)), None)
     if not isinstance(first, journal.RunStarted):
         raise UsageError(f"{path}: does not begin as a run's journal does")
     return first

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agent_sim.cli.showing import AsJson, say
 from agent_sim.errors import UsageError
 from agent_sim.results import plain
 from agent_sim.results.compare import Row, Side, compare, read_side, unlike
@@ -27,7 +28,7 @@ def compare_runs(
     b: Annotated[Path, typer.Argument(help="The run that must not be worse.")],
     tolerance: Annotated[str, typer.Option(metavar="SHARE", help="How much worse a figure may be.")] = "10%",
     anyway: Annotated[bool, typer.Option("--anyway", help="Compare runs that are not alike, too.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Show two runs side by side: 0 nothing is worse than the tolerance allows, 1 something is, 2 not comparable.
 
@@ -44,10 +45,14 @@ def compare_runs(
         sys.stderr.write(f"remark: {visible(difference)}\n")
     rows = compare(*sides, allowed)
     if json_:
-        typer.echo(_as_json(sides, rows, allowed, differences))
+        _say(sides, rows, allowed, differences)
     else:
         _show(sides, rows, allowed)
-    raise typer.Exit(1 if any(row.regressed for row in rows) else 0)
+    raise typer.Exit(_exit_code(rows))
+
+
+def _exit_code(rows: tuple[Row, ...]) -> int:
+    return 1 if any(row.regressed for row in rows) else 0
 
 
 def _tolerance(text: str) -> float:
@@ -84,18 +89,16 @@ def read_document(path: Path) -> JsonObject:
         raise UsageError(f"{path}: not JSON ({error})") from error
 
 
-def _as_json(sides: tuple[Side, Side], rows: tuple[Row, ...], tolerance: float, differences: tuple[str, ...]) -> str:
-    return json.dumps(
-        {
-            "schema": "agent-sim/comparison/1",
-            "a": sides[0].name,
-            "b": sides[1].name,
-            "tolerance": tolerance,
-            "differences": differences,
-            "regressed": any(row.regressed for row in rows),
-            "rows": [asdict(row) for row in rows],
-        },
-        indent=1,
+def _say(sides: tuple[Side, Side], rows: tuple[Row, ...], tolerance: float, differences: tuple[str, ...]) -> None:
+    say(
+        "compare",
+        _exit_code(rows),
+        a=sides[0].name,
+        b=sides[1].name,
+        tolerance=tolerance,
+        differences=list(differences),
+        regressed=any(row.regressed for row in rows),
+        rows=[asdict(row) for row in rows],
     )
 
 

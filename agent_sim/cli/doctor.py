@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from agent_sim.cli.library import scenario_file
+from agent_sim.cli.showing import AsJson, say
 from agent_sim.cli.targets import drive, reached
 from agent_sim.errors import TargetError
 from agent_sim.operator.survey import Survey, custom_types, survey
 from agent_sim.protocol.enums import AgentStatus
+from agent_sim.results.plain import Json
 from agent_sim.scenario.forecast import Forecast, forecast
 from agent_sim.scenario.load import load, overrides
 from agent_sim.scenario.models import Scenario
@@ -40,14 +42,22 @@ def doctor(
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Any key of the scenario.")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="A profile of the scenario.")] = None,
+    json_: AsJson = False,
 ) -> None:
     """Look at a target before running a scenario there: only reads. 0: a run can be tried, 4: it cannot."""
     chosen = load(scenario_file(scenario), overrides(profile, param or (), set_ or ()))
     place = Target.at(target, agents_url, api_url, ca)
     found, version = asyncio.run(_look(chosen, place, credentials))
-    sys.stdout.write("".join(f"{line}\n" for line in _told(chosen, place, found, version)))
+    told = list(_told(chosen, place, found, version))
+    lacking = f"{place.api_url} does not let us use {', '.join(found.missing)}: a run needs that"
+    if json_:
+        errors, code = ([lacking], 4) if found.missing else ([], 0)
+        missing: list[Json] = [*found.missing]
+        say("doctor", code, errors, target=place.api_url, version=version, told=[*told], missing=missing)
+        raise typer.Exit(code)
+    sys.stdout.write("".join(f"{line}\n" for line in told))
     if found.missing:
-        raise TargetError(f"{place.api_url} does not let us use {', '.join(found.missing)}: a run needs that")
+        raise TargetError(lacking)
 
 
 async def _look(scenario: Scenario, target: Target, credentials: Path | None) -> tuple[Survey, str]:
@@ -67,7 +77,7 @@ def _told(scenario: Scenario, target: Target, found: Survey, version: str) -> It
     yield f"there already, of {prefix}*: {sum(found.agents.values())} orchestrators{f' ({agents})' if agents else ''}"
     yield f"  {found.stores} certificate stores, {found.waiting} scheduled jobs, {found.runs} runs in the job history"
     eligible = ", ".join(f"{count} to {name}" for name, count in found.eligible.items())
-    yield f"  runs that a storm could take now: {eligible}"
+    yield f"  what a storm could take now: {eligible}"
     yield f"a run of {scenario.name} would make:"
     yield from (f"  {line}" for line in _made(scenario, found, forecast(scenario)))
     yield f"cannot be undone: {FOREVER}"

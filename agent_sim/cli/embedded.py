@@ -22,6 +22,10 @@ from agent_sim.scenario.models import Scenario
 from agent_sim.settings import ServerSettings
 
 SIGN_IN_LINK: Final = "--sign-in-link"
+CONTROLS: Final = "--controls"
+_LEAN: Final = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_ARENA_MAX": "2"}
+"""For glibc: what a password hash takes for a moment, 16 MB, goes back to the system and is not kept by each thread."""
+
 _READY: Final = "ready at "
 _READY_SECONDS: Final = 30
 _STOP_SECONDS: Final = 15
@@ -55,6 +59,20 @@ class Embedded:
     address: str
     pid: int
     sign_in_link: str = ""  # opens the page, once; only if the server was started with SIGN_IN_LINK
+    process: asyncio.subprocess.Process | None = None  # if it can be told lines and heard
+
+    def say(self, line: str) -> None:
+        """Tell it a line; one that has ended meanwhile hears nothing."""
+        assert self.process is not None
+        assert self.process.stdin is not None
+        if not self.process.stdin.is_closing():
+            self.process.stdin.write(f"{line}\n".encode())
+
+    async def hear(self) -> str:
+        """What it says next; empty when it has ended."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        return (await self.process.stdout.readline()).decode()
 
     def cpu_seconds(self) -> float:
         """What it has used so far."""
@@ -85,7 +103,7 @@ async def embedded_server(
     """
     written = folder / "server.json"
     written.write_text(json.dumps(dataclasses.asdict(settings)), encoding="utf-8")
-    command = [sys.executable, "-m", "agent_sim.cli.main", "serve", "--port", str(port), "--db", db]
+    command = [sys.executable, "-m", "agent_sim.cli.serve", "--port", str(port), "--db", db]
     command += ["--settings", str(written), "--sim-api", "--exit-with-parent", *more]
     with (folder / "server.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -93,7 +111,7 @@ async def embedded_server(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env={**clear(os.environ), **logins.environment(), **(secret or {})},
+            env={**_LEAN, **clear(os.environ), **logins.environment(), **(secret or {})},
             start_new_session=True,  # Ctrl-C is for us: the server outlives it until the report is written
         )
         try:
@@ -102,7 +120,7 @@ async def embedded_server(
                 said = await asyncio.to_thread((folder / "server.log").read_text, "utf-8", "replace")
                 raise UsageError(f"the embedded server did not start: {_last_line(said)}")
             link = await _next_line(process) if SIGN_IN_LINK in more else ""
-            yield Embedded(address, process.pid, link.rpartition(": ")[2])
+            yield Embedded(address, process.pid, link.rpartition(": ")[2], process)
         finally:
             await _stop(process)
 

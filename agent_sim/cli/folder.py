@@ -1,9 +1,12 @@
 """The folder a run leaves: `runs/<time>-<scenario>/`, and the journal in it."""
 
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self, TextIO
 
 from agent_sim.errors import UsageError
 from agent_sim.results.journal import Line, encode
@@ -54,3 +57,52 @@ class JournalFile:
     def flush(self) -> None:
         """Hand what was written to the operating system."""
         self._file.flush()
+
+
+_MOST: Final = 4 * 1024**3
+_LONGEST: Final = 256 * 1024**2
+"""Bytes of a journal and characters of one line of it: more than any run of ours writes (our choice)."""
+
+
+@contextmanager
+def given_journal(path: Path) -> Iterator[Iterator[str]]:
+    """The lines of a journal that somebody names, none of them read before it is asked for.
+
+    Raises UsageError for what is none: also for what would never end, or not fit into memory.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise UsageError(f"{path}: must be a file or the folder of a run, is {_kind(found.st_mode)}")
+        if found.st_size == 0:
+            raise UsageError(f"{path}: the journal is empty: the run that wrote it was killed before it began")
+        if found.st_size > _MOST:
+            raise UsageError(f"{path}: has {found.st_size / 1024**3:,.1f} GiB, a journal at most {_MOST >> 30}")
+        with path.open(encoding="utf-8") as file:
+            yield _lines(path, file)
+    except OSError as error:
+        raise UsageError(f"{path}: the journal cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: the journal is not UTF-8 text") from error
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    number = 0
+    while line := file.readline(_LONGEST):
+        number += 1
+        if len(line) == _LONGEST:
+            raise UsageError(f"{path}: line {number} is longer than any of a journal")
+        yield line
+
+
+def _kind(mode: int) -> str:
+    return next((name for is_one, name in _KINDS if is_one(mode)), "none of these")
+
+
+_KINDS: Final = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)

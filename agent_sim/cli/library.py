@@ -4,6 +4,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+import typer
+
 from agent_sim.errors import UsageError
 from agent_sim.scenario.units import shortened
 
@@ -42,6 +44,11 @@ def _scenario_file(name: str) -> Path:
     raise UsageError(f"{shortened(name)}: no such file, and no scenario of that name; there are {names}")
 
 
+def _names(incomplete: str) -> list[str]:
+    """The names that a shell completes; paths it knows itself."""
+    return [path.stem for path in scenario_files() if path.stem.startswith(incomplete)]
+
+
 def scenario_files() -> list[Path]:
     """Every scenario that comes with agent-sim, by name."""
     return sorted(folder("scenarios").glob("*.yaml"))
@@ -50,3 +57,9 @@ def scenario_files() -> list[Path]:
 def _shipped(stem: str) -> Path | None:
     found = folder("scenarios") / f"{stem}.yaml"
     return found if found.is_file() else None
+
+
+SCENARIO: Final = typer.Argument(
+    help="Scenario file, or the name of one that comes with agent-sim.", autocompletion=_names
+)
+"""The argument that verbs about one scenario take."""

@@ -8,10 +8,12 @@ read back and the journal closed, so that there is always a report.
 import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import count
 from typing import Final, TypeVar
 
-from agent_sim.agent import events as agent_events
+from agent_sim.cli.agent_kinds import AgentKinds
+from agent_sim.cli.crew import Crew
+from agent_sim.cli.loops import freeze
 from agent_sim.cli.oig_live import OigLive
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
@@ -20,28 +22,27 @@ from agent_sim.errors import TargetError, TransportError
 from agent_sim.faults.effects import AgentEffect, BrokerEffect
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
-from agent_sim.fleet.live import Kind, Scheduler, WallClock
+from agent_sim.fleet.live import Actor, Kind, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic, error_of
-from agent_sim.fleet.troubles import Troubles, crashed, suffered
+from agent_sim.fleet.troubles import Troubles, suffered
 from agent_sim.instants import HOUR, MILLISECOND, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import readback
 from agent_sim.protocol import command
-from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
 from agent_sim.results.watch import Watch
-from agent_sim.scenario.plan import Member, Plan
+from agent_sim.scenario.plan import Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
 from agent_sim.transports.base import CommandTransport, OigTransport
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
+_FREEZES: Final = (10, 60, 300)
 _LAST_REQUESTS: Final[Span] = 5 * SECOND
 _INTERRUPTED_STORMS_SECONDS: Final = 20
 _OPERATOR_CONNECTIONS: Final = 16
 
 T = TypeVar("T")
-AgentKind = Kind[AgentRequest, AgentReply, agent_events.Event]
 OperatorKind = Kind[operator_events.Order, command.CommandReply, operator_events.Event]
 
 
@@ -58,9 +59,11 @@ class LiveRun:
     clock: WallClock
     drain: Span
     oig_api: OigTransport | None = None
+    crew: Crew | None = None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = "finished"
     refused: bool = False  # the target refused somebody's credentials
+    troubles: Troubles = field(init=False)
     storm_ends: dict[str, StormEnd] = field(default_factory=dict)
     _jobs: OigLive = field(init=False)
     _before: readback.Mark = readback.Mark()  # what belongs to earlier runs
@@ -68,9 +71,11 @@ class LiveRun:
     _traffic: Traffic = field(default_factory=Traffic)
     _processes: list[StormProcess] = field(default_factory=list)
     _watch: Watch = field(init=False)
+    _cast: Cast[Actor] = field(init=False)
 
     def __post_init__(self) -> None:
         self._watch = Watch(self.plan.checks)
+        self.troubles = Troubles(self.plan, self._write, self.clock, self._suffer)
 
     async def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""
@@ -78,10 +83,14 @@ class LiveRun:
             self._before = await self._ask(readback.mark(self.plan.operator.prefix))
         jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
         scheduler = Scheduler(self.clock, self.clock.scale)
-        cast = Cast[int](self.plan, self._write, self._elapsed)
-        troubles = Troubles(self.plan, self._write, self.clock, partial(self._suffer, cast))
-        cast.enter(scheduler, lambda number, member: self._agent_kind(number, member, troubles), self._operator_kind())
+        cast = self._cast = Cast[Actor](self.plan, self._write, self._elapsed)
+        troubles = self.troubles
+        seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
+        cast.enter(scheduler, seen.of, self._operator_kind(), None if self.crew is None else self.crew.mine)
+        if self.crew is not None:
+            self._listen(self.crew, cast)
         jobs.enter(scheduler, self._ended)
+        freeze()
         self.ways.hear = cast.notify
         if self.plan.faults:
             self.ways.deliveries = lambda machine: troubles.deliveries(machine, self.clock())
@@ -101,6 +110,24 @@ class LiveRun:
         self._write_traffic()
         await self._read_back(drained, cast)
 
+    def _listen(self, crew: Crew, cast: Cast[Actor]) -> None:
+        """Take in what the agents of other processes do as if it were done here."""
+
+        def hear(line: journal.Line) -> None:
+            if isinstance(line, journal.Traffic):
+                self._traffic.add(line)
+                return
+            cast.hear(line)
+            self._write(line)
+
+        def stopped(why: str, refused: bool) -> None:
+            self.refused = self.refused or refused
+            self._end(f"aborted: {why}")
+
+        cast.elsewhere, cast.learnt = crew.notify, crew.learn
+        crew.hear, crew.stopped, crew.lost = hear, stopped, lambda why: self._end(f"aborted: {why}")
+        crew.listen()
+
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report is written."""
         self._end("interrupted")
@@ -111,7 +138,7 @@ class LiveRun:
             self.interrupted.set()
 
     async def _stages(
-        self, scheduler: Scheduler, cast: Cast[int], storms: "asyncio.Task[None]", driving: "asyncio.Task[None]"
+        self, scheduler: Scheduler, cast: Cast[Actor], storms: "asyncio.Task[None]", driving: "asyncio.Task[None]"
     ) -> bool:
         self.progress.doing("running")
         await self._until(self.plan.stop, driving)
@@ -122,39 +149,15 @@ class LiveRun:
         self.progress.doing("stopping the agents")
         cast.stop_agents()
         await self._last_requests(scheduler, driving)
+        if self.crew is not None:
+            await self.crew.end()
         return drained
 
     # --- how requests travel and what is seen of them -------------------------------------------
 
-    def _agent_kind(self, number: int, member: Member, troubles: Troubles) -> AgentKind:
-        def ended(
-            request: AgentRequest,
-            outcome: AgentReply | TransportError,
-            wire: Span,
-            waited: Span,
-            faults: tuple[str, ...],
-        ) -> None:
-            operation = lines.operation_of(request)
-            end = outcome if isinstance(outcome, TransportError) else outcome.status
-            self._ended(operation, end, wire, waited, faults)
-            if isinstance(outcome, TransportError):
-                who = member.identity
-                self._write(journal.SendFailed(self._elapsed(), who.fleet, who.machine, operation, str(outcome)))
-
-        return Kind(
-            send=self.ways.transport(number).send,
-            woken=agent_events.Woken(),
-            answered=agent_events.Answered,
-            failed=agent_events.SendFailed,
-            ended=ended,
-            limit=self.ways.limit(number),
-            journey=partial(troubles.journey, member) if self.plan.faults else lambda request, now: None,
-            crashed=crashed,
-        )
-
-    def _suffer(self, cast: Cast[int], machine: str, effect: AgentEffect | BrokerEffect) -> None:
+    def _suffer(self, machine: str, effect: AgentEffect | BrokerEffect) -> None:
         if isinstance(effect, AgentEffect):
-            cast.tell(machine, suffered(effect, self.clock()))
+            self._cast.tell(machine, suffered(effect, self.clock()))
         else:
             self.ways.suffer(machine, effect)
 
@@ -163,6 +166,7 @@ class LiveRun:
             return await self.api.call(order.operation)
 
         def ended(
+            core: object,
             order: operator_events.Order,
             outcome: command.CommandReply | TransportError,
             wire: Span,
@@ -205,10 +209,12 @@ class LiveRun:
             self._write(line)
 
     async def _tick(self) -> None:
-        while True:
+        for second in count(1):
             await asyncio.sleep(1)
             self._write_traffic()
             self.progress.second()
+            if second in _FREEZES:
+                freeze()  # sessions have come since
 
     async def _announce_phases(self) -> None:
         for phase in self.plan.phases:
@@ -249,6 +255,8 @@ class LiveRun:
         process.on_progress = lambda progress: self.progress.storm(plan.name, progress)
         self._processes.append(process)
         end = self.storm_ends[plan.name] = await process.run()
+        for line in lines.of_trail(plan.name, end.trail, self._elapsed()):
+            self._write(line)
         if end.result is not None:
             self._write(journal.StormEnded(self._elapsed(), plan.name, end.result))
         elif self.reason == "finished":
@@ -270,7 +278,7 @@ class LiveRun:
         else:
             storms.result()
 
-    async def _drain(self, driving: "asyncio.Task[None]", cast: Cast[int]) -> bool:
+    async def _drain(self, driving: "asyncio.Task[None]", cast: Cast[Actor]) -> bool:
         """Let jobs in flight finish; True if nothing but recurring work is left."""
         self.progress.doing("draining: waiting for jobs in flight")
         deadline = self.clock() + self.drain
@@ -285,7 +293,7 @@ class LiveRun:
             await self._until(min(self.clock() + self._of_the_wall(_CHECK_DRAIN), deadline), driving)
         return False
 
-    async def _is_drained(self, cast: Cast[int]) -> bool:
+    async def _is_drained(self, cast: Cast[Actor]) -> bool:
         offline = cast.offline(self.clock())
         drained = readback.is_drained(self.plan.operator.prefix, offline, cast.left)
         return (not self.plan.members or await self._ask(drained)) and await self._jobs.is_drained()
@@ -300,7 +308,7 @@ class LiveRun:
         """What is about the machine and not the scenario takes as long whatever the scale."""
         return round(span * self.clock.scale)
 
-    async def _read_back(self, drained: bool, cast: Cast[int]) -> None:
+    async def _read_back(self, drained: bool, cast: Cast[Actor]) -> None:
         self.progress.doing("reading back what the server says")
         t = self._elapsed()
         try:

@@ -23,6 +23,7 @@ from agent_sim.cli.run import run
 from agent_sim.cli.scenarios import scenarios
 from agent_sim.cli.schema import schema
 from agent_sim.cli.serve import serve
+from agent_sim.cli.showing import say_failed
 from agent_sim.cli.up import up
 from agent_sim.cli.users import users
 from agent_sim.errors import AgentSimError, TargetError, UsageError
@@ -49,6 +50,7 @@ def main() -> None:
         app()
     except AgentSimError as error:
         code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+        say_failed(sys.argv[1:], error, code)
         sys.stderr.write("".join(f"error: {line}\n" for line in str(error).splitlines()))
         sys.exit(code)
 

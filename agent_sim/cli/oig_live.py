@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from agent_sim.errors import TransportError
 from agent_sim.fleet import lines
-from agent_sim.fleet.live import Kind, Scheduler
+from agent_sim.fleet.live import Actor, Kind, Scheduler
 from agent_sim.instants import Span
 from agent_sim.operator import events as operator_events
 from agent_sim.operator import oig as operator
@@ -38,7 +38,7 @@ class OigLive:
     record: Callable[[journal.Line], None]
     elapsed: Callable[[], float]
     _stage: Scheduler | None = None
-    _handle: int = -1
+    _handle: Actor | None = None
 
     def enter(self, stage: Scheduler, ended: Ended) -> None:
         """Put the operator on the stage; `ended` is told of every request."""
@@ -46,11 +46,11 @@ class OigLive:
             return
         core = operator.OigOperator(self.plan.oig)
         self._stage = stage
-        self._handle = stage.add(core, self._kind(self.api, ended), lambda: self._settle(core))
+        self._handle = stage.add(core, self._kind(self.api, ended), self._settle)
 
     def stop_asking(self) -> None:
         """The operator asks for nothing more."""
-        if self._stage is not None:
+        if self._stage is not None and self._handle is not None:
             self._stage.tell(self._handle, operator_events.StopRequested())
 
     async def is_drained(self) -> bool:
@@ -74,6 +74,7 @@ class OigLive:
             return await api.call(order.operation)
 
         def told(
+            core: object,
             order: operator.Order,
             outcome: oig.Reply | TransportError,
             wire: Span,

@@ -19,6 +19,7 @@ from typing import Annotated, Final, TypeVar, cast
 import typer
 from ruamel.yaml import YAML
 
+from agent_sim.cli.folder import given_journal
 from agent_sim.cli.play import play
 from agent_sim.cli.preflight import check_target
 from agent_sim.credentials import OPERATOR_NAMES, need
@@ -199,9 +200,10 @@ def _again(given: Path, speed: float) -> str:
     """The scenario that happens again, at any speed, and whether a replay of it came to the same."""
     folder = given if given.is_dir() else given.parent
     resolved = folder / "scenario.resolved.yaml"
-    summary = _summary(folder / "journal.jsonl" if given.is_dir() else given)
-    if not resolved.is_file():
-        raise UsageError(f"{resolved}: not there; a run's folder has the scenario beside its journal")
+    with given_journal(folder / "journal.jsonl" if given.is_dir() else given) as lines:
+        if not resolved.is_file():
+            raise UsageError(f"{resolved}: not there; a run's folder has the scenario beside its journal")
+        summary = summarise(journal.read(lines, remark=_remark))
     scenario = load(resolved)
     run = summary.run
     if summary.ended is None:
@@ -214,16 +216,6 @@ def _again(given: Path, speed: float) -> str:
     scenario = _ended(scenario, summary)
     text = written(at_speed(cast("dict[str, Tree]", as_tree(scenario)), speed))
     return "".join(f"# {line}\n" for line in _findings(text, start, speed, summary)) + text
-
-
-def _summary(path: Path) -> Summary:
-    try:
-        with path.open(encoding="utf-8") as lines:
-            return summarise(journal.read(lines, remark=_remark))
-    except OSError as error:
-        raise UsageError(f"{path}: the journal cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: the journal is not UTF-8 text") from error
 
 
 def _ended(scenario: Scenario, summary: Summary) -> Scenario:

@@ -11,15 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_sim.cli.compare import read_document, read_run
-from agent_sim.cli.report import IfInconclusive, Inconclusive, render, show
+from agent_sim.cli.folder import given_journal
+from agent_sim.cli.report import IfInconclusive, Inconclusive, render, say_as, show
+from agent_sim.cli.showing import AsJson, say
 from agent_sim.errors import UsageError
-from agent_sim.results.plain import JsonObject
+from agent_sim.results.plain import Json, JsonObject
 from agent_sim.results.render.several import markdown_several, render_several, sentence, told
 from agent_sim.results.several import Several, several
 from agent_sim.results.verdict import IfOpen, exit_code
 from agent_sim.results.wording import visible
 from agent_sim.scenario.load import Overrides, load
-from agent_sim.scenario.models import Scenario
 
 TOLERANCE: Final = 0.1
 """How much worse than the first run's a figure may be before the page says so: as `agent-sim compare` has it."""
@@ -33,6 +34,7 @@ def report_runs(
         Path, typer.Option(help="Where the page about several runs goes; the same as Markdown beside it.")
     ] = Path("comparison.html"),
     inconclusive: Inconclusive = None,
+    json_: AsJson = False,
 ) -> None:
     """Make the report of one run again from its journal, or put several runs side by side.
 
@@ -40,19 +42,25 @@ def report_runs(
     them, and the exit code is the run's verdict. Several: a page with a column for each; the runs stay as they are.
     """
     if len(runs) == 1:
-        raise typer.Exit(_again(runs[0], inconclusive))
+        raise typer.Exit(_again(runs[0], inconclusive, as_json=json_))
     if output.suffix == ".md":
         raise UsageError(f"--output {output}: names the page, which is HTML; the Markdown is written beside it")
     found = several([replace(read_run(run), name=_name(run)) for run in runs], TOLERANCE)
     _write(output, render_several(found))
     _write(output.with_suffix(".md"), markdown_several(found))
+    if json_:
+        pairs = zip(found.names, found.verdicts, strict=True)
+        files = {"page": str(output), "markdown": str(output.with_suffix(".md"))}
+        verdicts: list[Json] = [{"name": name, "verdict": verdict} for name, verdict in pairs]
+        say("report", 0, runs=verdicts, worse=found.worse, differences=list(found.differences), files=files)
+        return
     _show(found)
     sys.stdout.write(f"report: {output}\n")
 
 
-def _again(run: Path, inconclusive: IfInconclusive | None) -> int:
+def _again(run: Path, inconclusive: IfInconclusive | None, *, as_json: bool) -> int:
     for name in _NEEDED:
-        if not (run / name).is_file():
+        if not (run / name).exists():
             raise UsageError(f"{run}: no folder of a run: it lacks {name}")
     document = _before(run)
     told = document.get("environment")
@@ -60,17 +68,15 @@ def _again(run: Path, inconclusive: IfInconclusive | None) -> int:
     said = document.get("settled_as")
     settled: IfOpen = inconclusive.value if inconclusive is not None else "pass" if said == "pass" else None
     settled = "fail" if inconclusive is None and said == "fail" else settled
-    found = render(run, _scenario(run), str(document.get("command") or ""), where, settled)
-    show(found, run)
+    scenario, command = load(run / "scenario.resolved.yaml", Overrides()), str(document.get("command") or "")
+    with given_journal(run / "journal.jsonl") as lines:
+        found = render(run, lines, scenario, command, where, settled)
+    (say_as("report") if as_json else show)(found)
     return exit_code(found.verdicts, settled)
 
 
 def _name(run: Path) -> str:
     return run.resolve().name if run.is_dir() else str(run)
-
-
-def _scenario(run: Path) -> Scenario:
-    return load(run / "scenario.resolved.yaml", Overrides())
 
 
 def _before(run: Path) -> JsonObject:

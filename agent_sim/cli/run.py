@@ -12,23 +12,29 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
 
 from agent_sim.cli import identities, ways
+from agent_sim.cli.backfill import database
 from agent_sim.cli.brokers import BrokerInUse, own_broker
+from agent_sim.cli.crew import crew_of, order, refuse_what_needs_one_process
 from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
 from agent_sim.cli.folder import JournalFile, RunFolder
-from agent_sim.cli.library import scenario_file
+from agent_sim.cli.library import SCENARIO, scenario_file
 from agent_sim.cli.live_run import LiveRun
+from agent_sim.cli.loops import run_fast
 from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
-from agent_sim.cli.report import IfInconclusive, Inconclusive, report
+from agent_sim.cli.report import IfInconclusive, Inconclusive, report, say_as
+from agent_sim.cli.showing import AsJson, MetricsPort, Otel, Quiet, Showing
 from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, signed
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
+from agent_sim.cli.telemetry import telling
 from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, Credentials, need
 from agent_sim.errors import TargetError, TransportError, UsageError
 from agent_sim.fleet.live import WallClock
@@ -36,13 +42,14 @@ from agent_sim.instants import SECOND, to_iso
 from agent_sim.logins import need_operator, variables
 from agent_sim.protocol.mqtt_commands import GetMqtt, MqttState
 from agent_sim.results import journal
+from agent_sim.results.tally import Tally
 from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, TransportPlan, plan
 from agent_sim.settings import ServerSettings
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
-from agent_sim.transports.base import Connections, Target
+from agent_sim.transports.base import Connections, HttpClient, Target
 from agent_sim.transports.http import HttpCommand, HttpOig, HttpSession
 
 _OPERATOR_CONNECTIONS = 32
@@ -70,13 +77,16 @@ class Options:
     runs: Path
     db: str
     port: int
+    showing: Showing
     inconclusive: IfInconclusive | None
     time_scale: float
     mqtt: MqttOptions = MqttOptions()
+    http_client: HttpClient = "fast"
+    processes: int = 1
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="Scenario file, or the name of one that comes with agent-sim.")],
+    scenario: Annotated[str, SCENARIO],
     target: Annotated[
         str | None, typer.Option(help="Address of a server; without it, an embedded one is started.")
     ] = None,
@@ -112,6 +122,10 @@ def run(
     db: Annotated[str, typer.Option(help="Database file of the embedded server.")] = ":memory:",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the embedded server; 0 picks one.")] = 0,
     inconclusive: Inconclusive = None,
+    json_: AsJson = False,
+    quiet: Quiet = False,
+    metrics_port: MetricsPort = None,
+    otel: Otel = False,
     time_scale: Annotated[
         float,
         typer.Option(min=0.01, max=1000, help="Seconds of the scenario in one of the wall; embedded server only."),
@@ -124,7 +138,7 @@ def run(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Use this broker: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]; agents sign in as"
+            help="Use this broker: mqtt://HOST:PORT/TOPIC-PREFIX or mqtts://...; agents sign in as"
             " AGENT_SIM_AGENT_USERNAME, the embedded server as AGENT_SIM_MQTT_USERNAME.",
         ),
     ] = None,
@@ -134,6 +148,13 @@ def run(
     mqtt_cert: Annotated[Path | None, typer.Option(help="Our client certificate for the broker (PEM).")] = None,
     mqtt_key: Annotated[Path | None, typer.Option(help="The key of --mqtt-cert (PEM, no passphrase).")] = None,
     mqtt_version: Annotated[Literal["5", "3.1.1"], typer.Option(help="The version of MQTT to speak.")] = "5",
+    http_client: Annotated[
+        Literal["fast", "aiohttp"],
+        typer.Option(help="Carries agents with Basic authentication or none; aiohttp costs more."),
+    ] = "fast",
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="Share the fleet out to so many processes; outcomes stay the same.")
+    ] = 1,
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
     """Run a scenario and give a verdict: 0 all checks hold, 1 broken, 2 usage, 3 inconclusive, 4 target."""
@@ -144,10 +165,11 @@ def run(
     certificate = None if client_cert is None else Certificate(client_cert, client_key)
     options = Options(
         scenario, given, target, api_url, agents_url, ca, credentials, i_own_this_target, certificate_id,
-        certificate, state, tuple(foreign or ()), runs, db, port, inconclusive, time_scale,
-        MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version),
+        certificate, state, tuple(foreign or ()), runs, db, port,
+        Showing(json_, quiet, metrics_port, otel), inconclusive, time_scale,
+        MqttOptions(mqtt, mqtt_ca, mqtt_cert, mqtt_key, mqtt_version), http_client, processes,
     )  # fmt: skip  # one line per option would fill a screen
-    raise typer.Exit(asyncio.run(_run(options)))
+    raise typer.Exit(run_fast(_run(options)))
 
 
 async def _run(options: Options) -> int:
@@ -158,19 +180,27 @@ async def _run(options: Options) -> int:
     approve = _guard(options, scenario)
     outline = plan(scenario, 0)
     shareable = options.target is None and not has_certificates(scenario)
-    limits = _connections(outline.transport, shareable=shareable)
-    ways.check(outline, limits)
+    limits = replace(_connections(outline.transport, shareable=shareable), client=options.http_client)
+    if options.processes > 1:
+        refuse_what_needs_one_process(outline)
+    ways.check(outline, limits, guard.host_of(options.agents_url or options.target or "http://127.0.0.1"))
     tls = options.mqtt.tls()
     folder = RunFolder(options.runs, scenario.name)
     folder.write("scenario.resolved.yaml", dump(scenario))
     again = [] if options.overrides.seed is not None else ["--seed", str(scenario.seed)]
     command = shlex.join(["agent-sim", *sys.argv[1:], *again])
-    async with _target(options, scenario, folder) as reached:
+    tally = Tally()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(telling(options.showing, tally))
+        reached = await stack.enter_async_context(_target(options, scenario, folder))
         before = cpu_seconds()
-        refused, through = await _live(options, scenario, folder, reached, limits, tls, approve=approve)
+        refused, through = await _live(options, scenario, folder, reached, limits, tls, tally, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used(), **through}
         used |= {"time_scale": f"{options.time_scale:g}"} if options.time_scale != 1.0 else {}
-    _, code = report(folder, scenario, command, used, options.inconclusive)
+    tell = (lambda _: None) if refused else say_as("run")  # who was refused hears so from the rim
+    _, code = report(
+        folder, scenario, command, used, options.inconclusive, tell=tell if options.showing.as_json else None
+    )
     if refused:
         raise TargetError(
             f"{reached.target.agents_url} refuses our credentials (401 or 403): set {' and '.join(AGENT_NAMES)},"
@@ -246,6 +276,8 @@ class _Reached:
 async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
     wants_broker = any(member.wire == "mqtt" for member in plan(scenario, 0).members)
     if options.target is not None:
+        if scenario.history is not None:
+            sys.stderr.write("remark: history is for the embedded server: this target has its own past\n")
         members = plan(scenario, 0).members
         parties = Parties(
             need_operator(os.environ, options.credentials), agents_login(members, os.environ, options.credentials)
@@ -266,7 +298,9 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
         secret = {} if broker is None else broker.environment()
         tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
         more = (*options_for(scenario, folder.path), *more, *tasks)
-        starting = embedded_server(settings, logins, folder.path, options.port, options.db, more, secret)
+        made = stack.enter_context(TemporaryDirectory(prefix="agent-sim-past-"))
+        db = await database(scenario, Path(made), options.db, logins.agent.username)
+        starting = embedded_server(settings, logins, folder.path, options.port, db, more, secret)
         server = await stack.enter_async_context(starting)
         target = Target.at(server.address, ca=ca_file(scenario, folder.path))
         yield _Reached(target, Parties(logins.operator, logins.agent), server, broker)
@@ -289,6 +323,7 @@ async def _live(
     reached: _Reached,
     limits: Connections,
     tls: ssl.SSLContext | None,
+    tally: Tally,
     *,
     approve: bool,
 ) -> tuple[bool, Mapping[str, str]]:
@@ -303,22 +338,27 @@ async def _live(
             await check_target(api, target)
         if scenario.oig is not None:
             await check_scheduler(scheduler, target)
+        crew = await crew_of(options.processes, logins.agent, len(plan(scenario, 0).members), stack)
         planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         duties = replace(
             planned.operator,
-            may_approve=approve,
+            may_approve=planned.operator.may_approve and approve,
             certificate_id=options.certificate_id,
             picks_certificate=reached.server is not None,
         )
         planned = replace(planned, operator=duties)
         state = _state(options)
         planned = planned if state is None else identities.known(planned, identities.read(state))
+        if crew is not None:
+            crew.begin(order(folder.path / "scenario.resolved.yaml", planned, target, limits, clock, state))
         through = await stack.enter_async_context(
             ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock(), options.certificate)
         )
         written = stack.enter_context(JournalFile(folder.path / "journal.jsonl"))
-        written.write(_opening(options, scenario, planned, target, limits))
-        progress = stack.enter_context(_progress(planned, clock))
+        progress = stack.enter_context(_progress(planned, clock, tally, is_quiet=options.showing.is_quiet))
+        opening = _opening(options, scenario, planned, target, limits)
+        written.write(opening)
+        progress.observe(opening)
         live = LiveRun(
             plan=planned,
             ways=through,
@@ -329,12 +369,14 @@ async def _live(
             clock=clock,
             drain=scenario.stop.drain,
             oig_api=scheduler,
+            crew=crew,
         )
         stack.enter_context(_interrupts(live.interrupt))
         await live.run()
         if state is not None and not live.refused:
             await _keep(state, target, planned, api)
-        return live.refused, {**through.used(), **await _told_of_mqtt(api, reached)}
+        told = {} if crew is None else {"processes": f"{crew.processes}, {crew.cpu_seconds:.2f} s CPU in the others"}
+        return live.refused, {**through.used(), **told, **await _told_of_mqtt(api, reached)}
 
 
 async def _told_of_mqtt(api: HttpCommand, reached: _Reached) -> Mapping[str, str]:
@@ -366,10 +408,11 @@ async def _keep(state: Path, target: Target, planned: Plan, api: HttpCommand) ->
     identities.write(state, target.sim_url, {agent.client_machine: agent.agent_id for agent in agents})
 
 
-def _progress(planned: Plan, clock: WallClock) -> Progress:
+def _progress(planned: Plan, clock: WallClock, tally: Tally, *, is_quiet: bool) -> Progress:
     seconds = (planned.stop - planned.start) / SECOND
     title = f"agent-sim · {planned.name}"
-    return Progress(title, len(planned.members), seconds, lambda: (clock() - planned.start) / SECOND)
+    agents = len(planned.members)
+    return Progress(title, agents, seconds, lambda: (clock() - planned.start) / SECOND, tally, is_quiet=is_quiet)
 
 
 def _connections(said: TransportPlan, *, shareable: bool) -> Connections:

@@ -31,11 +31,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from agent_sim.cli.mqtt_options import MqttOptions, beside
-from agent_sim.cli.oig_tasks import ScenarioTasks
 from agent_sim.cli.tls_options import TlsOptions, listening
 from agent_sim.errors import AgentSimError, UsageError
-from agent_sim.scenario.load import load
-from agent_sim.scenario.plan import plan
 from agent_sim.server.auth import Accounts, find_pairs
 from agent_sim.server.bearer import Judge
 from agent_sim.server.core import Server
@@ -50,6 +47,7 @@ from agent_sim.server.store import SqliteStore
 from agent_sim.server.tokens import TokenMaker
 from agent_sim.server.users import read_users
 from agent_sim.server.web.browsers import Browsers
+from agent_sim.server.web.remote import RemoteControls
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
 SWITCH_SECONDS: Final = 0.0005
@@ -113,8 +111,8 @@ def serve(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Serve agents at this broker as well: mqtt[s]://HOST[:PORT][/TOPIC-PREFIX]. Who we are there comes"
-            " from AGENT_SIM_MQTT_USERNAME and AGENT_SIM_MQTT_PASSWORD, or from --credentials.",
+            help="Serve agents at this broker as well: mqtt://HOST:PORT/TOPIC-PREFIX or mqtts://... Who we are there"
+            " comes from AGENT_SIM_MQTT_USERNAME and AGENT_SIM_MQTT_PASSWORD, or from --credentials.",
         ),
     ] = None,
     mqtt_ca: Annotated[
@@ -128,6 +126,9 @@ def serve(
     ] = 1,
     sign_in_link: Annotated[
         bool, typer.Option("--sign-in-link", help="Print a link that signs one browser in as the operator, once.")
+    ] = False,
+    controls: Annotated[
+        bool, typer.Option("--controls", hidden=True, help="What the page can start comes from standard input.")
     ] = False,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="Stop when standard input ends.")
@@ -157,6 +158,7 @@ def serve(
         ):
             at = _Address(host, port, context)
             browsers = Browsers(time.time_ns)
+            remote = RemoteControls(typer.echo) if controls else None
             server = Server(store, chosen, RandomMint())
             bearers, token_endpoint = tokens
             aside = beside(broker, credentials, server, chosen)
@@ -169,6 +171,7 @@ def serve(
                 bearers=bearers,
                 oauth=token_endpoint,
                 browsers=browsers,
+                controls=remote,
                 oig=OigServer(store, chosen, runner),
                 beside=aside,
             )
@@ -179,7 +182,8 @@ def serve(
                     chosen,
                     token_endpoint,
                     partial(browsers.link, accounts.operator) if sign_in_link else None,
-                    exit_with_parent=exit_with_parent,
+                    remote.feed if remote is not None else _unheard,
+                    exit_with_parent=exit_with_parent or controls,
                 )
             )
     except AgentSimError as error:
@@ -249,6 +253,11 @@ def _runner(scenario: Path | None) -> TaskRunner:
     """Tasks go as a scenario says; without one they succeed. Raises UsageError."""
     if scenario is None:
         return Succeeding()
+    # Reading scenarios takes longer to import than the server does, and few servers read one.
+    from agent_sim.cli.oig_tasks import ScenarioTasks
+    from agent_sim.scenario.load import load
+    from agent_sim.scenario.plan import plan
+
     planned = plan(load(scenario), 0).oig
     if planned is None:
         raise UsageError(f"--tasks {scenario}: the scenario has no oig block")
@@ -304,13 +313,14 @@ async def _serve(
     settings: ServerSettings,
     oauth: OAuth | None,
     sign_in_link: Callable[[], str] | None,
+    take: Callable[[bytes], None],
     *,
     exit_with_parent: bool,
 ) -> None:
     # While a large storm is handled in a thread of its own, the loop must not wait long for its turn.
     sys.setswitchinterval(SWITCH_SECONDS)
     async with _running(make(), at) as url:
-        with told_to_stop(exit_with_parent=exit_with_parent) as stop:
+        with told_to_stop(exit_with_parent=exit_with_parent, take=take) as stop:
             gc.collect()
             gc.freeze()  # what is there now stays: let no collection look at it again
             if oauth is not None:
@@ -349,15 +359,19 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     return f"cannot listen on {host} port {port}: {error.strerror or error}"
 
 
+def _unheard(data: bytes) -> None:
+    """What is said to somebody who only waits for the end of it."""
+
+
 @contextlib.contextmanager
-def told_to_stop(*, exit_with_parent: bool) -> Iterator[asyncio.Event]:
-    """An event that SIGTERM, Ctrl-C and, if asked for, the end of standard input set."""
+def told_to_stop(*, exit_with_parent: bool, take: Callable[[bytes], None] = _unheard) -> Iterator[asyncio.Event]:
+    """An event that SIGTERM, Ctrl-C and, if asked for, the end of standard input set; `take` gets what comes there."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     if exit_with_parent:
-        threading.Thread(target=_await_end_of_input, args=(loop, stop), name="parent", daemon=True).start()
+        threading.Thread(target=_await_end_of_input, args=(loop, stop, take), name="parent", daemon=True).start()
     try:
         yield stop
     finally:
@@ -365,9 +379,9 @@ def told_to_stop(*, exit_with_parent: bool) -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def _await_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    while _read_input():
-        pass
+def _await_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, take: Callable[[bytes], None]) -> None:
+    while data := _read_input():
+        take(data)
     with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
         loop.call_soon_threadsafe(stop.set)
 

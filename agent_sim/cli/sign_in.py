@@ -16,6 +16,7 @@ from agent_sim.scenario.plan import Member
 from agent_sim.transports.base import AgentTransport, Connections, Target
 from agent_sim.transports.bearer import Bearer
 from agent_sim.transports.certified import CertifiedAgent, from_files
+from agent_sim.transports.fast_http import FastPool
 from agent_sim.transports.http import HttpPool, SignIn
 
 
@@ -80,6 +81,8 @@ async def ways(
             sign_in = await stack.enter_async_context(signed(_login(kind, login, target), target.ca))
             if kind == "client_cert":
                 found[kind] = _certified(members, target, sign_in, connections, certificate, stack)
+            elif connections.client == "fast" and not isinstance(sign_in, Bearer):
+                found[kind] = (await stack.enter_async_context(FastPool(target, sign_in, connections))).agent
             else:
                 found[kind] = (await stack.enter_async_context(HttpPool(target, sign_in, connections))).agent
         yield lambda number: found[members[number].auth](number)

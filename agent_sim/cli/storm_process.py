@@ -15,7 +15,9 @@ from agent_sim.cli.library import storm_file
 from agent_sim.logins import clear
 from agent_sim.results.plain import JsonObject
 from agent_sim.storms import plan as storms
+from agent_sim.storms import trail as trails
 from agent_sim.storms.oig import OIG_OPERATIONS
+from agent_sim.storms.trail import NO_TRAIL, Trail
 from agent_sim.transports.base import Target
 
 _PROGRESS: Final = "progress "
@@ -29,6 +31,7 @@ class StormEnd:
     exit_code: int
     result: JsonObject | None
     said: tuple[str, ...] = ()
+    trail: Trail = NO_TRAIL
 
 
 @dataclass(slots=True)
@@ -66,7 +69,7 @@ class StormProcess:
             )
             said = await self._follow(self._process)
             code = await self._process.wait()
-        return StormEnd(code, _read(result), tuple(said[-5:]))
+        return StormEnd(code, _read(result), tuple(said[-5:]), _trail(result))
 
     def interrupt(self) -> None:
         """Ask it to stop, reconcile and write its result."""
@@ -94,6 +97,13 @@ def _split(api_url: str) -> tuple[str, str]:
     """An API's base as Locust is told it: the host's address, and the path on it."""
     parts = urlsplit(api_url)
     return f"{parts.scheme}://{parts.netloc}", parts.path or "/"
+
+
+def _trail(result: Path) -> Trail:
+    try:
+        return trails.from_json(result.with_suffix(".trail.json").read_bytes())
+    except OSError:
+        return NO_TRAIL
 
 
 def _read(path: Path) -> JsonObject | None:

@@ -20,12 +20,15 @@ import psutil
 import typer
 
 from agent_sim.cli import ways
+from agent_sim.cli.backfill import database
 from agent_sim.cli.brokers import BrokerInUse, own_broker
-from agent_sim.cli.embedded import SIGN_IN_LINK, Embedded, Logins, embedded_server, made_logins, options_for
+from agent_sim.cli.embedded import CONTROLS, SIGN_IN_LINK, Embedded, Logins, embedded_server, made_logins, options_for
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.progress import Progress
+from agent_sim.cli.run import scaled
 from agent_sim.cli.serve import told_to_stop
+from agent_sim.cli.shown import shown, toured
 from agent_sim.cli.sign_in import has_certificates
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, append_private, find
@@ -62,7 +65,9 @@ class Options:
     json: bool
     exit_with_parent: bool
     command: tuple[str, ...]
-    sign_in_link: bool = False
+    is_shown: bool = False  # with its page: a link to it, and buttons there for faults and storms
+    tour: bool = False
+    time_scale: float = 1.0
 
 
 def up(
@@ -110,7 +115,7 @@ async def brought_up(options: Options) -> int:
         raise UsageError(f"{options.scenario}: agents that sign in by certificate are for agent-sim run")
     limits = _connections(scenario)
     outline = plan(scenario, 0)
-    ways.check(outline, limits)
+    ways.check(outline, limits, "127.0.0.1")
     with tempfile.TemporaryDirectory(prefix="agent-sim-up-") as made:
         folder = Path(made)
         file = options.credentials or folder / "credentials"
@@ -119,14 +124,23 @@ async def brought_up(options: Options) -> int:
             wants_broker = any(member.wire == "mqtt" for member in outline.members)
             broker = await stack.enter_async_context(own_broker(logins.agent, folder)) if wants_broker else None
             more, secret = (broker.options, broker.environment()) if broker is not None else ((), {})
-            link = (SIGN_IN_LINK,) if options.sign_in_link else ()
+            link = (SIGN_IN_LINK, CONTROLS) if options.is_shown else ()
+            db = await database(scenario, folder, options.db, logins.agent.username, quiet=options.json)
             more = (*options_for(scenario, folder), *more, *link)
             if scenario.oig is not None:
                 (folder / "scenario.yaml").write_text(dump(scenario), encoding="utf-8")
                 more = (*more, "--tasks", str(folder / "scenario.yaml"))
-            starting = embedded_server(outline.server, logins, folder, options.port, options.db, more, secret)
+            settings = scaled(outline.server, options.time_scale)
+            starting = embedded_server(settings, logins, folder, options.port, db, more, secret)
             server = await stack.enter_async_context(starting)
-            fleet = await stack.enter_async_context(_fleet(scenario, server, logins, limits, broker))
+            fleet = await stack.enter_async_context(
+                _fleet(scenario, server, logins, limits, broker, options.time_scale)
+            )
+            if options.is_shown:
+                lasting = shown(scenario, fleet.live, server, logins, folder)
+                board = await stack.enter_async_context(lasting)
+                if options.tour:
+                    await stack.enter_async_context(toured(board, fleet.ready))
             return await _stay(options, fleet, _facts(scenario, server, file), logins)
 
 
@@ -208,9 +222,14 @@ class _Fleet:
 
 @asynccontextmanager
 async def _fleet(
-    scenario: Scenario, server: Embedded, logins: Logins, limits: Connections, broker: BrokerInUse | None
+    scenario: Scenario,
+    server: Embedded,
+    logins: Logins,
+    limits: Connections,
+    broker: BrokerInUse | None,
+    time_scale: float,
 ) -> AsyncIterator[_Fleet]:
-    clock, target = WallClock(), Target.at(server.address)
+    clock, target = WallClock(time_scale), Target.at(server.address)
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         api = HttpCommand(await stack.enter_async_context(HttpSession(target, logins.operator, ours)), target)
@@ -239,7 +258,7 @@ async def _fleet(
 def _endless(scenario: Scenario, clock: WallClock) -> Plan:
     """The plan without storms, going on for ever: what is posted `every` so often goes on too."""
     stop = scenario.stop.model_copy(update={"after": NEVER})
-    return replace(plan(scenario.model_copy(update={"stop": stop}), clock() + _LEAD), storms=())
+    return replace(plan(scenario.model_copy(update={"stop": stop}), clock() + round(_LEAD * clock.scale)), storms=())
 
 
 def _no_storm(storm: StormPlan) -> StormProcess:

@@ -23,7 +23,7 @@ from agent_sim.logins import Login
 from agent_sim.protocol.mqtt import life_at
 from agent_sim.scenario.plan import Member, Plan, TransportPlan
 from agent_sim.transports.base import AgentTransport, Connections, Stations, Target
-from agent_sim.transports.limits import check_limits
+from agent_sim.transports.limits import check_limits, sources
 from agent_sim.transports.stations import MqttPool
 
 _AT_ONCE_PER_GATEWAY: Final = 64
@@ -124,15 +124,20 @@ def stations(said: TransportPlan, broker: BrokerInUse) -> Stations:
     )
 
 
-def check(planned: Plan, limits: Connections) -> None:
-    """Raise UsageError, with the numbers and the mend, if the connections that the plan wants cannot be had here."""
+def check(planned: Plan, limits: Connections, host: str) -> None:
+    """Raise UsageError, with the numbers and the mend, if the connections that the plan wants cannot be had here.
+
+    `host` is where the agents' HTTP goes.
+    """
     wires = Counter(member.wire for member in planned.members)
     gateways = planned.transport.mqtt.gateways
     through_brokers = wires["mqtt"] if limits.mode == "per_agent" else min(gateways, wires["mqtt"])
     if wires["mqtt"] and not wires["http"]:
         check_limits(wires["mqtt"], "per_agent" if limits.mode == "per_agent" else "shared", gateways)
     else:
-        check_limits(wires["http"], limits.mode, limits.limit, besides=through_brokers)
+        kinds = {member.auth for member in planned.members if member.wire == "http"}
+        spread = sources(host, limits) if kinds <= {"basic", "none"} else 1
+        check_limits(wires["http"], limits.mode, limits.limit, besides=through_brokers, sources=spread)
 
 
 def described(planned: Plan, limits: Connections) -> str:

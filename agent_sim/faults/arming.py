@@ -19,6 +19,9 @@ from agent_sim.instants import NEVER, Instant
 SENDERS = frozenset({"register", "heartbeat", "configure", "upload", "complete", "notification"})
 """The operations of agents, as reports call them; a fault without operations means these."""
 
+_BY_HAND = 1_000_000
+"""Windows that somebody began by hand are numbered from here on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suffered:
@@ -86,6 +89,31 @@ class Faults:
         turns, self._turns = self._turns, []
         return turns
 
+    @property
+    def armed(self) -> tuple[str, ...]:
+        """The faults that are in a window, as of the last look."""
+        return tuple(fault.name for fault in self._faults if fault.window is not None)
+
+    def arm(self, name: str, now: Instant) -> None:
+        """Begin a window by hand, as long as the fault's first; nothing if it is in one. Raises KeyError."""
+        fault = self._named(name)
+        if fault.window is None:
+            self._turns.append(fault.arm(now))
+            self._change = min(fault.change for fault in self._faults)
+
+    def disarm(self, name: str) -> None:
+        """End the window that a fault is in; nothing if it is in none. Raises KeyError."""
+        fault = self._named(name)
+        if fault.window is not None:
+            self._turns.append(fault.end())
+            self._change = min(fault.change for fault in self._faults)
+
+    def _named(self, name: str) -> "_Fault":
+        for fault in self._faults:
+            if fault.name == name:
+                return fault
+        raise KeyError(name)
+
     def finish(self, now: Instant) -> list[Turn]:
         """The same, and the end of all windows: the run is over."""
         turns = self.turns(now)
@@ -112,12 +140,17 @@ class _Fault:
         self._on_agents = [kind for kind in plan.kinds if isinstance(kind, OnAgents)]
         self._operations = plan.operations or SENDERS
         self._windows = plan.windows()
+        self._by_hand = 0
         self._next = next(self._windows, None)
         self._key = plan.key
         self._selected: frozenset[str] | None = None
         self._counts: dict[tuple[str, str], int] = {}
         self._met: dict[str, None] = {}  # in order of their first time
         self._requests = 0
+
+    @property
+    def name(self) -> str:
+        return self._plan.name
 
     @property
     def change(self) -> Instant:
@@ -128,7 +161,16 @@ class _Fault:
 
     def turn(self) -> list[Turn]:
         """End the window if there is one; else begin the next."""
-        return [self.end()] if self.window is not None else [self._begin()]
+        if self.window is not None:
+            return [self.end()]
+        window, self._next = self._next, next(self._windows, None)
+        assert window is not None
+        return [self._begin(window)]
+
+    def arm(self, now: Instant) -> Began:
+        """Begin a window that was not planned; planned ones that would begin meanwhile begin after it."""
+        self._by_hand += 1
+        return self._begin(Window(_BY_HAND + self._by_hand, now, now + self._plan.usual, self._plan.is_once))
 
     def strikes(self, sender: str, operation: str) -> list[Strike]:
         """What this fault does to a request sent now; it is counted if that is anything."""
@@ -163,10 +205,8 @@ class _Fault:
         self._counts, self._met, self._requests = {}, {}, 0
         return ended
 
-    def _begin(self) -> Began:
-        self.window, self._next = self._next, next(self._windows, None)
-        window = self.window
-        assert window is not None
+    def _begin(self, window: Window) -> Began:
+        self.window = window
         self._key = sub(self._plan.key, "window", window.number)
         crowd = self._plan.crowd
         self._selected = None if crowd is None else crowd.chosen(self._plan.key, window.number)

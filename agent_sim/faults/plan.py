@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agent_sim.distributions import Distribution, sample_span
 from agent_sim.draws import Key, unit
 from agent_sim.faults.kinds import Kind
-from agent_sim.instants import MILLISECOND, NEVER, Instant, Span
+from agent_sim.instants import MILLISECOND, MINUTE, NEVER, Instant, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,25 @@ class FaultPlan:
     operations: frozenset[str]
     crowd: Crowd | None
 
+    @property
+    def is_once(self) -> bool:
+        """True if a window lasts until each agent is met once."""
+        return self.recurrence is not None and self.recurrence.lasts is None
+
+    @property
+    def usual(self) -> Span:
+        """How long a window lasts that somebody begins by hand: as the first planned one, or a minute."""
+        if self.recurrence is not None:
+            return MINUTE if self.recurrence.lasts is None else self.recurrence.lasts
+        begin, end = self.spans[0] if self.spans else (0, MINUTE)
+        return MINUTE if end == NEVER else end - begin
+
     def windows(self) -> Iterator[Window]:
         """When it is armed, in order; a window that the next one would overlap ends as that begins."""
         number = 0
         for place, (begin, end) in enumerate(self.spans):
             for start, stop in self._within(place, begin, end):
-                once = self.recurrence is not None and self.recurrence.lasts is None
-                yield Window(number, start, stop, once)
+                yield Window(number, start, stop, self.is_once)
                 number += 1
 
     def _within(self, place: int, begin: Instant, end: Instant) -> Iterator[tuple[Instant, Instant]]:

@@ -4,13 +4,14 @@ The stage is a scheduler, live or virtual; both get the same cast. Facts become 
 operator learns becomes known to the agents, and an approval is told to the agent it is about.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 from agent_sim.agent import events as agent_events
 from agent_sim.agent.core import Agent
 from agent_sim.fleet import lines
-from agent_sim.instants import NEVER, Instant
+from agent_sim.fleet.cores import Settle
+from agent_sim.instants import NEVER, SECOND, Instant
 from agent_sim.operator import events as operator_events
 from agent_sim.operator.core import Operator
 from agent_sim.protocol.enums import BY_GUID, JobType
@@ -23,7 +24,7 @@ Handle = TypeVar("Handle")
 class Stage(Protocol[Handle]):
     """A scheduler; what a `kind` is differs between the live and the virtual one."""
 
-    def add(self, core: Any, kind: Any, settle: Callable[[], None]) -> Handle: ...
+    def add(self, core: Any, kind: Any, settle: Settle) -> Handle: ...
 
     def tell(self, handle: Handle, event: object) -> None: ...
 
@@ -38,21 +39,36 @@ class Cast(Generic[Handle]):
         self._operator: Handle | None = None
         self._away: dict[str, Instant] = {}  # machines that are down or cut off, until when
         self.left: set[str] = set()  # ids of jobs that agents never start, in lower case
+        # Where other processes have agents of the same plan: what concerns those.
+        self.elsewhere: Callable[[str], None] = lambda machine: None
+        self.learnt: Callable[[JobType], None] = lambda kind: None
 
-    def enter(self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], operator_kind: object) -> None:
-        """Put everybody on the stage."""
-        self._stage = stage
+    def enter(
+        self,
+        stage: Stage[Handle],
+        agent_kind: Callable[[int, Member], object],
+        operator_kind: object,
+        mine: Iterable[int] | None = None,
+    ) -> None:
+        """Put everybody on the stage; of the agents those with the numbers that are `mine`, else all."""
         for fleet in self._plan.operator.fleets:
             self._write(lines.of_fleet(fleet))
-        for number, member in enumerate(self._plan.members):
-            who, start = member.identity, member.online
-            agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
-            kind, settle = agent_kind(number, member), self._agent_settler(agent, member)
-            self._agents[member.identity.machine] = stage.add(agent, kind, settle)
+        self.enter_agents(stage, agent_kind, range(len(self._plan.members)) if mine is None else mine)
         if not self._plan.members:
             return  # nothing that an operator of agents could do
         operator = Operator(self._plan.operator, self._plan.start)
-        self._operator = stage.add(operator, operator_kind, lambda: self._settle_operator(operator))
+        self._operator = stage.add(operator, operator_kind, self._settle_operator)
+
+    def enter_agents(
+        self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], mine: Iterable[int]
+    ) -> None:
+        """Put only agents on the stage."""
+        self._stage = stage
+        for number in mine:
+            member = self._plan.members[number]
+            who, start = member.identity, member.online
+            agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
+            self._agents[who.machine] = stage.add(agent, agent_kind(number, member), self._settle_agent)
 
     def tell(self, machine: str, event: agent_events.Event) -> None:
         """Give one agent an event from outside."""
@@ -69,25 +85,45 @@ class Cast(Generic[Handle]):
             self._stage.tell(handle, agent_events.StopRequested())
 
     def notify(self, machine: str) -> None:
-        """Tell an agent that its work changed; one that is not of this cast is nobody's."""
+        """Tell an agent that its work changed, wherever it is."""
         if machine in self._agents:
             self._stage.tell(self._agents[machine], agent_events.Notified())
+        else:
+            self.elsewhere(machine)
+
+    def has(self, machine: str) -> bool:
+        """True for an agent that is on this stage."""
+        return machine in self._agents
+
+    def learn(self, kind: JobType) -> None:
+        """The agents know one more type of job."""
+        self._catalogue[kind.guid] = kind
+
+    def hear(self, line: journal.Line) -> None:
+        """What an agent of another process did."""
+        match line:
+            case journal.JobLeft(job=job, audit=0):
+                self.left.add(job.lower())
+            case journal.AgentOffline(agent=name):
+                self._away[name] = NEVER
+            case journal.AgentOnline(agent=name):
+                self._away.pop(name, None)
+            case journal.AgentCrashed(agent=name, restart=restart):
+                self._away[name] = max(self._plan.start + round(restart * SECOND), self._away.get(name, 0))
+            case _:
+                pass
 
     def offline(self, now: Instant) -> tuple[str, ...]:
         """The machines that the scenario has taken offline, or whose process is down, in order."""
         return tuple(sorted(name for name, until in self._away.items() if until > now))
 
-    def _agent_settler(self, agent: Agent, member: Member) -> Callable[[], None]:
-        fleet, name = member.identity.fleet, member.identity.machine
-
-        def settle() -> None:
-            if agent.facts is None:
-                return  # most events are heartbeats and their answers: nothing to tell
-            for fact in agent.take_facts():
-                self._note_absence(fact, name)
-                self._write(lines.of_agent(fact, fleet, name, self._elapsed(), self._plan.start))
-
-        return settle
+    def _settle_agent(self, agent: Agent) -> None:
+        if agent.facts is None:
+            return  # most events are heartbeats and their answers: nothing to tell
+        fleet, name = agent.identity.fleet, agent.identity.machine
+        for fact in agent.take_facts():
+            self._note_absence(fact, name)
+            self._write(lines.of_agent(fact, fleet, name, self._elapsed(), self._plan.start))
 
     def _note_absence(self, fact: agent_events.Fact, name: str) -> None:
         match fact:
@@ -103,7 +139,8 @@ class Cast(Generic[Handle]):
     def _settle_operator(self, operator: Operator) -> None:
         for fact in operator.take_facts():
             if isinstance(fact, operator_events.JobTypeKnown):
-                self._catalogue[fact.type.guid] = fact.type
+                self.learn(fact.type)
+                self.learnt(fact.type)
             elif isinstance(fact, operator_events.AgentApproved):
                 self.notify(fact.machine)
             for line in lines.of_operator(fact, self._elapsed()):

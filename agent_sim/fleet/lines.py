@@ -15,10 +15,12 @@ from agent_sim.operator.readback import Said
 from agent_sim.protocol import oig
 from agent_sim.protocol.agent import AgentRequest, Complete, Configure, Garbled, Heartbeat, Register
 from agent_sim.protocol.command import AgentRecord, JobHistoryRecord, ScheduledJobRecord, Transition
+from agent_sim.protocol.enums import CUSTOM_PREFIX, FETCH_LOGS
 from agent_sim.protocol.oig_reading import Found
 from agent_sim.protocol.schedule import to_wire
 from agent_sim.results import journal
 from agent_sim.scenario.duties import FleetNeed
+from agent_sim.storms.trail import Trail
 
 _OPERATIONS = {
     Register: "register",
@@ -182,6 +184,21 @@ def of_transitions(
         stories.setdefault(each.job_id, []).append(step)
     for job, steps in stories.items():
         yield journal.ServerStory(t, job, tuple(steps))
+
+
+def of_trail(storm: str, trail: Trail, t: float) -> Iterator[journal.Line]:
+    """The lines for jobs that a storm took off the schedule, or had made."""
+    word = FETCH_LOGS.word if trail.job_type == FETCH_LOGS.history else f"{CUSTOM_PREFIX}{trail.job_type}"
+    for machine, job in trail.posted:
+        yield journal.JobPosted(t, storm, word, machine, job or None)
+    for first in range(0, len(trail.unscheduled), _AT_ONCE):
+        yield journal.JobsUnscheduled(t, storm, trail.unscheduled[first : first + _AT_ONCE], ())
+    for first in range(0, len(trail.maybe_unscheduled), _AT_ONCE):
+        yield journal.JobsUnscheduled(t, storm, (), trail.maybe_unscheduled[first : first + _AT_ONCE])
+
+
+_AT_ONCE: Final = 1000
+"""Ids in one line."""
 
 
 def of_server_agent(agent: AgentRecord, started: Instant, t: float, scale: float = 1.0) -> journal.ServerAgent:

@@ -1,48 +1,61 @@
 """The live shell: one scheduler that drives any number of cores over real transports, in real time.
 
-A core (an agent, the operator) is asked when it next wakes; a heap keeps those instants; a task exists only while a
-request is on its way. Nothing here knows what a job is: every decision is the cores'.
+A core (an agent, the operator) is asked when it next wakes; a timer wheel keeps those instants, and one timer of the
+event loop turns it. A core that waits costs its place here and nothing else: no task, no future, no timer. While a
+request is on its way, a callback waits for it where the transport takes one, else a task. Nothing here knows what a job
+is: every decision is the cores'.
 """
 
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from heapq import heappop, heappush
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from agent_sim.errors import TransportError
 from agent_sim.faults.course import Ask, AskLater, Hold, Wait
 from agent_sim.faults.effects import Crash
-from agent_sim.fleet.cores import Core
+from agent_sim.fleet.cores import Core, Settle
 from agent_sim.fleet.journeys import Journey
+from agent_sim.fleet.wheel import TICK, Wheel
+from agent_sim.histogram import Histogram
 from agent_sim.instants import NEVER, SECOND, Instant, Span
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
 Event = TypeVar("Event")
 
-_LONGEST_NAP: Span = SECOND
+Told: TypeAlias = Callable[[Any, Span, Span], None]
+"""Told the reply or error, nanoseconds on the wire, and nanoseconds waited for a connection before it."""
+
+_LONGEST_NAP: Final[Span] = SECOND
+_AT_ONCE: Final = 256
+"""Cores woken in one turn of the event loop: answers must not wait for a whole fleet that wakes together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Request, Reply, Event]):
     """What all cores of one kind share: how to send, and what their events are called.
 
-    `ended` is told of every exchange: the request, the reply or error, nanoseconds on the wire, nanoseconds waited
-    for a free connection before it, and the names of the faults that it met. `journey` says what faults do to a
-    request that is sent now, None if nothing; `crashed` is the event of a core that a fault kills at a request.
+    `start` sends as well, for transports that take a callback instead of a task; they keep to their own limit.
+    `ended` is told of every exchange: the core, the request, the reply or error, nanoseconds on the wire, nanoseconds
+    waited for a free connection before it, and the names of the faults that it met. `journey` says what faults do to a
+    request of a core that is sent now, None if nothing; `crashed` is the event of a core that a fault kills at a
+    request.
     """
 
     send: Callable[[Request], Awaitable[Reply]]
     woken: Event
     answered: Callable[[Request, Reply], Event]
     failed: Callable[[Request, TransportError], Event]
-    ended: Callable[[Request, Reply | TransportError, Span, Span, tuple[str, ...]], None]
+    ended: Callable[[Any, Request, Reply | TransportError, Span, Span, tuple[str, ...]], None]
     limit: asyncio.Semaphore
-    journey: Callable[[Request, Instant], Journey[Reply] | None] = lambda request, now: None
+    journey: Callable[[Any, Request, Instant], Journey[Reply] | None] | None = None
     crashed: Callable[[Crash, Instant], Event] | None = None
+    start: Callable[[Request, Told], None] | None = None
 
 
 class WallClock:
@@ -51,9 +64,11 @@ class WallClock:
     `scale` is how many of the scenario's seconds pass in one of the wall's.
     """
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, scale: float = 1.0, began: tuple[Instant, int] | None = None) -> None:
+        """`began` makes it the clock of another process of this machine, as that one's `began` has it."""
         self.scale = scale
-        self._origin, self._began = time.time_ns(), time.monotonic_ns()
+        self.began = began or (time.time_ns(), time.monotonic_ns())
+        self._origin, self._began = self.began
 
     def __call__(self) -> Instant:
         passed = time.monotonic_ns() - self._began
@@ -64,15 +79,13 @@ class WallClock:
         return self._origin + round((instant - self._origin) / self.scale)
 
 
-class _Actor:
+class Actor:
     """A core with its place in the scheduler."""
 
-    __slots__ = ("core", "held", "kind", "number", "planned", "settle")
+    __slots__ = ("core", "held", "kind", "planned", "settle")
 
-    def __init__(
-        self, number: int, core: Core[object, object], kind: Kind[object, object, object], settle: Callable[[], None]
-    ) -> None:
-        self.number, self.core, self.kind, self.settle = number, core, kind, settle
+    def __init__(self, core: Core[object, object], kind: Kind[object, object, object], settle: Settle) -> None:
+        self.core, self.kind, self.settle = core, kind, settle
         self.planned: Instant = NEVER
         self.held: asyncio.Event | None = None  # a request waits to be overtaken
 
@@ -89,28 +102,30 @@ class _Actor:
 class Scheduler:
     """Runs cores until told to stop; `clock` gives the time, and nobody else does.
 
-    `scale` is how many seconds of that clock pass in one that is waited.
+    `scale` is how many seconds of that clock pass in one that is waited. `late` counts how late cores were woken, in
+    microseconds after their tick.
     """
 
     def __init__(self, clock: Callable[[], Instant], scale: float = 1.0) -> None:
         self._clock, self._scale = clock, scale
-        self._actors: list[_Actor] = []
-        self._heap: list[tuple[Instant, int]] = []
-        self._kick = asyncio.Event()
+        self._wheel: Wheel[Actor] = Wheel(max(round(TICK * scale), 1))
+        self._woken: deque[Actor] = deque()  # due now, more than fit into one turn of the loop
+        self._timer: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
+        self._ended: asyncio.Future[None] | None = None
         self._in_flight = 0
         self._stopped = False
+        self.late = Histogram()
 
-    def add(self, core: Core[Event, Request], kind: Kind[Request, Reply, Event], settle: Callable[[], None]) -> int:
-        """Take on a core; returns its number. `settle` is called after each event, to take the core's facts."""
-        actor = _Actor(len(self._actors), core, kind, settle)  # type: ignore[arg-type]  # kept together, never mixed
-        self._actors.append(actor)
+    def add(self, core: Core[Event, Request], kind: Kind[Request, Reply, Event], settle: Settle) -> Actor:
+        """Take on a core; returns a handle for `tell`. `settle` is called after each event, with the core."""
+        actor = Actor(core, kind, settle)  # type: ignore[arg-type]  # kept together, never mixed
         self._plan(actor)
-        return actor.number
+        return actor
 
-    def tell(self, number: int, event: object) -> None:
+    def tell(self, actor: Actor, event: object) -> None:
         """Give a core an event from outside; it is handled at once."""
-        self._handle(self._actors[number], event)
+        self._handle(actor, event, self._clock())
 
     @property
     def in_flight(self) -> int:
@@ -119,62 +134,112 @@ class Scheduler:
 
     async def run(self) -> None:
         """Drive the cores until `stop`; then cancel what is still on its way."""
+        loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
+        if self._stopped:
+            self._ended.set_result(None)
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                for actor in self._actors:
-                    self._plan(actor)
-                while not self._stopped:
-                    self._wake_all_due()
-                    await self._nap()
+                self._turn()
+                await self._ended
                 raise _Stopped
         except* _Stopped:
             pass
         finally:
-            self._tasks = None
+            self._stopped, self._tasks, self._in_flight = True, None, 0
+            if self._timer is not None:
+                self._timer.cancel()
 
     def stop(self) -> None:
         """Make `run` return; requests on their way are cancelled."""
         self._stopped = True
-        self._kick.set()
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    # --- waking ---------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Wake who is due, and be called again for the next."""
+        if self._stopped:
+            return
+        self._timer = None
+        try:
+            self._wake_all_due()
+        except Exception as error:  # noqa: BLE001  # a bug in a core ends the run, whoever called us
+            self._fail(error)
+            return
+        self._set_timer()
 
     def _wake_all_due(self) -> None:
-        now = self._clock()
-        while self._heap and self._heap[0][0] <= now:
-            at, number = heappop(self._heap)
-            actor = self._actors[number]
-            if actor.planned == at:
+        now, woken = self._clock(), self._woken
+        next_due = self._wheel.next_due()
+        if next_due <= now:
+            due = self._wheel.due(now)
+            self.late.record((now - next_due) // 1000, len(due))
+            woken.extend(due)
+        for _ in range(min(len(woken), _AT_ONCE)):
+            actor = woken.popleft()
+            if actor.planned <= now:  # else it thought better of it
                 actor.planned = NEVER
-                self._handle(actor, actor.kind.woken)
+                self._handle(actor, actor.kind.woken, now)
 
-    async def _nap(self) -> None:
-        self._kick.clear()
-        until = self._heap[0][0] if self._heap else NEVER
-        seconds = min(max(until - self._clock(), 0) / self._scale, _LONGEST_NAP) / SECOND
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._kick.wait(), seconds)
+    def _set_timer(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._woken:
+            self._timer = loop.call_soon(self._turn)
+            return
+        span = (self._wheel.next_due() - self._clock()) / self._scale
+        self._timer = loop.call_later(min(max(span, 0), _LONGEST_NAP) / SECOND, self._turn)
 
-    def _handle(self, actor: _Actor, event: object) -> None:
-        requests = actor.core.handle(event, self._clock())
-        actor.settle()
+    def _handle(self, actor: Actor, event: object, now: Instant) -> None:
+        core = actor.core
+        requests = core.handle(event, now)
+        actor.settle(core)
         self._plan(actor)
         for request in requests:
-            self._launch(actor, request)
+            self._launch(actor, request, now)
 
-    def _plan(self, actor: _Actor) -> None:
+    def _plan(self, actor: Actor) -> None:
         wake = actor.core.next_wake()
         if wake == actor.planned:
             return
         actor.planned = wake
-        if wake != NEVER:
-            heappush(self._heap, (wake, actor.number))
-            if self._heap[0] == (wake, actor.number):
-                self._kick.set()
+        # With a timer set for later, the new first one sets it anew; without one, a turn is under way and will.
+        if wake != NEVER and self._wheel.put(actor, wake) and self._timer is not None:
+            self._set_timer()
 
-    def _launch(self, actor: _Actor, request: object) -> None:
-        if self._tasks is not None and not self._stopped:
-            journey = actor.kind.journey(request, self._clock())
-            carried = self._carry(actor, request) if journey is None else self._detour(actor, request, journey)
-            self._begin(carried, f"{type(request).__name__}-{actor.number}")
+    def _fail(self, error: Exception) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def _launch(self, actor: Actor, request: object, now: Instant) -> None:
+        if self._tasks is None or self._stopped:
+            return
+        kind = actor.kind
+        journey = None if kind.journey is None else kind.journey(actor.core, request, now)
+        if journey is not None:
+            self._begin(self._detour(actor, request, journey), f"{type(request).__name__}, through faults")
+        elif kind.start is not None:
+            self._in_flight += 1
+            kind.start(request, partial(self._heard, actor, request))
+        else:
+            self._begin(self._carry(actor, request), type(request).__name__)
+
+    def _heard(self, actor: Actor, request: object, outcome: object, wire: Span, waited: Span) -> None:
+        """A transport calls back."""
+        if self._stopped:
+            return
+        self._in_flight -= 1
+        if actor.held is not None:
+            actor.held.set()
+        try:
+            self._arrive(actor, request, outcome, wire, waited, ())
+        except Exception as error:  # noqa: BLE001  # a bug in a core ends the run, whoever called us
+            self._fail(error)
 
     def _begin(self, carried: Coroutine[object, object, None], name: str) -> None:
         assert self._tasks is not None
@@ -183,13 +248,13 @@ class Scheduler:
         task.add_done_callback(self._landed)
 
     def _landed(self, task: "asyncio.Task[None]") -> None:
-        self._in_flight -= 1
+        self._in_flight -= not self._stopped
 
-    async def _carry(self, actor: _Actor, request: object) -> None:
+    async def _carry(self, actor: Actor, request: object) -> None:
         outcome, sent, waited = await self._ask(actor, request)
         self._arrive(actor, request, outcome, time.monotonic_ns() - sent, waited, ())
 
-    async def _ask(self, actor: _Actor, request: object) -> tuple[object, int, Span]:
+    async def _ask(self, actor: Actor, request: object) -> tuple[object, int, Span]:
         """The reply or error; when the request left, and how long it had waited for a connection."""
         queued = time.monotonic_ns()
         async with actor.kind.limit:
@@ -203,18 +268,18 @@ class Scheduler:
         return outcome, sent, sent - queued
 
     def _arrive(
-        self, actor: _Actor, request: object, outcome: object, wire: Span, waited: Span, faults: tuple[str, ...]
+        self, actor: Actor, request: object, outcome: object, wire: Span, waited: Span, faults: tuple[str, ...]
     ) -> None:
         kind = actor.kind
         event = (
             kind.failed(request, outcome) if isinstance(outcome, TransportError) else kind.answered(request, outcome)
         )
-        kind.ended(request, outcome, wire, waited, faults)
-        self._handle(actor, event)
+        kind.ended(actor.core, request, outcome, wire, waited, faults)
+        self._handle(actor, event, self._clock())
 
     # --- a request that faults meet -------------------------------------------------------------
 
-    async def _detour(self, actor: _Actor, request: object, journey: Journey[object]) -> None:
+    async def _detour(self, actor: Actor, request: object, journey: Journey[object]) -> None:
         """Take the steps that the faults' effects come to; no connection is held while nothing is on the wire."""
         began, waited = time.monotonic_ns(), 0
         answer: object = None
@@ -231,17 +296,17 @@ class Scheduler:
                 case Hold(longest):
                     await actor.hold(longest / SECOND / self._scale)
                 case AskLater(span):
-                    self._begin(self._ask_later(actor, request, span), f"{type(request).__name__}-{actor.number}-later")
+                    self._begin(self._ask_later(actor, request, span), f"{type(request).__name__}, later")
                 case Ask():
                     answer, _, queued = await self._ask(actor, request)
                     waited += queued
         if isinstance(outcome, Crash):
             assert actor.kind.crashed is not None
-            self._handle(actor, actor.kind.crashed(outcome, self._clock()))
+            self.tell(actor, actor.kind.crashed(outcome, self._clock()))
         else:
             self._arrive(actor, request, outcome, time.monotonic_ns() - began - waited, waited, journey.faults)
 
-    async def _ask_later(self, actor: _Actor, request: object, span: Span) -> None:
+    async def _ask_later(self, actor: Actor, request: object, span: Span) -> None:
         await asyncio.sleep(span / SECOND / self._scale)
         await self._ask(actor, request)
 

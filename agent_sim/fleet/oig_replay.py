@@ -57,7 +57,7 @@ class OigReplay:
         kind: Kind[operator.Order, oig.Reply, operator.Event] = Kind(
             lambda order, now: operator.Answered(order, self.ask(order.operation, now)), operator_events.Woken()
         )
-        self._operator = self._scheduler.add(core, kind, lambda: self._settle(core))
+        self._operator = self._scheduler.add(core, kind, self._settle)
 
     def stop_asking(self) -> None:
         """The operator asks for nothing more."""

@@ -38,6 +38,8 @@ _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
 _LAST_REQUESTS: Final[Span] = 5 * SECOND
 _LAST_STORMS: Final[Span] = MINUTE
 
+NOTHING: Final = readback.Mark()
+
 T = TypeVar("T")
 
 
@@ -57,8 +59,17 @@ class Backend:
 class Replay:
     """A run under way. `reason` is what ended it, in the journal's words."""
 
-    def __init__(self, plan: Plan, backend: Backend, record: Callable[[journal.Line], None], drain: Span) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        backend: Backend,
+        record: Callable[[journal.Line], None],
+        drain: Span,
+        before: readback.Mark = NOTHING,
+    ) -> None:
+        """`before` marks what belongs to the time before the run."""
         self.plan, self.reason = plan, "finished"
+        self._before = before
         self._backend, self._write, self._drain_for = backend, record, drain
         self._watch = Watch(plan.checks)
         self._scheduler = VirtualScheduler(plan.start)
@@ -73,6 +84,25 @@ class Replay:
 
     def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""
+        self._begin()
+        self._run_until(self.plan.stop)
+        self._ask_no_more()
+        drained = self._drain()
+        self._cast.stop_agents()
+        self._last_requests()
+        self._troubles.finish(self.now)
+        self._write_traffic()
+        self._read_back(drained=drained)
+
+    def pass_by(self) -> None:
+        """Do the same without a verdict, until the instant that the plan's drain ends: nothing is read back."""
+        self._begin()
+        self._run_until(self.plan.stop)
+        self._ask_no_more()
+        self._run_until(self.plan.drain_until)
+        self._cast.stop_agents()
+
+    def _begin(self) -> None:
         scheduler, plan = self._scheduler, self.plan
         for phase in plan.phases:
             scheduler.at(phase.start, partial(self._announce, phase))
@@ -85,16 +115,11 @@ class Replay:
         self._watch_faults(plan.start)  # when there is somebody to suffer what begins at once
         for planned in plan.storms:
             self._enter_storm(planned)
-        self._run_until(plan.stop)
-        cast_.stop_posting()
+
+    def _ask_no_more(self) -> None:
+        self._cast.stop_posting()
         self._scheduler_side.stop_asking()
         self._storms_end()
-        drained = self._drain()
-        cast_.stop_agents()
-        self._last_requests()
-        self._troubles.finish(scheduler.now)
-        self._write_traffic()
-        self._read_back(drained=drained)
 
     def interrupt(self) -> None:
         """End the run in good order: storms reconcile, the server is read back, the report can be written."""
@@ -149,7 +174,7 @@ class Replay:
         def ask(request: AgentRequest, now: Instant) -> AgentReply:
             return as_agent_reads(request, self._backend.agents(request, now))
 
-        return Detours(lambda request, now: self._troubles.journey(member, request, now), ask, arrived)
+        return Detours(lambda request, now: self._troubles.journey(member.identity, request, now), ask, arrived)
 
     def _suffer(self, machine: str, effect: AgentEffect | BrokerEffect) -> None:
         """Nobody has a broker in virtual time."""
@@ -198,14 +223,14 @@ class Replay:
         core = Storm(plan)
         if isinstance(core.operation, OigStorm):  # faults meet the other target's storms only
             jobs: Kind[storm.Shot, oig.Reply, storm.Event] = Kind(self._shoot, operator_events.Woken())
-            self._storms[plan.name] = self._scheduler.add(core, jobs, lambda: self._settle_storm(core))
+            self._storms[plan.name] = self._scheduler.add(core, jobs, self._settle_storm)
             return
         kind: Kind[storm.Shot, command.CommandReply, storm.Event] = Kind(
             lambda shot, now: storm.Answered(shot, self._ask_command(_commanded(shot), now)),
             operator_events.Woken(),
             self._storm_detours(plan) if self.plan.faults else None,
         )
-        self._storms[plan.name] = self._scheduler.add(core, kind, lambda: self._settle_storm(core))
+        self._storms[plan.name] = self._scheduler.add(core, kind, self._settle_storm)
 
     def _storm_detours(self, plan: StormPlan) -> Detours[storm.Shot, command.CommandReply, storm.Event]:
         def begin(shot: storm.Shot, now: Instant) -> Journey[command.CommandReply] | None:
@@ -241,6 +266,8 @@ class Replay:
 
     def _storm_over(self, core: Storm) -> None:
         if core.result is not None:
+            for line in lines.of_trail(core.plan.name, core.campaign.trail(), self._elapsed()):
+                self._record(line)
             self._record(journal.StormEnded(self._elapsed(), core.plan.name, cast(JsonObject, core.result)))
         elif core.problem and self.reason == "finished":
             self.reason = f"aborted: storm {core.plan.name} left no result: {core.problem}"
@@ -283,7 +310,7 @@ class Replay:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
             if self.plan.members:
-                said = self._read(readback.everything(prefix, readback.Mark()))
+                said = self._read(readback.everything(prefix, self._before))
                 for line in lines.of_said(said, self.plan.start, t):
                     self._record(line)
             self._scheduler_side.read_back(t)

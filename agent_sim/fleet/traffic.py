@@ -37,7 +37,8 @@ class Traffic:
         None where nothing ever waits for a connection.
         Those that met the same `faults` are counted together, apart from all others.
         """
-        count = self._of(operation, faults)
+        counts = self._counts
+        count = counts.get((operation, faults)) or self._new(operation, faults)
         count.latency.record(wire // 1000)
         error = error_of(outcome)
         if error is None:
@@ -46,9 +47,18 @@ class Traffic:
             count.failed += 1
             count.errors[error.value] = count.errors.get(error.value, 0) + 1
         if waited is not None:
-            waiting = self._of(POOL_WAIT)
+            waiting = counts.get((POOL_WAIT, ())) or self._new(POOL_WAIT, ())
             waiting.ok += 1
             waiting.latency.record(waited // 1000)
+
+    def add(self, line: TrafficLine) -> None:
+        """What another process counted."""
+        count = self._counts.get((line.operation, line.faults)) or self._new(line.operation, line.faults)
+        count.ok += line.ok
+        count.failed += line.failed
+        count.latency.merge(Histogram.from_json(line.latency))
+        for error, times in line.errors.items():
+            count.errors[error] = count.errors.get(error, 0) + times
 
     def take(self, t: float) -> list[TrafficLine]:
         """A line for each operation (and the faults met) seen since the last call, in order of names."""
@@ -58,11 +68,9 @@ class Traffic:
             for (name, faults), count in sorted(counts.items())
         ]
 
-    def _of(self, operation: str, faults: tuple[str, ...] = ()) -> _Count:
-        found = self._counts.get((operation, faults))
-        if found is None:
-            found = self._counts[operation, faults] = _Count()
-        return found
+    def _new(self, operation: str, faults: tuple[str, ...]) -> _Count:
+        made = self._counts[operation, faults] = _Count()
+        return made
 
 
 def error_of(outcome: int | TransportError) -> ErrorKind | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from agent_sim.agent import events as agent_events
+from agent_sim.agent.identity import Identity
 from agent_sim.errors import MalformedMessage
 from agent_sim.faults.arming import Began, Faults, Turn
 from agent_sim.faults.course import Patience, Trip, course
@@ -28,7 +29,7 @@ from agent_sim.protocol import codec
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import ApiError, CommandReply, Operation
 from agent_sim.results import journal
-from agent_sim.scenario.plan import Member, Plan
+from agent_sim.scenario.plan import Plan
 from agent_sim.storms.plan import StormPlan
 
 NOTIFICATION: Final = "notification"
@@ -116,18 +117,33 @@ class Troubles:
         for turn in self._faults.turns(now):
             self._turn(turn)
 
+    @property
+    def armed(self) -> tuple[str, ...]:
+        """The faults that are armed."""
+        return self._faults.armed
+
+    def arm(self, name: str, now: Instant) -> None:
+        """Begin a fault by hand. Raises KeyError."""
+        self._faults.arm(name, now)
+        self.look(now)
+
+    def disarm(self, name: str, now: Instant) -> None:
+        """End what a fault does now. Raises KeyError."""
+        self._faults.disarm(name)
+        self.look(now)
+
     def finish(self, now: Instant) -> None:
         """The run is over, and with it every fault."""
         for turn in self._faults.finish(now):
             self._turn(turn)
 
-    def journey(self, member: Member, request: AgentRequest, now: Instant) -> Journey[AgentReply] | None:
+    def journey(self, who: Identity, request: AgentRequest, now: Instant) -> Journey[AgentReply] | None:
         """What happens to a request that the agent sends now; None if no fault meets it."""
         operation = lines.operation_of(request)
-        strikes = self._faults.strikes(member.identity.machine, operation, now)
+        strikes = self._faults.strikes(who.machine, operation, now)
         if not strikes:
             return None
-        self._tell_struck(member, operation, request, strikes)
+        self._tell_struck(who, operation, request, strikes)
         trip = Trip(request, AGENT_WIRE, self._clock, now, self._patience)
         return Journey(_names(strikes), course(trip, strikes))
 
@@ -148,12 +164,11 @@ class Troubles:
 
     # --- the journal ----------------------------------------------------------------------------
 
-    def _tell_struck(self, member: Member, operation: str, request: AgentRequest, strikes: tuple[Strike, ...]) -> None:
+    def _tell_struck(self, who: Identity, operation: str, request: AgentRequest, strikes: tuple[Strike, ...]) -> None:
         job = getattr(request.body, "job_id", None)
         if job is None:
             return
         harmful = tuple(strike for strike in strikes if type(strike.effect) not in ONLY_SLOWER)
-        who = member.identity
         for fault in _names(harmful):
             t = self._seconds(self._clock())
             self._record(journal.FaultStruck(t, fault, who.fleet, who.machine, operation, job))

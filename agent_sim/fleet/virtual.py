@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from agent_sim.errors import TransportError
 from agent_sim.faults.course import Ask, AskLater, Hold, Wait
 from agent_sim.faults.effects import Crash
-from agent_sim.fleet.cores import Core
+from agent_sim.fleet.cores import Core, Settle
 from agent_sim.fleet.journeys import Journey
 from agent_sim.instants import MILLISECOND, NEVER, Instant, Span
 
@@ -55,10 +55,8 @@ class Actor:
 
     __slots__ = ("detours", "handle", "held", "next_wake", "planned", "send", "settle", "woken")
 
-    def __init__(
-        self, core: Core[object, object], kind: Kind[object, object, object], settle: Callable[[], None]
-    ) -> None:
-        self.handle, self.next_wake, self.settle = core.handle, core.next_wake, settle
+    def __init__(self, core: Core[object, object], kind: Kind[object, object, object], settle: Settle) -> None:
+        self.handle, self.next_wake, self.settle = core.handle, core.next_wake, partial(settle, core)
         self.send, self.woken, self.detours = kind.send, kind.woken, kind.detours
         self.planned: Instant = NEVER
         self.held: _Trip | None = None  # a request waits to be overtaken
@@ -92,8 +90,8 @@ class VirtualScheduler:
         self._paused = False
         self._travelling = 0  # requests that faults meet, and their copies
 
-    def add(self, core: Core[Event, Request], kind: Kind[Request, Reply, Event], settle: Callable[[], None]) -> Actor:
-        """Take on a core; returns a handle for `tell`. `settle` is called after each event, to take its facts."""
+    def add(self, core: Core[Event, Request], kind: Kind[Request, Reply, Event], settle: Settle) -> Actor:
+        """Take on a core; returns a handle for `tell`. `settle` is called after each event, with the core."""
         actor = Actor(core, kind, settle)  # type: ignore[arg-type]  # kept together, never mixed
         self._plan(actor, actor.next_wake())
         return actor

@@ -38,7 +38,6 @@ MADE_BY: Final = "made by agent-sim"
 _IN_FLIGHT: Final = 16
 _PAGE: Final = 1000
 _APPROVE_AT_ONCE: Final = 500
-_LOOK_AGAIN: Final[Span] = SECOND
 _LONGEST_BACKOFF: Final[Span] = 30 * SECOND
 
 
@@ -236,7 +235,7 @@ class Operator:
         if self._has_more("agents", page, total, records):
             self._ask(self._agent_page(page.number + 1))
         elif self.unknown > 0 and not self.stopping:
-            self.look_at = now + _LOOK_AGAIN
+            self.look_at = now + self.plan.look_again
 
     def _approved(self, ids: tuple[str, ...]) -> None:
         for agent_id in ids:
@@ -318,7 +317,9 @@ class Operator:
         if found is not None:
             self._release(list(self.machines.values()))
         elif not self.stopping:
-            self.retries.append((now + _LOOK_AGAIN, Order(store_commands.ListCertificates(command.Page(limit=1)))))
+            self.retries.append(
+                (now + self.plan.look_again, Order(store_commands.ListCertificates(command.Page(limit=1))))
+            )
 
     def _post(self, due: Due, machine: _Machine) -> None:
         stores = tuple(machine.stores[path] for _, path in machine.stores_needed)

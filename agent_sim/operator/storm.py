@@ -15,24 +15,23 @@ from typing import Any, Final, assert_never
 from agent_sim.errors import ConnectFailed, TargetError, TransportError
 from agent_sim.instants import NEVER, SECOND, Instant, Span
 from agent_sim.operator.events import StopRequested, Woken
-from agent_sim.operator.storm_reader import narrowed, reading
+from agent_sim.operator.storm_reader import narrowed_for, reading
 from agent_sim.protocol import command, oig
 from agent_sim.protocol.endpoints import BY_OPERATION
-from agent_sim.storms.arrivals import due_offsets
 from agent_sim.storms.budget import most_requests
+from agent_sim.storms.campaign import NOBODY, Asking, Campaign, Found, look, understands
+from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.health import Health, health
-from agent_sim.storms.kinds import KINDS
-from agent_sim.storms.ledger import Entry, Ledger, Totals
+from agent_sim.storms.kinds import dues
+from agent_sim.storms.ledger import NONE
 from agent_sim.storms.meter import Meter
-from agent_sim.storms.observe import Mark, Observed, mark, observe
 from agent_sim.storms.oig import OigStorm
-from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
-from agent_sim.storms.pool import Batch, Harvest, Pool, harvest
-from agent_sim.storms.reconcile import NOTHING, Reconciliation, reconcile, unread
+from agent_sim.storms.reconcile import NOTHING, Reconciliation, unread
 from agent_sim.storms.result import Run, StormResult, storm_result
+from agent_sim.storms.steps import steps
 from agent_sim.storms.stop import INTERRUPTED, StopRule
-from agent_sim.storms.taxonomy import ErrorKind, classify, outcome_of
+from agent_sim.storms.taxonomy import ErrorKind, classify
 
 Said = command.CommandReply | oig.Reply
 """What a target answers, Command's or Oracle's."""
@@ -88,13 +87,7 @@ class _UnderWay:
 
     due: Span
     sent: Span
-    batch: Batch | None
-    entry: Entry
-
-
-def _query(operation: StormOperation | OigStorm, plan: StormPlan) -> str:
-    """What is sent by query; nothing where jobs are asked for by name."""
-    return "" if isinstance(operation, OigStorm) else narrowed(plan.query or operation.candidates, plan.prefix)
+    asking: Asking
 
 
 class Storm:
@@ -102,20 +95,20 @@ class Storm:
 
     def __init__(self, plan: StormPlan) -> None:
         self.plan = plan
-        self.operation = KINDS[plan.operation]
-        self.query = _query(self.operation, plan)
+        self.operation = CATALOGUE[plan.operation]
+        self.query = "" if isinstance(self.operation, OigStorm) else narrowed_for(plan, self.operation)
         self.result: StormResult | None = None
         self.problem = ""
         self.phase = _Phase.WAITING
         self.began: Instant = plan.start
-        self.found = Harvest((), 0, 0)
-        self.before = Mark(None, 0)
-        self.pool, self.ledger, self.meter = Pool(()), Ledger(0), Meter()
+        self.found = NOBODY
+        self.campaign, self.meter = Campaign(plan, NOBODY, ""), Meter(steps(plan))
         self.dues: Iterator[Span] = iter(())
         self.next_due: Span | None = None
         self.tick_at: Instant = NEVER
         self.quiet_until: Instant = NEVER
         self.under_way: dict[int, _UnderWay] = {}
+        self.shots = 0
         self.read: _Reading = self._prepared()
         self.rule = StopRule()
         self.seconds: Span = 0
@@ -133,11 +126,11 @@ class Storm:
             case Answered(shot, reply, faults):
                 if shot.number is None:
                     return self._read_on(reply, now)
-                self._book(shot.number, _error_of(shot.operation, reply), faults, now)
+                self._book(shot.number, _error_of(shot.operation, reply), reply.body, faults, now)
             case SendFailed(shot, error, faults):
                 if shot.number is None:
                     return self._cannot_read(str(error))
-                self._book(shot.number, _error_without_answer(error), faults, now)
+                self._book(shot.number, _error_without_answer(error), None, faults, now)
             case StopRequested():
                 self._stop(INTERRUPTED, now)
             case _:
@@ -185,23 +178,19 @@ class Storm:
         """Read the pool, then take the mark."""
         plan, operation = self.plan, self.operation
         if isinstance(operation, OigStorm):
-            self.found = yield from operation.pool(plan, plan.start, most_requests(plan))
-            self.before = yield from operation.mark(plan)
+            harvest = yield from operation.pool(plan, plan.start, most_requests(plan))
+            before = yield from operation.mark(plan)
+            self.found = Found({operation.name: harvest}, before)
             return
-        candidates = plan.query or operation.candidates
-        self.found = yield from reading(
-            lambda target: harvest(operation, target.history(candidates), plan.prefix), plan.prefix
-        )
-        self.before = yield from reading(mark, plan.prefix)
+        self.found = yield from reading(lambda target: look(plan, target, plan.start), plan.prefix)
 
     def _begin(self, now: Instant) -> None:
-        if not self.found.tokens:
+        if not self.found.all.tokens:
             self._conclude(Run("open", now, 0, 0, None, self.stopped), NOTHING)
             return
         self.phase, self.began = _Phase.FIRING, now
-        self.pool = Pool(self.found.tokens)
-        self.ledger = Ledger(len(self.pool))
-        self.dues = due_offsets(self.plan)
+        self.campaign = Campaign(self.plan, self.found, self.query, most_requests(self.plan))
+        self.dues = dues(self.plan)
         self.next_due = next(self.dues, None)
         self.tick_at = now + SECOND
 
@@ -212,43 +201,30 @@ class Storm:
         elapsed = now - self.began
         shots: list[Shot] = []
         while (due := self.next_due) is not None and due <= elapsed:
-            if self.plan.by == "ids" and self.pool.is_exhausted:
+            if self.campaign.is_exhausted:
                 self.exhausted_at = due
                 self._end_firing(due)
                 return shots
-            self.meter.due()
-            if self.ledger.in_flight >= self.plan.max_in_flight:
+            self.meter.due(due)
+            if self.campaign.in_flight >= self.plan.max_in_flight:
                 self.meter.drop(due)
-            else:
-                shots.append(self._shot(due, now))
+            elif (asking := self.campaign.take(now)) is not None:
+                shots.append(self._shot(due, asking, now))
             self.next_due = next(self.dues, None)
         if elapsed >= self.plan.span:
             self._end_firing(self.plan.span)
         return shots
 
-    def _shot(self, due: Span, now: Instant) -> Shot:
-        batch = None
-        if self.plan.by == "query":
-            self.pool.take_all()
-        else:
-            batch = self.pool.take(self.plan.batch)
-        number, sent = self.meter.started, now - self.began
+    def _shot(self, due: Span, asking: Asking, now: Instant) -> Shot:
+        number, sent = self.shots, now - self.began
+        self.shots += 1
         self.meter.start(due, sent)
-        self.under_way[number] = _UnderWay(due, sent, batch, self.ledger.send(batch, now))
-        return Shot(self._request(batch), number)
+        self.under_way[number] = _UnderWay(due, sent, asking)
+        return Shot(asking.operation, number)
 
-    def _request(self, batch: Batch | None) -> command.Operation | oig.Operation:
-        operation = self.operation
-        if isinstance(operation, OigStorm):
-            assert batch is not None  # its plans are by ids
-            return operation.request(self.pool.tokens, batch)
-        return operation.by_query(self.query) if batch is None else operation.by_ids(batch.ids)
-
-    def _book(self, number: int, error: ErrorKind | None, faults: tuple[str, ...], now: Instant) -> None:
+    def _book(self, number: int, error: ErrorKind | None, body: object, faults: tuple[str, ...], now: Instant) -> None:
         shot = self.under_way.pop(number)
-        self.ledger.settle(shot.entry, outcome_of(error), now)
-        # By query, the first accepted request may have changed them all, the next ones none.
-        ids = len(shot.batch.ids) if shot.batch is not None else len(self.pool) * (self.meter.ids == 0)
+        ids = self.campaign.settle(shot.asking, error, body, now) or 0
         self.meter.finish(shot.due, shot.sent, now - self.began, error, ids)
         self.meter.faults.update(faults)
         # What declared faults did says nothing about how the target fares.
@@ -286,25 +262,20 @@ class Storm:
 
     def _compared(self) -> _Reading:
         """Read what the target did, and hold it against the ledger."""
-        operation, tokens, ledger, before = self.operation, self.pool.tokens, self.ledger, self.before
-        if isinstance(operation, OigStorm):
-            observed = yield from operation.observe(self.plan, tokens, before)
+        if isinstance(self.operation, OigStorm):
+            compared = yield from self.campaign.compare_jobs()
         else:
-            observed = yield from reading(
-                lambda target: observe(operation, tokens, ledger, before, target), self.plan.prefix
-            )
-        self._conclude(self._run(), self._reconciled(observed))
-
-    def _reconciled(self, observed: Observed) -> Reconciliation:
-        return reconcile(self.pool.tokens, self.ledger, observed, again=self.operation.again)
+            compared = yield from reading(self.campaign.compare, self.plan.prefix)
+        self._conclude(self._run(), compared)
 
     def _run(self) -> Run:
-        return Run("open", self.began, self.seconds, self.pool.used, self.exhausted_at, self.stopped)
+        return Run("open", self.began, self.seconds, self.campaign.used, self.exhausted_at, self.stopped)
 
     def _conclude(self, run: Run, compared: Reconciliation) -> None:
-        totals = self.ledger.totals() if self.ledger.size else Totals(0, 0, 0, 0)
-        generator = health(0.0, self.meter.lateness) if self.ledger.size else Health(0.0, 0.0, saturated=False)
-        self.result = storm_result(self.plan, run, self.found, self.meter, totals, compared, generator)
+        has_ids = self.campaign.size > 0
+        totals = self.campaign.totals() if has_ids else NONE
+        generator = health(0.0, self.meter.measured.lateness) if has_ids else Health(0.0, 0.0, saturated=False)
+        self.result = storm_result(self.plan, run, self.found.all, self.meter, totals, compared, generator)
         self.phase = _Phase.OVER
 
     # --- reading --------------------------------------------------------------------------------
@@ -335,7 +306,8 @@ class Storm:
 
 def _error_of(operation: command.Operation | oig.Operation, reply: Said) -> ErrorKind | None:
     success = 200 if isinstance(reply, oig.Reply) else BY_OPERATION[type(operation)].success  # type: ignore[index]
-    return classify(reply.status, reply.body is not None, success)
+    error = classify(reply.status, reply.body is not None, success)
+    return ErrorKind.WRONG_2XX if error is None and not understands(operation, reply.body) else error
 
 
 def _error_without_answer(error: TransportError) -> ErrorKind:

@@ -12,9 +12,15 @@ from agent_sim.errors import TargetError
 from agent_sim.protocol import command
 from agent_sim.query.scope import conjoin, quote
 from agent_sim.storms.observe import Reader
+from agent_sim.storms.operations import Source, StormOperation
+from agent_sim.storms.plan import StormPlan
 
 T = TypeVar("T")
 Reading = Generator[command.Operation, command.CommandReply, T]
+
+OF_JOBS: Final = "Agent"
+OF_AGENTS: Final = "ClientMachine"
+"""What names a job's orchestrator, and what an orchestrator itself, in queries (command-api 5.4)."""
 
 _PAGE: Final = 1000
 
@@ -30,9 +36,15 @@ def reading(question: Callable[[Reader], T], prefix: str) -> Reading[T]:
         read[wanted] = yield wanted
 
 
-def narrowed(query: str, prefix: str) -> str:
-    """A query over JobHistory within the scope; an empty prefix narrows nothing. Raises QueryError."""
-    return conjoin(query, f"Agent -startswith {quote(prefix)}") if prefix else query
+def narrowed(query: str, prefix: str, field: str = OF_JOBS) -> str:
+    """A query within the scope; an empty prefix narrows nothing. Raises QueryError."""
+    return conjoin(query, f"{field} -startswith {quote(prefix)}") if prefix else query
+
+
+def narrowed_for(plan: StormPlan, operation: StormOperation) -> str:
+    """What a storm's request by query says. Raises QueryError."""
+    field = OF_AGENTS if operation.source is Source.AGENTS else OF_JOBS
+    return narrowed(plan.query or operation.candidates, plan.prefix, field)
 
 
 class _NotRead(Exception):  # not an error: how a question says what it needs
@@ -76,8 +88,13 @@ class _Pages:
                 seen.add(record.job_history_id)
                 yield record
 
-    def scheduled(self) -> list[command.ScheduledJobRecord]:
-        page = command.Page(limit=_PAGE)
+    def agents(self, query: str = "") -> list[command.AgentRecord]:
+        page = command.Page(narrowed(query, self._prefix, OF_AGENTS), limit=_PAGE)
+        records = self._records(lambda number: command.ListAgents(_numbered(page, number)))
+        return [record for record in records if isinstance(record, command.AgentRecord)]
+
+    def scheduled(self, query: str = "") -> list[command.ScheduledJobRecord]:
+        page = command.Page(narrowed(query, self._prefix), limit=_PAGE)
         records = self._records(lambda number: command.ListScheduledJobs(_numbered(page, number)))
         return [record for record in records if isinstance(record, command.ScheduledJobRecord)]
 

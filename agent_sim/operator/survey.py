@@ -4,7 +4,7 @@ Generators that yield an operation and are sent its reply, as in `readback`. Not
 operation is a listing.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -15,7 +15,7 @@ from agent_sim.protocol.endpoints import BY_OPERATION
 from agent_sim.protocol.enums import CUSTOM_PREFIX, STORE_TYPE_IDS, AgentStatus
 from agent_sim.query.scope import quote
 from agent_sim.scenario.duties import OperatorPlan
-from agent_sim.storms.operations import OPERATIONS
+from agent_sim.storms.operations import OPERATIONS, Candidate, Source
 
 T = TypeVar("T")
 Asking = Generator[command.Operation, command.CommandReply, T]
@@ -39,7 +39,7 @@ class Survey:
     stores: int
     waiting: int
     runs: int
-    eligible: dict[str, int]  # storm operation -> runs in scope that it would take
+    eligible: dict[str, int]  # storm operation -> what is in scope that it would take
     job_types: tuple[str, ...]  # custom ones that the scenario needs and that are there
 
 
@@ -53,6 +53,11 @@ def survey(plan: OperatorPlan, storms: tuple[str, ...]) -> "Asking[Survey]":
     jobs = yield from waiting(plan.prefix)
     history = yield from runs(plan.prefix)
     types = yield from _job_types(plan)
+    listings: Mapping[Source, Sequence[Candidate]] = {
+        Source.RUNS: history,
+        Source.JOBS: jobs,
+        Source.AGENTS: agents,
+    }
     return Survey(
         endpoints=len(names),
         missing=tuple(name for name in needed(plan, storms) if name.casefold() not in names),
@@ -60,7 +65,9 @@ def survey(plan: OperatorPlan, storms: tuple[str, ...]) -> "Asking[Survey]":
         stores=len(stores),
         waiting=len(jobs),
         runs=len(history),
-        eligible={name: sum(map(row.is_eligible, history)) for name, row in OPERATIONS.items()},
+        eligible={
+            name: sum(row.is_eligible(one, "") for one in listings[row.source]) for name, row in OPERATIONS.items()
+        },
         job_types=types,
     )
 
@@ -79,7 +86,7 @@ def needed(plan: OperatorPlan, storms: tuple[str, ...]) -> tuple[str, ...]:
     for posting in plan.postings:
         operations += [type(operation) for operation in work(posting, "", stores, plan.certificate_id)]
     rows = [BY_OPERATION[operation].name for operation in operations]
-    rows += [BY_OPERATION[type(OPERATIONS[name].by_query(""))].name for name in storms if name in OPERATIONS]
+    rows += [BY_OPERATION[OPERATIONS[name].request].name for name in storms if name in OPERATIONS]
     return tuple(dict.fromkeys(rows))
 
 

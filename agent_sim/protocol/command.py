@@ -379,7 +379,8 @@ class StoreRecord(Record):
 @wire
 class Transition:
     """Ours: one change of state. `kind` is queued, configured, completed, timed_out, rescheduled,
-    acknowledged or unscheduled; `audit_id` is the run concerned (for rescheduled: the failed one).
+    acknowledged or unscheduled, and unschedule_asked if a request wanted that; `audit_id` is the run concerned (for
+    rescheduled: the failed one).
 
     An orchestrator's own are approved and disapproved; `job_id` is then its AgentId."""
 

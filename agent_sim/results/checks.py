@@ -39,13 +39,15 @@ class InvariantCheck:
     """A law, by name.
 
     What happened less than `settle` before the end of the run may still be open; for `grace` after it was unscheduled
-    a job may still be handed out. What breaks it once a fault of `allow_after` has begun is undecidable.
+    a job may still be handed out. What breaks it once a fault of `allow_after` has begun is undecidable. `heartbeat` is
+    the longest that any agent goes without asking for news.
     """
 
     name: str
     settle: Span = 0
     grace: Span = 0
     allow_after: tuple[str, ...] = ()
+    heartbeat: Span = 0
 
 
 @dataclass(frozen=True, slots=True)

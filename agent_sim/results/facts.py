@@ -23,6 +23,7 @@ from agent_sim.results.journal import (
     JobConfigured,
     JobLeft,
     JobPosted,
+    JobsUnscheduled,
     Line,
     PostFailed,
     RunEnded,
@@ -42,6 +43,7 @@ from agent_sim.results.journal import (
 class Facts:
     """Job ids are in lower case; audit ids are those of JobHistory.
 
+    `unscheduled` has the jobs that storms and the operator asked the server to take off the schedule, and when last,
     `unnamed` has the posts whose answer named no job, `handed` the agents that were given each run, `completions` the
     reports of each run that were accepted, `refused` those that were not, `left` the runs and `never_started` the
     jobs that agents leave open because the scenario has them do so. `fleet_of` has the agents that were heard of,
@@ -54,6 +56,7 @@ class Facts:
     unnamed: tuple[JobPosted, ...]
     refused_posts: int
     cancelled: frozenset[str]
+    unscheduled: Mapping[str, float]
     handed: Mapping[int, tuple[JobConfigured, ...]]
     completions: Mapping[int, tuple[JobCompleted, ...]]
     refused: Mapping[int, tuple[JobCompleted, ...]]
@@ -115,6 +118,7 @@ class FactsFold:
         self._unnamed: dict[tuple[str, str], JobPosted] = {}
         self._refused_posts = 0
         self._cancelled: set[str] = set()
+        self._unscheduled: dict[str, float] = {}
         self._handed: dict[int, dict[str, JobConfigured]] = {}
         self._completions: dict[int, list[JobCompleted]] = {}
         self._refused: dict[int, list[JobCompleted]] = {}
@@ -150,6 +154,8 @@ class FactsFold:
                 self._refused_posts += bool(line.machine)
             case JobCancelled():
                 self._cancelled.add(line.job.lower())
+            case JobsUnscheduled():
+                self._unscheduled |= {job.lower(): line.t for job in (*line.accepted, *line.unanswered)}
             case JobConfigured():
                 self._handed.setdefault(line.audit, {}).setdefault(line.agent, line)
             case FaultArmed():
@@ -210,6 +216,7 @@ class FactsFold:
             unnamed=tuple(self._unnamed.values()),
             refused_posts=self._refused_posts,
             cancelled=frozenset(self._cancelled),
+            unscheduled=self._unscheduled,
             handed={audit: tuple(agents.values()) for audit, agents in self._handed.items()},
             completions={audit: tuple(lines) for audit, lines in self._completions.items()},
             refused={audit: tuple(lines) for audit, lines in self._refused.items()},

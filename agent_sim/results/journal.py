@@ -207,6 +207,18 @@ class JobCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class JobsUnscheduled:
+    """Somebody of ours asked the server to take these jobs off the schedule, by `t` at the latest: a storm or the
+    operator (`by`). It said yes to the `accepted` ones; of the `unanswered` ones nobody knows.
+    """
+
+    t: float
+    by: str
+    accepted: tuple[str, ...]
+    unanswered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobRefused:
     """The server would not configure a job that it had listed for the agent."""
 
@@ -480,6 +492,7 @@ Line: TypeAlias = (
     | AgentApproved
     | JobConfigured
     | JobCancelled
+    | JobsUnscheduled
     | JobRefused
     | JobLeft
     | JobCompleted
@@ -515,6 +528,7 @@ EVENTS: Final[Mapping[str, type[Line]]] = {
     "agent_approved": AgentApproved,
     "job_configured": JobConfigured,
     "job_cancelled": JobCancelled,
+    "jobs_unscheduled": JobsUnscheduled,
     "job_refused": JobRefused,
     "job_left": JobLeft,
     "job_completed": JobCompleted,

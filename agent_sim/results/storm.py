@@ -74,6 +74,42 @@ class Generator:
 
 
 @dataclass(frozen=True, slots=True)
+class Workers:
+    """The processes that sent: 0 asked for where one did it all; `starved` arrivals went without ids."""
+
+    asked: int
+    lost: int
+    starved: int
+
+
+@dataclass(frozen=True, slots=True)
+class StormStep:
+    """One step of a storm: rates planned at either end of it, and what came of it.
+
+    `little` is how well its figures agree with each other, 1 if they do (load-testing 3.8); `apdex` is 0 to 1.
+    """
+
+    begins: float
+    seconds: float
+    warm_up: bool
+    from_rate: float
+    to_rate: float
+    planned: int
+    started: int
+    dropped: int
+    late_starts: int
+    completed: int
+    ids: int
+    errors: Counts
+    response: Histogram
+    service: Histogram
+    in_flight_mean: float
+    in_flight_max: int
+    little: float | None
+    apdex: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class StormSecond:
     """One second of a storm, which ended `t` seconds after its begin; latencies from the intended start."""
 
@@ -92,12 +128,13 @@ class StormResult:
     """A finished storm. Rates are per second; `offered_rate` and `achieved_rate` count requests.
 
     `completed` counts the requests that a status came back for, `errors` those that went wrong, answered or not,
-    `faults` those that each declared fault met.
+    `faults` those that each declared fault met. What was sent in the warm-up is in `ledger`, `series` and `steps` only.
     """
 
     name: str
     operation: str
     by: str
+    kind: str
     batch: int
     model: str
     seed: int
@@ -114,13 +151,19 @@ class StormResult:
     ids_per_second: float
     response: Histogram
     service: Histogram
+    wait: Histogram
     lateness: Histogram
+    apdex: float | None
     errors: Counts
     faults: Counts
     ledger: Ledger
     reconciliation: Reconciliation
     generator: Generator
     series: tuple[StormSecond, ...]
+    warm_up: float
+    is_steady: bool | None
+    steps: tuple[StormStep, ...]
+    workers: Workers
     stopped: str | None
 
     @property
@@ -169,6 +212,7 @@ _READERS: Final[Mapping[object, Callable[[Json], object]]] = {
     float: plain.number,
     float | None: plain.maybe(plain.number),
     bool: plain.truth,
+    bool | None: plain.maybe(plain.truth),
     str | int: _identity,
     tuple[str, ...]: plain.texts,
     Counts: plain.counts,
@@ -177,6 +221,8 @@ _READERS: Final[Mapping[object, Callable[[Json], object]]] = {
     Ledger: partial(_record, Ledger),
     Reconciliation: partial(_record, Reconciliation),
     Generator: partial(_record, Generator),
+    Workers: partial(_record, Workers),
     tuple[Example, ...]: _records(Example),
+    tuple[StormStep, ...]: _records(StormStep),
     tuple[StormSecond, ...]: _records(StormSecond),
 }

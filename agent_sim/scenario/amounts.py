@@ -6,6 +6,7 @@ from typing import Final
 from agent_sim.instants import HOUR, NEVER, SECOND, Span
 from agent_sim.protocol.enums import STORE_TYPE_IDS
 from agent_sim.scenario.fleets import Fleet
+from agent_sim.scenario.history import History
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.schedules import Schedule
 from agent_sim.scenario.selection import chosen
@@ -43,6 +44,16 @@ def _planned(scenario: Scenario) -> Iterator[tuple[Way, float, str]]:
             yield ("faults", number, "every"), length / usual, "times"
     for number, storm in enumerate(scenario.storms):
         yield ("storms", number, "load"), _requests(storm), "requests"
+    if scenario.history is not None:
+        yield from _past(scenario, scenario.history, online)
+
+
+def _past(scenario: Scenario, history: History, online: dict[str, int]) -> Iterator[tuple[Way, float, str]]:
+    beats = (history.backfill / history.beat(fleet.heartbeat.every) * fleet.count for fleet in scenario.fleets)
+    yield ("history", "backfill"), sum(beats), "heartbeats of the past"
+    repeated = [schedule for schedule in scenario.schedules if schedule.every is not None]
+    jobs = sum(_jobs(scenario, schedule, history.told, online) for schedule in repeated)
+    yield ("history", "backfill"), jobs, "jobs of the past"
 
 
 def _stores(fleet: Fleet) -> float:

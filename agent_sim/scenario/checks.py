@@ -14,7 +14,7 @@ from agent_sim.results.metrics import METRICS, quantile
 from agent_sim.scenario.blocks import Block, key, needed
 from agent_sim.scenario.fields import BOUNDS, AnyScalar, Duration, Flag, Name, Text, pattern
 from agent_sim.scenario.units import found
-from agent_sim.storms.kinds import KINDS
+from agent_sim.storms.catalogue import CATALOGUE
 
 AGENT_OPERATIONS: Final = ("register", "heartbeat", "configure", "upload", "complete", "operator", "oig")
 """What requests of agents and operator are counted under."""
@@ -24,7 +24,7 @@ OUTCOMES: Final = tuple(result.name.lower() for result in (Result.SUCCESS, Resul
 _METRIC: Final = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>[^{}]*)\})?")
 _METRIC_PATTERN: Final = r"^[a-z_]+(\{[^{}]*\})?$"
 _LABEL: Final = re.compile(r"\s*([a-z_]+)\s*=\s*([^\s=]+)\s*")
-_CLOSED: Final = {"op": (*AGENT_OPERATIONS, *KINDS), "outcome": OUTCOMES}
+_CLOSED: Final = {"op": (*AGENT_OPERATIONS, *CATALOGUE), "outcome": OUTCOMES}
 
 
 def metric_parts(text: str) -> tuple[str, dict[str, str]]:

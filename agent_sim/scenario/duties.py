@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent_sim.draws import Key, unit
-from agent_sim.instants import Instant, Span
+from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.protocol.command import JobTypeField, Scalar
 from agent_sim.protocol.enums import STORE_TYPE_IDS
 from agent_sim.protocol.schedule import Schedule
@@ -95,7 +95,7 @@ class OperatorPlan:
 
     `prefix` begins every ClientMachine in scope; `may_approve` and `picks_certificate` are false on
     somebody else's server: there, certificates are added only if `certificate_id` says which. `job_types` are by name,
-    in lower case.
+    in lower case. `look_again` is the pause between looks for orchestrators that have not registered yet.
     """
 
     prefix: str
@@ -105,6 +105,7 @@ class OperatorPlan:
     may_approve: bool = True
     picks_certificate: bool = True
     job_types: Mapping[str, JobTypeNeed] = field(default_factory=dict)
+    look_again: Span = SECOND
 
 
 def store_places(capabilities: tuple[str, ...], stores: int) -> tuple[tuple[str, str], ...]:

@@ -23,6 +23,7 @@ from agent_sim.scenario.selection import can_do, chosen
 from agent_sim.scenario.storms import Load, Storm
 from agent_sim.scenario.timeline import ever_online, levels, offset, phase_starts
 from agent_sim.scenario.units import duration_text, rate_text, share_rate_text, share_text
+from agent_sim.storms.kinds import WORDS
 
 Section = tuple[str, list[str]]
 """A heading and its sentences."""
@@ -40,6 +41,7 @@ def _sections(scenario: Scenario, foreseen: Forecast) -> Iterator[Section]:
     yield "Who takes part", [_fleet(fleet) for fleet in scenario.fleets]
     yield "What they do", list(_behaviours(scenario))
     yield "What the scheduler does", list(explain_oig.jobs(scenario))
+    yield "What was before", list(_before(scenario))
     yield "When", [*_phases(scenario), *(_schedule(scenario, one) for one in scenario.schedules), _end(scenario)]
     yield "What goes wrong", [fault(scenario, one) for one in scenario.faults]
     yield "What is thrown at the server", [_storm(scenario, storm) for storm in scenario.storms]
@@ -124,7 +126,16 @@ _ENDINGS: Final = {
 """What an outcome is called where its word does not say enough."""
 
 
-# --- when -------------------------------------------------------------------------------------
+# --- before and when -------------------------------------------------------------------------------------
+
+
+def _before(scenario: Scenario) -> Iterator[str]:
+    past = scenario.history
+    if past is not None:
+        span, told, day = map(duration_text, (past.backfill, past.told, past.day))
+        yield f"the embedded server remembers {span}, made up before the run begins: the first {told} of all this"
+        yield f"in slow motion, {day} of it a day; jobs last as long as ever, and no check looks at it"
+
 
 _SHAPES: Final = {
     "linear": "one after another",
@@ -211,9 +222,14 @@ def _storm(scenario: Scenario, storm: Storm) -> str:
     if storm.is_of_jobs:
         each = "one job each"
     else:
-        each = f"{storm.target.batch} ids each" if storm.target.by == "ids" else "a query each"
+        each = f"{counted(storm.batch, 'id')} each" if storm.target.by == "ids" else "a query each"
+        each += f" ({WORDS[storm.target.kind]})" if storm.target.kind != "plain" else ""
     span = f"{duration_text(begin)} to {duration_text(begin + storm.span)}"
-    return f"{span} {storm.name}: {storm.op} with {each}, {_load(storm.load)}"
+    return f"{span} {storm.name}: {storm.op}{_what(storm)} with {each}, {_load(storm.load)}"
+
+
+def _what(storm: Storm) -> str:
+    return f" {storm.makes}" if storm.makes else ""
 
 
 def _load(load: Load) -> str:

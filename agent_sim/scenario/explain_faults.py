@@ -19,8 +19,16 @@ def fault(scenario: Scenario, said: Fault) -> str:
     whom = _whom(said)
     often = f"{share_text(said.probability)} of " if said.probability < 1 else ""
     which = f"{all_of(said.on)} requests of {whom}" if said.on else whom
-    happens = all_of(_TOLD.get(name, _by_name(name))(value) for name, value in said.do.given)
-    return f"{said.name}: {_times(scenario, said)}, {often}{which}: {happens}"
+    return f"{said.name}: {_times(scenario, said)}, {often}{which}: {_happens(said)}"
+
+
+def happening(said: Fault) -> str:
+    """To whom what happens, in a few words."""
+    return f"{_whom(said)}: {_happens(said)}".replace(" (", " of ", 1).replace(")", "", 1)
+
+
+def _happens(said: Fault) -> str:
+    return all_of(_TOLD.get(name, _by_name(name))(value) for name, value in said.do.given)
 
 
 def _whom(said: Fault) -> str:

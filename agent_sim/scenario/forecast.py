@@ -4,15 +4,15 @@ Every agent is foreseen by itself (`foresight`); of large fleets some of each, c
 go offline are not in it: it says what happens when nothing goes wrong, and the difference is what went wrong.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent_sim.agent.behaviour import Occasion, Surroundings, decide
 from agent_sim.instants import HOUR, NEVER, SECOND, Instant, Span
 from agent_sim.jobs.eligibility import why_not_acknowledge, why_not_reschedule
-from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, JobType, Status, custom
+from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, FETCH_LOGS, JobType, Status, custom
 from agent_sim.protocol.schedule import Immediate, recurs
 from agent_sim.scenario.duties import FleetNeed, Posting, store_places
 from agent_sim.scenario.foresight import UPLOADING, Life, Ran, Terms, Work, live
@@ -27,6 +27,9 @@ HORIZON: Final[Span] = HOUR
 MOST_RUNS: Final = 20_000
 MOST_BEATS: Final = 200_000
 """How much is foreseen one by one; of more, a part stands for the whole."""
+
+_NOTHING: Final = 1e-6
+"""Less than this is nothing but rounding: every job of the type was taken off the schedule."""
 
 _LOOKED: Final[Span] = SECOND
 """So long after it registers the operator knows an agent and its stores."""
@@ -114,6 +117,7 @@ class _Forecaster:
         jobs = (
             JobForecast(word, self._jobs[word], dict(sorted(ends.items(), key=_order)))
             for word, ends in sorted(self._outcomes.items())
+            if sum(ends.values()) > _NOTHING
         )
         requests = dict(sorted(self._requests.items()))
         return Forecast(end / SECOND, len(self._plan.members), tuple(jobs), requests, storms, self._busiest)
@@ -134,12 +138,20 @@ class _Forecaster:
         terms = Terms(interval, server.retries, self._stop, self._drain, server.job_timeout, server.max_data_bytes)
         busy: Span = 0
         for number in some:
-            member = members[number]
+            member = self._let_in(members[number])
             life = live(member, self._works(need, member, need.stores[number]), terms)
             busy += life.busy
             self._add(member, life, len(members) / len(some))
         if some and self._stop:
             self._busiest = max(self._busiest, busy / (self._stop * len(some)))
+
+    def _let_in(self, member: Member) -> Member:
+        """Whom a storm approves works from then on."""
+        storms = [storm for storm in self._plan.storms if storm.operation == "approve"]
+        if not storms or self._plan.server.auto_approve:
+            return member
+        approved = min(storm.start + storm.span // 2 for storm in storms)
+        return replace(member, online=max(member.online, approved))
 
     def _works(self, need: FleetNeed, member: Member, stores: int) -> Iterator[Work]:
         ready = member.online + _LOOKED
@@ -173,6 +185,8 @@ class _Forecaster:
     def _storm(self, storm: StormPlan) -> StormForecast:
         requests = expected_arrivals(storm)
         left = requests * storm.batch if storm.by == "ids" else float("inf")
+        if storm.operation not in _TAKES:
+            return StormForecast(storm.name, storm.operation, requests, self._others(storm, left))
         found = 0.0
         told: set[str] = set()
         for end in [one for one in self._ends if one.ran.end <= storm.start and _TAKES[storm.operation](one)]:
@@ -187,6 +201,64 @@ class _Forecaster:
             else:
                 end.status = Status.ACKNOWLEDGED
         return StormForecast(storm.name, storm.operation, requests, found)
+
+    def _others(self, storm: StormPlan, most: float) -> float:
+        """How many ids a storm finds that is not about runs."""
+        if storm.operation == "approve":
+            return min(most, sum(member.online <= storm.start for member in self._plan.members))
+        if storm.operation == "unschedule":
+            return self._take_off(storm, most)
+        return self._make(storm, most)
+
+    def _take_off(self, storm: StormPlan, most: float) -> float:
+        """Jobs that are on the schedule then: those that recur, and those that are to be run later, which never are."""
+        found = float(
+            sum(
+                len(posting.machines)
+                for posting, _ in self._rounds
+                if posting.handed_over is not None and recurs(posting.handed_over) and posting.start <= storm.start
+            )
+        )
+        soon = storm.start + storm.span
+        for end in [one for one in self._ends if one.ran.work.at <= storm.start and one.ran.end > soon]:
+            if found >= most:
+                break
+            if not recurs(end.ran.work.schedule):
+                found += end.weight
+                self._ends.remove(end)
+                self._outcomes[end.ran.work.type.word][end.ran.result.name.lower()] -= end.weight
+                for operation in _operations(end.ran):
+                    self._requests[operation] -= end.weight
+        return min(most, found)
+
+    def _make(self, storm: StormPlan, most: float) -> float:
+        """Jobs that a storm makes, of one orchestrator after the other."""
+        word = FETCH_LOGS.word if storm.job_type in ("", FETCH_LOGS.history) else f"{CUSTOM_PREFIX}{storm.job_type}"
+        fleets = self._plan.operator.fleets
+        able = {need.name for need in fleets if word.casefold() in map(str.casefold, need.capabilities)}
+        members = [one for one in self._plan.members if one.identity.fleet in able and one.online <= storm.start]
+        if not members:
+            return 0.0
+        arrivals = expected_arrivals(storm)
+        count = round(arrivals * min(storm.batch, len(members)))
+        [(job, _)] = _places(word, (), 0)
+        done = Counter(one.member.identity.machine for one in self._ends if one.ran.work.type == job)
+        for number in range(0, count, max(1, count // MOST_RUNS)):
+            member, turn = members[number % len(members)], number // len(members)
+            at = storm.start + storm.span * number // max(count, 1)
+            occurrence = done[member.identity.machine] + turn + 1
+            self._made(member, Work(at, job), occurrence, max(1, count // MOST_RUNS))
+        return min(most, float(count))
+
+    def _made(self, member: Member, work: Work, occurrence: int, weight: float) -> None:
+        heard = work.at + self._intervals[member.identity.fleet] // 2
+        who = member.identity
+        around = Surroundings(heard, who.machine, who.fleet, who.index, who.labels)
+        decision = decide(member.behaviour, who.key, Occasion(work.type, "", occurrence, 1), around)
+        end = min(heard + decision.duration, self._drain)
+        self._jobs[work.type.word] += weight
+        self._requests["register"] += weight
+        self._count(member, Ran(work, occurrence, 1, end, decision.ending.result, again=False), weight)
 
     def _again(self, end: _End, storm: StormPlan, weight: float) -> None:
         """A rescheduled job runs once more, some time after the agent's next heartbeat."""

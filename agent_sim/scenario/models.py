@@ -18,6 +18,7 @@ from agent_sim.scenario.checks import Checks
 from agent_sim.scenario.faults import Fault
 from agent_sim.scenario.fields import AnyScalar, Duration, Lifetime, Name, Text, Whole
 from agent_sim.scenario.fleets import Fleet
+from agent_sim.scenario.history import History
 from agent_sim.scenario.job_types import JobType
 from agent_sim.scenario.oig import Oig
 from agent_sim.scenario.schedules import Phase, Schedule
@@ -68,6 +69,9 @@ class Scenario(Block):
         {}, "Values to put in place of ${name}.", {"agents": {"type": "int", "default": 200}}
     )
     stop: Stop = key({}, "When the run ends.", {"after": "5m", "drain": "30s"})
+    history: History | None = key(
+        None, "What the embedded server remembers as the run begins: the scenario, in slow motion.", {"backfill": "30d"}
+    )
     server: Server = key({}, "The embedded server.", {"retries": 0})
     transport: Transport = key({}, "How agents reach the server.", {"kind": "http"})
     oig: Oig | None = key(None, "The second target: jobs of Oracle Identity Governance's scheduler.", {"jobs": []})

@@ -33,10 +33,10 @@ from agent_sim.scenario.personas import agent_key, labels_of, personas
 from agent_sim.scenario.postings import postings
 from agent_sim.scenario.server import Transport, Wire
 from agent_sim.scenario.spreads import distribution
-from agent_sim.scenario.storms import Storm
+from agent_sim.scenario.storm_plans import storm_plans
 from agent_sim.scenario.timeline import offset, phase_starts, presence, restarts
 from agent_sim.settings import ServerSettings
-from agent_sim.storms.plan import Stage, StormPlan
+from agent_sim.storms.plan import StormPlan
 
 PREFIX: Final = "agentsim-"
 """Begins every simulated ClientMachine, so that nobody takes one for a real machine."""
@@ -128,10 +128,12 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
             prefix=prefix(scenario),
             fleets=tuple(_need(fleet, fleets[fleet.name]) for fleet in scenario.fleets),
             postings=postings(scenario, start, stop, machine),
+            # Whom a storm is to approve, the operator leaves to it.
+            may_approve=not any(storm.op == "approve" for storm in scenario.storms),
             job_types={said.name.lower(): _job_type(said) for said in scenario.job_types},
         ),
         faults=fault_plans(scenario, start, {name: _machines(members) for name, members in fleets.items()}),
-        storms=tuple(_storm(scenario, storm, start) for storm in scenario.storms),
+        storms=storm_plans(scenario, prefix(scenario), start),
         checks=_checks(scenario),
         server=_server(scenario),
         oig=_oig(scenario, start),
@@ -265,53 +267,29 @@ def _job_type(said: JobType) -> JobTypeNeed:
     return JobTypeNeed(said.name, said.description, tuple(fields))
 
 
-# --- storms and checks ------------------------------------------------------------------------
-
-
-def _storm(scenario: Scenario, storm: Storm, start: Instant) -> StormPlan:
-    return StormPlan(
-        name=storm.name,
-        operation=storm.op,
-        by="ids" if storm.is_of_jobs else storm.target.by,
-        batch=1 if storm.is_of_jobs else storm.target.batch,
-        query="" if storm.is_of_jobs else storm.target.query,
-        stages=_stages(storm),
-        arrivals=storm.load.arrivals,
-        max_in_flight=storm.load.max_in_flight,
-        prefix=prefix(scenario),
-        seed=scenario.seed,
-        start=start + offset(scenario, storm.at),
-    )
-
-
-def _stages(storm: Storm) -> tuple[Stage, ...]:
-    if storm.load.rate is not None and storm.for_ is not None:
-        return (Stage(storm.load.rate, 0), Stage(storm.load.rate, storm.for_))  # a jump to the rate, then held
-    stages: list[Stage] = []
-    rate = 0.0
-    for stage in storm.load.stages:
-        rate = rate if stage.to is None else stage.to
-        stages.append(Stage(rate, stage.span))
-    return tuple(stages)
+# --- checks ------------------------------------------------------------------------
 
 
 def _checks(scenario: Scenario) -> Checks:
     wanted = scenario.checks
     laws = {name: getattr(wanted.invariants, name) for name in checks.Invariants.model_fields}
-    invariants = (_invariant(name, law) for name, law in laws.items() if law is not None)
-    return Checks(tuple(_threshold(one) for one in wanted.thresholds), tuple(invariants))
+    slowest = max((round(one.heartbeat.every * (1 + one.heartbeat.jitter)) for one in scenario.fleets), default=0)
+    invariants = (_invariant(name, law, slowest) for name, law in laws.items() if law is not None)
+    return Checks(tuple(threshold(one) for one in wanted.thresholds), tuple(invariants))
 
 
-def _invariant(name: str, law: checks.Law) -> InvariantCheck:
+def _invariant(name: str, law: checks.Law, heartbeat: Span) -> InvariantCheck:
     return InvariantCheck(
         name,
         settle=law.settle if isinstance(law, checks.NoLostJobs) else 0,
         grace=law.grace if isinstance(law, checks.NoJobAfterUnschedule) else 0,
         allow_after=law.allow_after,
+        heartbeat=heartbeat,
     )
 
 
-def _threshold(wanted: checks.Threshold) -> Threshold:
+def threshold(wanted: checks.Threshold) -> Threshold:
+    """A threshold as checks have it."""
     name, labels = checks.metric_parts(wanted.metric)
     bound = BOUNDS[name]
     limits = [f"{sign} {value}" for sign, value in ((">=", wanted.min), ("<=", wanted.max)) if value is not None]
@@ -350,6 +328,7 @@ def _server(scenario: Scenario) -> ServerSettings:
         max_log_characters=said.max_log_characters,
         max_data_bytes=said.max_data,
         age_out_days=said.age_out // DAY,
+        job_history_most=said.history_kept,
         partial_policy=said.partial_policy,
         acknowledge_again=said.acknowledge_again,
         reschedule_marks_acknowledged=said.reschedule_marks_acknowledged,

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
+from agent_sim.protocol.enums import CUSTOM_PREFIX
 from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario.fields import agent_parts
+from agent_sim.scenario.job_types import JobType, misfit
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.personas import labels_of
 from agent_sim.scenario.schedules import Select
@@ -48,3 +50,25 @@ def _beyond(scenario: Scenario, ids: tuple[str, ...]) -> str | None:
         if index >= sizes[fleet]:
             return f"found {reference}, expected {fleet}-0 to {fleet}-{sizes[fleet] - 1}"
     return None
+
+
+def of_fields(
+    scenario: Scenario, word: str, given_fields: Mapping[str, int | float | str | bool]
+) -> Iterator[tuple[Way, str]]:
+    """What is given to the fields of a job type, and what is owed them."""
+    name = word.removeprefix(CUSTOM_PREFIX)
+    if name == word:
+        return
+    known = next((one for one in scenario.job_types if one.name.casefold() == name.casefold()), JobType(name=name))
+    for field, value in given_fields.items():
+        said = known.field(field)
+        if said is None:
+            of = [one.name for one in known.fields]
+            remark = did_you_mean(field, of) if of else f"add it to job_types, where {name} is to be said"
+            yield ("fields", field), f"found a field that {name} does not have; {remark}"
+        elif (wrong := misfit(said.type, value)) is not None:
+            yield ("fields", field), wrong
+    missing = [one.name for one in known.fields if one.required and one.default is None]
+    given = {field.casefold() for field in given_fields}
+    if owed := [field for field in missing if field.casefold() not in given]:
+        yield ("fields",), f"lacks {' and '.join(owed)}, which {name} requires"

@@ -5,31 +5,27 @@ from dataclasses import replace
 from typing import Final
 
 from agent_sim.agent.conditions import LABELS, compared_with, named
-from agent_sim.errors import MalformedMessage, QueryError
+from agent_sim.errors import MalformedMessage
 from agent_sim.protocol.enums import CUSTOM_PREFIX
 from agent_sim.protocol.oig_triggers import checked
-from agent_sim.query.fields import JOB_HISTORY
-from agent_sim.query.grammar import parse
-from agent_sim.query.sql import compile as compile_query
-from agent_sim.query.values import Context
 from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario.amounts import too_many
 from agent_sim.scenario.behaviours import Behaviour, Ending
 from agent_sim.scenario.checks import metric_parts
 from agent_sim.scenario.fault_sense import of_fault, too_late
 from agent_sim.scenario.fields import TimePoint, time_point_text
-from agent_sim.scenario.job_types import JobType, misfit
+from agent_sim.scenario.job_types import misfit
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.oig_plan import trigger
 from agent_sim.scenario.personas import LABEL as PERSONA
 from agent_sim.scenario.schedules import Schedule
-from agent_sim.scenario.select_sense import labels, nobody_has, of_select
+from agent_sim.scenario.select_sense import labels, nobody_has, of_fields, of_select
 from agent_sim.scenario.selection import able, can_do, candidates, chosen
-from agent_sim.scenario.storms import Storm
+from agent_sim.scenario.storm_sense import of_storm, storm_remarks
 from agent_sim.scenario.timeline import ever_online, offset
 from agent_sim.scenario.units import duration_text, share_text, size_text
 from agent_sim.scenario.wording import Way
-from agent_sim.storms.kinds import KINDS
+from agent_sim.storms.catalogue import CATALOGUE
 
 Finding = tuple[Way, str]
 """What is wrong, and where."""
@@ -43,6 +39,8 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
     yield from _rules(scenario)
     yield from _connections(scenario)
     yield from too_many(scenario)
+    if scenario.history is not None and not scenario.fleets:
+        yield ("history",), "found a past, but no fleet that could have one, expected fleets"
     yield from _personas(scenario)
     yield from _oversize(scenario)
     yield from _thresholds(scenario)
@@ -54,9 +52,7 @@ def findings(scenario: Scenario) -> Iterator[Finding]:
             yield ("faults", number, *way), message
     for number, storm in enumerate(scenario.storms):
         before = scenario.storms[:number]
-        if storm.is_of_jobs and scenario.oig is None:
-            yield ("storms", number, "op"), f"found {storm.op}, but there is no oig block, expected one"
-        for way, message in (*_storm_times(scenario, storm), *_overlap(scenario, storm, before), *_query(storm)):
+        for way, message in of_storm(scenario, storm, before):
             yield ("storms", number, *way), message
 
 
@@ -105,7 +101,7 @@ def _thresholds(scenario: Scenario) -> Iterator[Finding]:
     made = {storm.op for storm in scenario.storms}
     for number, threshold in enumerate(scenario.checks.thresholds):
         operation = metric_parts(threshold.metric)[1].get("op")
-        if operation in KINDS and operation not in made:
+        if operation in CATALOGUE and operation not in made:
             yield ("checks", "thresholds", number, "metric"), f"found op={operation}, but no storm asks for that"
 
 
@@ -125,9 +121,7 @@ def remarks(scenario: Scenario) -> Iterator[str]:
         if behaviour.name not in used:
             yield f"no fleet follows the behaviour {behaviour.name}"
     yield from _open_runs(scenario)
-    if scenario.server.retries and any(storm.op == "reschedule" for storm in scenario.storms):
-        tries = f"a failed job is tried {scenario.server.retries} more times before it can be rescheduled"
-        yield f"{tries}: server.retries is {scenario.server.retries}"
+    yield from storm_remarks(scenario)
     if scenario.oig is not None:
         yield "oig.tasks hold for the embedded server; a real one runs the product's own tasks"
     yield "heartbeat.every and server hold for the embedded server; any other target has its own"
@@ -146,12 +140,21 @@ def _open_runs(scenario: Scenario) -> Iterator[str]:
             yield (
                 f"behaviour {behaviour.name}: {' and '.join(words)} leave runs open until server.job_timeout"
                 f" ({duration_text(timeout)}), and the drain lasts {duration_text(drain)}:"
-                " some may still be open at the end"
+                f" some may still be open at the end{_undecided(scenario)}"
             )
         for ending in endings:
             if ending.result == "late" and ending.by is not None and ending.by < timeout:
                 late, given = duration_text(ending.by), duration_text(timeout)
                 yield f"behaviour {behaviour.name}: late by {late} is in time if server.job_timeout is {given}"
+
+
+def _undecided(scenario: Scenario) -> str:
+    """What follows for the exit code, and what helps."""
+    if scenario.checks.invariants.no_lost_jobs is None:
+        return ""
+    timeout, drain = duration_text(scenario.server.job_timeout), duration_text(scenario.stop.drain)
+    mend = f"set server.job_timeout below {drain} or stop.drain above {timeout}"
+    return f", then no_lost_jobs cannot be decided and the exit code is 3; {mend}"
 
 
 # --- phases -----------------------------------------------------------------------------------
@@ -229,22 +232,7 @@ def _selection(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
 
 def _given(scenario: Scenario, schedule: Schedule) -> Iterator[Finding]:
     """What a schedule gives to the fields of its job type, and what it owes them."""
-    name = schedule.type.removeprefix(CUSTOM_PREFIX)
-    if name == schedule.type:
-        return
-    known = next((one for one in scenario.job_types if one.name.casefold() == name.casefold()), JobType(name=name))
-    for field, value in schedule.fields.items():
-        said = known.field(field)
-        if said is None:
-            of = [one.name for one in known.fields]
-            remark = did_you_mean(field, of) if of else f"add it to job_types, where {name} is to be said"
-            yield ("fields", field), f"found a field that {name} does not have; {remark}"
-        elif (wrong := misfit(said.type, value)) is not None:
-            yield ("fields", field), wrong
-    missing = [one.name for one in known.fields if one.required and one.default is None]
-    given = {field.casefold() for field in schedule.fields}
-    if owed := [field for field in missing if field.casefold() not in given]:
-        yield ("fields",), f"lacks {' and '.join(owed)}, which {name} requires"
+    return of_fields(scenario, schedule.type, schedule.fields)
 
 
 def _rules(scenario: Scenario) -> Iterator[Finding]:
@@ -275,35 +263,3 @@ def _job_types(scenario: Scenario) -> Iterator[Finding]:
 
 def _share(schedule: Schedule) -> str:
     return share_text(1.0 if schedule.select.percent is None else schedule.select.percent)
-
-
-# --- storms -----------------------------------------------------------------------------------
-
-
-def _storm_times(scenario: Scenario, storm: Storm) -> Iterator[Finding]:
-    begin = offset(scenario, storm.at)
-    if begin >= scenario.length:
-        yield ("at",), too_late(time_point_text(storm.at), begin, scenario)
-    elif begin + storm.span > scenario.length:
-        end, last = duration_text(begin + storm.span), duration_text(scenario.length)
-        yield ("for" if storm.for_ else "load",), f"ends at {end}, expected an end before that of the run, at {last}"
-
-
-def _overlap(scenario: Scenario, storm: Storm, before: tuple[Storm, ...]) -> Iterator[Finding]:
-    """Two storms that ask the same of the same ids at once could not tell their own effects from each other's."""
-    begin = offset(scenario, storm.at)
-    for other in before:
-        start = offset(scenario, other.at)
-        if other.op == storm.op and start < begin + storm.span and begin < start + other.span:
-            end = duration_text(start + other.span)
-            yield (
-                ("at",),
-                f"{storm.op} while storm {other.name} does the same until {end}, expected one after the other",
-            )
-
-
-def _query(storm: Storm) -> Iterator[Finding]:
-    try:
-        compile_query(parse(storm.target.query), JOB_HISTORY, Context(now=0))
-    except QueryError as error:
-        yield ("target", "query"), str(error)

@@ -25,6 +25,9 @@ class Server(Block):
     max_log_characters: Count = key(4000, "Of a log that is fetched.", 4000)
     max_data: Size = key("2MB", "Largest result of a custom job.", "2MB")
     age_out: Duration = key("7d", "How long a failure counts, in whole days.", "7d")
+    history_kept: Count | None = key(
+        None, "Most runs that the job history holds; the oldest make way. Unless given, it holds all.", 100_000
+    )
     partial_policy: Literal["atomic", "best_effort"] = key(
         "atomic", "What happens to the good ids beside a bad one.", "best_effort"
     )

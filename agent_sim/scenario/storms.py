@@ -5,11 +5,25 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from agent_sim.instants import Span
+from agent_sim.protocol.enums import CUSTOM_PREFIX, FETCH_LOGS
 from agent_sim.scenario.blocks import Block, key, needed
-from agent_sim.scenario.fields import Count, Duration, Moment, Name, Period, Rate, Text
+from agent_sim.scenario.fields import Count, Duration, Moment, Name, Period, PostableWord, Rate, Text, Value
 from agent_sim.scenario.units import rate_text
+from agent_sim.storms.operations import OPERATIONS
 
 _MOST: Final = 100_000
+_BATCH: Final = 50
+
+LOG_FETCH: Final = "fetch_logs"
+
+
+def _storm_word(word: str) -> str:
+    if word != FETCH_LOGS.word and not word.startswith(CUSTOM_PREFIX):
+        raise ValueError(f'found "{word}", expected LOGS or custom:<JobType>: other jobs are made of stores')
+    return word
+
+
+StormWord = Annotated[PostableWord, AfterValidator(_storm_word)]
 
 
 def _in_reach(rate: float | None) -> float | None:
@@ -25,12 +39,26 @@ class Target(Block):
     """What a storm's requests are about."""
 
     by: Literal["ids", "query"] = key("ids", "A list of ids in each request, or a query.", "ids")
-    batch: Annotated[Count, Field(le=10_000)] = key(50, "Ids in each request.", 50)
+    batch: Annotated[Count, Field(le=10_000)] | None = key(
+        None, "Ids in each request; unless given, 50, or 1 where the API takes one.", 50
+    )
     query: Text = key(
         "",
-        "Over JobHistory: which runs are candidates, or what is sent; unless given, the operation's own.",
+        "Over JobHistory (unschedule: ScheduledJobs; approve and those that make jobs: Agents): which are candidates,"
+        " or what is sent; unless given, the operation's own.",
         "Result -eq 4 AND Status -eq 3",
     )
+    kind: Literal["plain", "mixed", "contended", "hot", "poison", "herd"] = key(
+        "plain",
+        "Each id once; mixed with another operation and a query; contended, each id several times at once; hot, all"
+        " about the same few ids; poison, with an id in each request that does not exist; or a herd: plain, and agents"
+        " must be there that poll meanwhile.",
+        "contended",
+    )
+    copies: Annotated[Count, Field(ge=2, le=100)] = key(3, "Of contended: how often each id is sent at once.", 3)
+    hot: Annotated[Count, Field(le=10_000)] = key(100, "Of hot: about how many ids all requests are.", 100)
+    type: StormWord | None = key(None, "Of custom and custom_bulk: the kind of job to make.", "custom:PatchReport")
+    fields: dict[str, Value] = key({}, "Of custom types: what the job's fields are.", {"Target": "db01"})
 
 
 class Stage(Block):
@@ -95,9 +123,18 @@ class Storm(Block):
 
     name: Name = needed("Its name.", "mass-reschedule")
     at: Moment = needed("When it begins.", "back+1m")
-    op: Literal["reschedule", "acknowledge", "oig_create", "oig_run", "oig_stop"] = needed(
-        "What it asks for; the last three of Oracle's scheduler, one job a request.", "reschedule"
-    )
+    op: Literal[
+        "reschedule",
+        "acknowledge",
+        "unschedule",
+        "custom",
+        "custom_bulk",
+        "fetch_logs",
+        "approve",
+        "oig_create",
+        "oig_run",
+        "oig_stop",
+    ] = needed("What it asks for; the last three of Oracle's scheduler, one job a request.", "reschedule")
     target: Target = key({}, "What it is about.", {"by": "ids", "batch": 50})
     load: Load = needed("How fast requests come.", {"rate": "20/s"})
     for_: Period | None = key(None, "How long, with one rate.", "10s", alias="for")
@@ -114,6 +151,26 @@ class Storm(Block):
     def is_of_jobs(self) -> bool:
         """True if it storms the second target's scheduler."""
         return self.op.startswith("oig_")
+
+    @property
+    def batch(self) -> int:
+        """Ids in each request."""
+        return self.target.batch or (_BATCH if self.op in OPERATIONS and OPERATIONS[self.op].largest is None else 1)
+
+    @property
+    def makes(self) -> str:
+        """The kind of job that it makes, as schedules call it; "" if it makes none."""
+        if self.op == LOG_FETCH:
+            return FETCH_LOGS.word
+        return self.target.type or ""
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """What it asks for, as far as two storms may be in each other's way."""
+        if self.makes:
+            return frozenset({f"jobs of type {self.makes.casefold()}"})
+        mixed = {"reschedule", "acknowledge"} if self.target.kind == "mixed" else set()
+        return frozenset({self.op, *mixed})
 
     @property
     def span(self) -> Span:

@@ -18,12 +18,6 @@ from agent_sim.scenario.units import found, shortened
 Way = tuple[str | int, ...]
 """Where a value is in the tree: keys and indices."""
 
-LATER: Final[Mapping[str, frozenset[str]]] = {
-    "": frozenset({"history"}),
-    "op": frozenset({"unschedule", "custom", "custom_bulk", "fetch_logs", "approve"}),
-}
-"""What this version does not carry out, and therefore refuses: keys at the top of a file, and words at a key."""
-
 
 def problems(
     error: ValidationError,
@@ -137,8 +131,6 @@ def _of_value(details: ErrorDetails, node: Node) -> str:
 
 def _unknown_key(details: ErrorDetails, root: type[BaseModel]) -> str:
     key = str(details["loc"][-1])
-    if len(details["loc"]) == 1 and key in LATER[""]:
-        return "unknown key, this version does not know it yet"
     if key in _OF_ALL and details["loc"][-2:-1] in ((), ("transport",)):
         return (
             f"unknown key, expected it in the scenario's own transport, which holds for all: transport: {{{key}: ...}}"
@@ -164,8 +156,6 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
 def _word(details: ErrorDetails, node: Node) -> str:
     known = re.findall(r"'([^']*)'", str(_context(details).get("expected", ""))) or ["1"]
     value = node.value if isinstance(node, Leaf) else None
-    if isinstance(value, str) and value in LATER.get(str(details["loc"][-1]), ()):
-        return f"{_found(node)}, which this version does not know yet; expected {listed(known)}"
     if isinstance(value, str) and value in known:
         return f"{_found(node)}, expected {value}: leave the quotes out"
     remark = did_you_mean(value, known) if isinstance(value, str) else ""

@@ -14,6 +14,7 @@ from agent_sim.protocol import agent_commands, command, job_commands, mqtt_comma
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply
 from agent_sim.protocol.endpoints import ENDPOINTS
+from agent_sim.server import asked
 from agent_sim.server.agent_requests import AgentRequests
 from agent_sim.server.callers import Caller
 from agent_sim.server.gate import may_do, may_use
@@ -190,13 +191,22 @@ class Server:
             if not may_do(caller, operation, self._store):
                 return refuse(Problem.FORBIDDEN, f"User {caller.name} doesn't have the required permission")
             with self._store.change():
-                return self._operations[type(operation)](operation, caller, now)
+                return self._done(operation, caller, now)
         except QueryError as error:
             return refuse(Problem.QUERY, f"The query cannot be used: {error}")
         except UnicodeEncodeError:
             return refuse(Problem.MALFORMED, "A text holds half a character (a lone surrogate); write it whole")
         except OverflowError:
             return refuse(Problem.INVALID_VALUE, "A number does not fit 64 bits")
+
+    def _done(self, operation: command.Operation, caller: Caller, now: Instant) -> CommandReply:
+        handler = self._operations[type(operation)]
+        if not asked.may_take_off(operation):
+            return handler(operation, caller, now)
+        before = self._work.transitions.last()
+        reply = handler(operation, caller, now)
+        asked.note(self._store, operation, before)
+        return reply
 
     def _mqtt(self, wanted: mqtt_commands.GetMqtt, caller: Caller, now: Instant) -> CommandReply:
         """Ours: who is there over MQTT."""
@@ -227,6 +237,8 @@ class Server:
                 self._agents.seen(self._sessions.take_heard())
             if self._settings.job_history_retention_days is not None:
                 self._work.runs.expire(max(now - self._settings.job_history_retention_days * DAY, 0))
+            if self._settings.job_history_most is not None:
+                self._work.forget(self._settings.job_history_most)
         # An expired session's results are still accepted for as long as a run may take.
         self._sessions.drop_expired(before=now - timeout)
         earliest = self._work.runs.earliest()

@@ -89,6 +89,9 @@ UPDATE job SET state = 'waiting', at_once = 1, failures = 0
 WHERE job_id IN (SELECT value FROM json_each(:job_ids))
 RETURNING agent_id
 
+-- name: jobs_close
+UPDATE job SET state = 'gone', at_once = 0, failures = 0 WHERE state <> 'gone'
+
 -- name: jobs_unschedule
 UPDATE job SET state = 'gone', at_once = 0, failures = 0
 WHERE job_id IN (SELECT value FROM json_each(:job_ids))
@@ -135,6 +138,9 @@ SELECT run.job_history_id, run.operation_start, run.status, run.result, run.oper
        job.requested, job.state, job.at_once, job.failures, job.store_id, job.details
 FROM run JOIN job ON job.job_id = run.job_id
 WHERE run.status = 2 AND run.operation_start <= :started ORDER BY run.operation_start, run.job_history_id
+
+-- name: run_first
+SELECT job_history_id FROM run WHERE status <> 2 ORDER BY job_history_id LIMIT 1
 
 -- name: run_earliest
 SELECT min(operation_start) FROM run WHERE status = 2
@@ -209,6 +215,12 @@ WHERE job_history_id IN (SELECT value FROM json_each(:audit_ids)) ORDER BY job_h
 -- name: transitions_of_jobs
 INSERT INTO transition (at, kind, job_id, audit_id)
 SELECT :at, :kind, value, NULL FROM json_each(:job_ids)
+
+-- name: unschedules_asked
+INSERT INTO transition (at, kind, job_id, audit_id)
+SELECT at, 'unschedule_asked', job_id, NULL FROM transition
+WHERE seq > :after AND kind = 'unscheduled'
+  AND (:job_ids IS NULL OR job_id IN (SELECT value FROM json_each(:job_ids))) ORDER BY seq
 
 -- name: transition_page
 SELECT seq, at, kind, job_id, audit_id FROM transition WHERE seq > :after ORDER BY seq LIMIT :limit
@@ -558,6 +570,24 @@ DELETE FROM run_location WHERE job_history_id IN (SELECT job_history_id FROM run
 
 -- name: runs_expire
 DELETE FROM run WHERE operation_end < :before
+
+-- name: run_data_forget
+DELETE FROM run_data WHERE job_history_id IN (SELECT job_history_id FROM run WHERE job_history_id <= :last AND status <> 2)
+
+-- name: run_locations_forget
+DELETE FROM run_location
+WHERE job_history_id IN (SELECT job_history_id FROM run WHERE job_history_id <= :last AND status <> 2)
+
+-- name: runs_forget
+DELETE FROM run WHERE job_history_id <= :last AND status <> 2 RETURNING job_id
+
+-- name: jobs_forget
+DELETE FROM job WHERE job_id IN (SELECT value FROM json_each(:job_ids)) AND state = 'gone'
+    AND NOT EXISTS (SELECT 1 FROM run WHERE run.job_id = job.job_id)
+    AND NOT EXISTS (SELECT 1 FROM certificate_store AS store WHERE store.inventory_job_id = job.job_id)
+
+-- name: transitions_forget
+DELETE FROM transition WHERE seq <= min(:last, (SELECT min(seq) FROM transition) + :at_once)
 
 -- Who may do what
 

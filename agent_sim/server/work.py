@@ -5,6 +5,7 @@ again, and transports that can push are told. Who may ask for a change is checke
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from agent_sim.instants import Instant
 from agent_sim.jobs import model
@@ -15,6 +16,9 @@ from agent_sim.server.sessions import Sessions
 from agent_sim.server.tables.columns import array
 from agent_sim.server.tables.jobs import Jobs, Runs, Transitions
 from agent_sim.states import JobState, RunState
+
+_STEPS: Final = 5
+"""More changes of state than most runs have."""
 
 
 class Work:
@@ -67,6 +71,11 @@ class Work:
         """The server waited too long for a completion."""
         ended, after = model.time_out(run, job, now, self._retries)
         self._store_end(ended, after, "timed_out", now)
+
+    def forget(self, most_runs: int) -> None:
+        """Keep no more runs than these, and what was written down of about as many."""
+        self.runs.keep(most_runs)
+        self.transitions.keep(_STEPS * most_runs)
 
     def _store_end(self, run: Run, job: Job, kind: str, now: Instant) -> None:
         self.runs.ended(run)

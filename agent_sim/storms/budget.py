@@ -49,7 +49,8 @@ def budget(plan: StormPlan, available: int) -> Budget:
 
     The reserve is a second's worth at the highest rate (our choice), as far as so many may be in flight.
     """
-    arrivals = math.ceil(expected_arrivals(plan))
+    # Contenders are about the same ids, so that ids last as much longer.
+    arrivals = math.ceil(expected_arrivals(plan) / (plan.copies if plan.kind == "contended" else 1))
     batches = math.ceil(available / plan.batch)
     lasts = None
     if batches < arrivals:

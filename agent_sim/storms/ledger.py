@@ -1,15 +1,17 @@
 """What was asked of each id and what came of it: sent, accepted, refused, unknown.
 
-A position is an id's place in the pool. Four bytes an id; requests by query, which concern the entire pool, are
-counted once and not per id. Nothing here knows what the target did: that is `observe`, and `reconcile` compares.
+A position is an id's place in the pool. Counts in compact columns; requests by query, which concern the entire pool,
+are counted once and not per id. Nothing here knows what the target did: that is `observe`, and `reconcile` compares.
 """
 
-from bisect import bisect_right
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from agent_sim.instants import Instant
 from agent_sim.storms.pool import Batch
-from agent_sim.storms.taxonomy import Outcome
+from agent_sim.storms.taxonomy import ErrorKind, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,63 +33,106 @@ class Totals:
     refused: int
     unknown: int
 
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            self.sent + other.sent,
+            self.accepted + other.accepted,
+            self.refused + other.refused,
+            self.unknown + other.unknown,
+        )
+
+
+NONE: Final = Totals(0, 0, 0, 0)
+
 
 class Entry:
-    """A request's place in the ledger: what it concerns, and from when to when it was under way."""
+    """A request's place in the ledger: what it concerns, from when to when it was under way, and how it ended.
 
-    __slots__ = ("batch", "began", "ended")
+    `named` is how many ids it held, one that does not exist included; `failed` how many of them the answer refused.
+    """
+
+    __slots__ = ("batch", "began", "ended", "error", "failed", "named", "outcome", "refused")
 
     def __init__(self, batch: Batch | None, began: Instant) -> None:
         self.batch = batch
+        self.named = 0 if batch is None else len(batch)
+        self.failed = 0
         self.began = began
         self.ended: Instant | None = None
+        self.outcome: Outcome | None = None
+        self.error: ErrorKind | None = None
+        self.refused: Collection[int] = ()
+
+    @property
+    def positions(self) -> Sequence[int]:
+        """The ids that it names; none if it is by query."""
+        return () if self.batch is None else self.batch.positions
 
 
 class Ledger:
-    """The book of one storm over `size` ids."""
+    """The book of one storm over `size` ids. `claims` are the ids of jobs that answers named, by position."""
 
-    __slots__ = ("_by_query", "_columns", "_entries", "_open", "_sent", "size")
+    __slots__ = ("_by_query", "_columns", "_entries", "_open", "_sent", "claims", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._sent = bytearray(size)
-        self._columns = {outcome: bytearray(size) for outcome in Outcome}
+        self._sent = _column(size)
+        self._columns = {outcome: _column(size) for outcome in Outcome}
         self._by_query = dict.fromkeys(Outcome, 0)
         self._entries: list[Entry] = []
         self._open: set[Entry] = set()
+        self.claims: dict[int, str] = {}
 
     @property
     def in_flight(self) -> int:
         """How many requests are under way."""
         return len(self._open)
 
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """Every request, in the order in which they were sent."""
+        return self._entries
+
     def send(self, batch: Batch | None, now: Instant) -> Entry:
-        """Book a request that is about to be sent, batches in the pool's order; None means by query: every id."""
+        """Book a request that is about to be sent; None means by query: every id."""
         entry = Entry(batch, now)
-        for position in _positions(batch):
+        for position in entry.positions:
             self._sent[position] += 1
         self._entries.append(entry)
         self._open.add(entry)
         return entry
 
-    def settle(self, entry: Entry, outcome: Outcome, now: Instant) -> bool:
-        """Book how a request ended; False, and nothing is booked, if that is settled already."""
+    def settle(
+        self,
+        entry: Entry,
+        outcome: Outcome,
+        now: Instant,
+        error: ErrorKind | None = None,
+        refused: Collection[int] = (),
+    ) -> bool:
+        """Book how a request ended; False, and nothing is booked, if that is settled already.
+
+        `refused` are positions that a request which was accepted refused all the same, in its answer.
+        """
         if entry not in self._open:
             return False
         self._open.discard(entry)
-        entry.ended = now
+        entry.ended, entry.outcome, entry.error, entry.refused = now, outcome, error, refused
         if entry.batch is None:
             self._by_query[outcome] += 1
         column = self._columns[outcome]
-        for position in _positions(entry.batch):
+        for position in entry.positions:
             column[position] += 1
+        for position in refused:
+            column[position] -= 1
+            self._columns[Outcome.REFUSED][position] += 1
         return True
 
     def abandon(self, now: Instant) -> int:
         """Book every request that is still under way as unknown; returns how many there were."""
         left = list(self._open)
         for entry in left:
-            self.settle(entry, Outcome.UNKNOWN, now)
+            self.settle(entry, Outcome.UNKNOWN, now, ErrorKind.READ_TIMEOUT)
         return len(left)
 
     def account(self, position: int) -> Account:
@@ -100,17 +145,20 @@ class Ledger:
             self._columns[Outcome.UNKNOWN][position] + whole[Outcome.UNKNOWN],
         )
 
-    def window(self, position: int) -> tuple[Instant, Instant] | None:
-        """From when to when something was asked of the id at a position; None if nothing was."""
-        concerned = self._concerning(position)
-        if not concerned:
-            return None
-        return min(entry.began for entry in concerned), max(entry.ended or entry.began for entry in concerned)
+    def windows(self, wanted: Collection[int]) -> Mapping[int, tuple[Instant, Instant]]:
+        """From when to when something was asked of the ids at some positions; those that nothing was are left out."""
+        found: dict[int, tuple[Instant, Instant]] = {}
+        for entry in self._entries if wanted else ():
+            ended = entry.began if entry.ended is None else entry.ended
+            for position in wanted if entry.batch is None else _common(entry.positions, wanted):
+                began, last = found.get(position, (entry.began, ended))
+                found[position] = min(began, entry.began), max(last, ended)
+        return found
 
-    def _concerning(self, position: int) -> list[Entry]:
-        if self._sent[position]:
-            return [self._entries[bisect_right(self._entries, position, key=_first) - 1]]
-        return [entry for entry in self._entries if entry.batch is None]
+    def roughly(self) -> Totals:
+        """`totals` without telling apart what an id was more than once, quick for a million ids."""
+        columns = (self._sent, *(self._columns[outcome] for outcome in Outcome))
+        return Totals(*(self.size - column.count(0) for column in columns))
 
     def totals(self) -> Totals:
         """How many ids were sent, and how many of them were accepted, else unknown, else refused."""
@@ -124,9 +172,9 @@ class Ledger:
         return Totals(sent, accepted, refused, unknown)
 
 
-def _positions(batch: Batch | None) -> range:
-    return range(0) if batch is None else range(batch.first, batch.first + len(batch.ids))
+def _column(size: int) -> "array[int]":
+    return array("I", bytes(array("I").itemsize * size))
 
 
-def _first(entry: Entry) -> int:
-    return entry.batch.first if entry.batch else -1
+def _common(positions: Sequence[int], wanted: Collection[int]) -> Iterator[int]:
+    return (position for position in positions if position in wanted)

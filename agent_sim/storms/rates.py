@@ -10,6 +10,17 @@ _UNITS: Final[Mapping[str, int]] = {"s": 1, "min": 60, "h": 3600}
 _RATE: Final = re.compile(r"(?P<count>\d+(?:\.\d+)?)\s*/\s*(?P<unit>[a-z]+)")
 
 
+def parse_load(text: str) -> tuple[tuple[float, ...], bool]:
+    """`10/s`, steps `10/s,20/s,40/s`, or a ramp `10/s..50/s`: the rates, and whether they are a ramp's two ends.
+
+    Raises UsageError.
+    """
+    if ".." in text:
+        ends = tuple(parse_rate(part) for part in text.split("..", 1))
+        return ends, True
+    return tuple(parse_rate(part) for part in text.split(",")), False
+
+
 def parse_rate(text: str) -> float:
     """Requests per second, more than 0. Raises UsageError."""
     found = _RATE.fullmatch(text.strip())

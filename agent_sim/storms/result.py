@@ -12,11 +12,13 @@ from typing import Final, Literal, TypedDict
 from agent_sim.histogram import HistogramJson
 from agent_sim.instants import SECOND, Instant, Span, to_iso
 from agent_sim.storms.health import Health
+from agent_sim.storms.knee import KneeJson
 from agent_sim.storms.ledger import Totals
-from agent_sim.storms.meter import Meter, SeriesEntry
+from agent_sim.storms.meter import Meter, SeriesEntry, Tally
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Harvest
 from agent_sim.storms.reconcile import Reconciliation
+from agent_sim.storms.steps import Step, is_steady, steps
 from agent_sim.storms.stop import broke_a_rule
 from agent_sim.storms.taxonomy import ErrorKind
 
@@ -51,7 +53,7 @@ class LedgerJson(TypedDict):
 class ExampleJson(TypedDict):
     """One broken rule on one id; 0 is all of them together."""
 
-    id: int
+    id: int | str
     rule: str
     detail: str
 
@@ -74,12 +76,52 @@ class GeneratorJson(TypedDict):
     saturated: bool
 
 
+class WorkersJson(TypedDict):
+    """The processes that sent: 0 asked for where one did it all, how many of them were lost, and how many arrivals
+    went without ids because their lease came too late.
+    """
+
+    asked: int
+    lost: int
+    starved: int
+
+
+class StepJson(TypedDict):
+    """One step: rates planned at either end, what came of it, and whether its figures agree with each other.
+
+    `little` is the measured average of requests under way as a share of what rate and mean service time make it; None
+    where that cannot be said. `apdex` counts errors and dropped arrivals as frustrated.
+    """
+
+    begins: float
+    seconds: float
+    warm_up: bool
+    from_rate: float
+    to_rate: float
+    planned: int
+    started: int
+    dropped: int
+    late_starts: int
+    completed: int
+    ids: int
+    errors: dict[str, int]
+    response: HistogramJson
+    service: HistogramJson
+    in_flight_mean: float
+    in_flight_max: int
+    little: float | None
+    apdex: float | None
+
+
 class StormResult(TypedDict):
-    """One storm."""
+    """One storm; all but `ledger`, `reconciliation`, `series`, `steps` and `faults` is of what was measured: the
+    warm-up, `warm_up` seconds of it, is left out.
+    """
 
     name: str
     operation: str
     by: str
+    kind: str
     batch: int
     model: Model
     seed: int
@@ -96,14 +138,30 @@ class StormResult(TypedDict):
     ids_per_second: float
     response: HistogramJson
     service: HistogramJson
+    wait: HistogramJson
     lateness: HistogramJson
+    apdex: float | None
     errors: dict[str, int]
     faults: dict[str, int]
     ledger: LedgerJson
     reconciliation: ReconciliationJson
     generator: GeneratorJson
     series: list[SeriesEntry]
+    warm_up: float
+    is_steady: bool | None
+    steps: list[StepJson]
+    workers: WorkersJson
+    knee: KneeJson | None
     stopped: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The processes that sent, where there were many."""
+
+    asked: int = 0
+    lost: int = 0
+    starved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +174,7 @@ class Run:
     used: int
     exhausted_at: Span | None
     stopped: str | None
+    workers: Workers = Workers()
 
 
 def storm_result(
@@ -128,28 +187,33 @@ def storm_result(
     generator: Health,
 ) -> StormResult:
     """Put together what is known."""
+    measured, parts = meter.measured, steps(plan)
+    seconds = max(run.seconds - plan.warm_up, 0)
     return StormResult(
         name=plan.name,
         operation=plan.operation,
         by=plan.by,
+        kind=plan.kind,
         batch=plan.batch,
         model=run.model,
         seed=plan.seed,
         started_at=to_iso(run.started_at),
-        seconds=round(run.seconds / SECOND, 3),
+        seconds=round(seconds / SECOND, 3),
         pool=_pool(run, found),
-        planned=meter.planned,
-        started=meter.started,
-        dropped=meter.dropped,
-        late_starts=meter.late_starts,
-        completed=meter.completed,
-        offered_rate=_rate(meter.planned, run.seconds),
-        achieved_rate=_rate(meter.completed, run.seconds),
-        ids_per_second=_rate(totals.accepted, run.seconds),
-        response=meter.response.to_json(),
-        service=meter.service.to_json(),
-        lateness=meter.lateness.to_json(),
-        errors={kind.value: meter.errors[kind] for kind in ErrorKind if meter.errors[kind]},
+        planned=measured.planned,
+        started=measured.started,
+        dropped=measured.dropped,
+        late_starts=measured.late_starts,
+        completed=measured.completed,
+        offered_rate=_rate(measured.planned, seconds),
+        achieved_rate=_rate(measured.completed, seconds),
+        ids_per_second=_rate(max(totals.accepted - meter.warm_up.ids, 0), seconds),
+        response=measured.response.to_json(),
+        service=measured.service.to_json(),
+        wait=measured.wait.to_json(),
+        lateness=measured.lateness.to_json(),
+        apdex=_rounded(measured.apdex()),
+        errors=_errors(measured),
         faults=dict(sorted(meter.faults.items())),
         ledger=LedgerJson(sent=totals.sent, accepted=totals.accepted, refused=totals.refused, unknown=totals.unknown),
         reconciliation=_reconciliation(compared),
@@ -159,8 +223,26 @@ def storm_result(
             saturated=generator.saturated,
         ),
         series=list(meter.series),
+        warm_up=round(min(plan.warm_up, run.seconds) / SECOND, 3),
+        is_steady=_steady(plan, meter),
+        steps=[_step(*each, run.seconds) for each in zip(parts, meter.tallies, strict=False)],
+        workers=WorkersJson(asked=run.workers.asked, lost=run.workers.lost, starved=run.workers.starved),
+        knee=None,
         stopped=run.stopped,
     )
+
+
+INCONSISTENT_BEYOND: Final = 0.05
+"""Little's law: a step whose figures are further apart has lost samples or has a wrong clock (load-testing 3.8)."""
+
+
+def inconsistent(result: StormResult) -> list[float]:
+    """When the steps begin whose figures contradict each other."""
+    return [
+        step["begins"]
+        for step in result["steps"]
+        if step["little"] is not None and abs(step["little"] - 1) > INCONSISTENT_BEYOND
+    ]
 
 
 def exit_code(result: StormResult, *, could_read: bool = True) -> int:
@@ -169,9 +251,29 @@ def exit_code(result: StormResult, *, could_read: bool = True) -> int:
         return BROKEN
     if not could_read:
         return TARGET
-    if result["generator"]["saturated"] or result["ledger"]["accepted"] == 0:
+    if not proved_something(result) or doubt(result) is not None:
         return INCONCLUSIVE
     return PASSED
+
+
+def doubt(result: StormResult) -> str | None:
+    """Why the figures are not the target's, or None: what is wrong with what measured."""
+    workers = result["workers"]
+    if workers["lost"]:
+        return f"{workers['lost']} of {workers['asked']} workers were lost, and load and ids with them"
+    if workers["starved"]:
+        return f"{workers['starved']} arrivals went without ids, because workers did not get them in time"
+    if result["generator"]["saturated"]:
+        return "the generator itself was saturated, the figures are lower bounds"
+    if found := inconsistent(result):
+        return f"the figures of the step at {found[0]:g} s contradict each other (Little's law)"
+    return None
+
+
+def proved_something(result: StormResult) -> bool:
+    """True if anything was accepted, or refused where each request holds an id that does not exist."""
+    ledger = result["ledger"]
+    return ledger["accepted"] > 0 or (result["kind"] == "poison" and ledger["refused"] > 0)
 
 
 def verdict(result: StormResult, *, could_read: bool = True) -> str:
@@ -185,10 +287,12 @@ def verdict(result: StormResult, *, could_read: bool = True) -> str:
         return "inconclusive: the target could not be read after the storm"
     if result["pool"]["eligible"] == 0:
         return "inconclusive: nothing to do, no id is eligible"
-    if result["ledger"]["accepted"] == 0:
+    if not proved_something(result):
         return "inconclusive: no id was accepted, so nothing was checked"
-    if result["generator"]["saturated"]:
-        return "inconclusive: the generator itself was saturated, the figures are lower bounds"
+    if (words := doubt(result)) is not None:
+        return f"inconclusive: {words}"
+    if result["ledger"]["accepted"] == 0:
+        return "every request was refused as a whole, and no id of it changed"
     return "every accepted id changed exactly once"
 
 
@@ -213,6 +317,46 @@ def _reconciliation(compared: Reconciliation) -> ReconciliationJson:
         examples=[ExampleJson(id=e.audit_id, rule=e.rule.value, detail=e.detail) for e in compared.examples],
         not_checkable=list(compared.not_checkable),
     )
+
+
+def _errors(tally: Tally) -> dict[str, int]:
+    return {kind.value: tally.errors[kind] for kind in ErrorKind if tally.errors[kind]}
+
+
+def _step(step: Step, tally: Tally, lasted: Span) -> StepJson:
+    span = max(min(step.ends, lasted) - step.begins, 0)
+    return StepJson(
+        begins=round(step.begins / SECOND, 3),
+        seconds=round(span / SECOND, 3),
+        warm_up=step.warm_up,
+        from_rate=round(step.from_rate, 3),
+        to_rate=round(step.to_rate, 3),
+        planned=tally.planned,
+        started=tally.started,
+        dropped=tally.dropped,
+        late_starts=tally.late_starts,
+        completed=tally.completed,
+        ids=tally.ids,
+        errors=_errors(tally),
+        response=tally.response.to_json(),
+        service=tally.service.to_json(),
+        in_flight_mean=round(tally.in_flight / span, 3) if span else 0.0,
+        in_flight_max=tally.in_flight_max,
+        little=_rounded(tally.little),
+        apdex=_rounded(tally.apdex()),
+    )
+
+
+def _steady(plan: StormPlan, meter: Meter) -> bool | None:
+    if not plan.warm_up:
+        return None
+    return is_steady(
+        [each["response_p50_us"] for each in meter.series if each["t"] * SECOND <= plan.warm_up + SECOND // 2]
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _rate(count: int, span: Span) -> float:

@@ -19,30 +19,43 @@ REFUSED: Final = "first 401/403"
 SUFFERS: Final = "20 % 5xx or timeouts in 10 s"
 INTERRUPTED: Final = "interrupted"
 
+_SPELL: Final = WINDOW // 1000
 _BAD: Final = UNANSWERED | {ErrorKind.HTTP_5XX}
 
 
 class StopRule:
     """Sees every answer and says when it is enough."""
 
-    __slots__ = ("_answers", "_bad")
+    __slots__ = ("_answers", "_bad", "_spells")
 
     def __init__(self) -> None:
-        self._answers: deque[tuple[Instant, bool]] = deque()
-        self._bad = 0
+        # A spell is [its first instant, answers, bad ones]: a fleet has half a million answers in a window.
+        self._spells: deque[list[int]] = deque()
+        self._answers = self._bad = 0
 
     def see(self, error: ErrorKind | None, now: Instant) -> str | None:
         """Count an answer; the reason to stop, or None."""
         if error is ErrorKind.HTTP_401_403:
             return REFUSED
         is_bad = error in _BAD
-        self._answers.append((now, is_bad))
+        self._answers += 1
         self._bad += is_bad
-        while self._answers[0][0] <= now - WINDOW:
-            self._bad -= self._answers.popleft()[1]
-        if len(self._answers) >= MINIMUM and self._bad >= SHARE * len(self._answers):
+        if not self._spells or now >= self._spells[-1][0] + _SPELL:
+            self._forget(now)
+            self._spells.append([now, 1, is_bad])
+        else:
+            spell = self._spells[-1]
+            spell[1] += 1
+            spell[2] += is_bad
+        if self._bad and self._answers >= MINIMUM and self._bad >= SHARE * self._answers:
             return SUFFERS
         return None
+
+    def _forget(self, now: Instant) -> None:
+        while self._spells and self._spells[0][0] <= now - WINDOW:
+            _, answers, bad = self._spells.popleft()
+            self._answers -= answers
+            self._bad -= bad
 
 
 def broke_a_rule(stopped: str | None) -> bool:

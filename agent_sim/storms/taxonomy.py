@@ -42,6 +42,10 @@ class Violation(StrEnum):
     PHANTOM_TRANSITION = "phantom_transition"
     OUT_OF_BOUNDS = "out_of_bounds"
     CONSERVATION = "conservation"
+    TWO_WINNERS = "two_winners"
+    NO_WINNER = "no_winner"
+    TORN_BATCH = "torn_batch"
+    ILLEGAL_STATE = "illegal_state"
 
 
 DEFINITE: Final = frozenset(

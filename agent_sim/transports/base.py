@@ -4,12 +4,13 @@ A call ends in a reply, in ConnectFailed (never sent) or in ReplyTimeout (sent, 
 than its own timeout and never sends anything twice. `tests/transports/test_contract.py` holds every transport to that.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 from urllib.parse import SplitResult, urlsplit
 
-from agent_sim.errors import UsageError
+from agent_sim.errors import TransportError, UsageError
 from agent_sim.instants import MINUTE, SECOND, Span
 from agent_sim.protocol import oig
 from agent_sim.protocol.agent import AgentReply, AgentRequest
@@ -17,6 +18,8 @@ from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.protocol.mqtt import Version
 
 ConnectionMode = Literal["shared", "per_agent", "per_request"]
+HttpClient = Literal["fast", "aiohttp"]
+"""`fast` is for agents that sign in by Basic authentication or not at all; all others go by aiohttp anyway."""
 
 
 class AgentTransport(Protocol):
@@ -24,6 +27,15 @@ class AgentTransport(Protocol):
 
     async def send(self, request: AgentRequest) -> AgentReply:
         """Send one request. Raises TransportError."""
+        ...
+
+
+@runtime_checkable
+class CallbackTransport(Protocol):
+    """Carries agents' requests without a task for each."""
+
+    def start(self, request: AgentRequest, done: Callable[[AgentReply | TransportError, Span, Span], None]) -> None:
+        """Send one request; later `done` is told its end, nanoseconds on the wire, and nanoseconds waited before."""
         ...
 
 
@@ -93,6 +105,7 @@ class Connections:
     limit: int = 100
     connect_timeout: Span = 5 * SECOND
     request_timeout: Span = 30 * SECOND
+    client: HttpClient = "fast"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from agent_sim.instants import SECOND
 from agent_sim.protocol import codec, oig, oig_calls
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, Operation
+from agent_sim.transports.answers import LARGEST_ANSWER
 from agent_sim.transports.base import AgentTransport, ConnectionMode, Connections, Target
 from agent_sim.transports.bearer import Bearer
 
@@ -30,13 +31,12 @@ Trust = ssl.SSLContext | bool
 SignIn = Credentials | Bearer | None
 """Who one is: by Basic authentication, by a bearer token that is kept fresh, or not at all."""
 
-_JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
-_API: Final = _JSON | {"x-keyfactor-requested-with": "APIClient", "x-keyfactor-api-version": "1"}
-_OIG: Final = _JSON | {oig.REQUESTED_BY: "agent-sim"}
-_LARGEST_ANSWER: Final = 32 * 1024 * 1024
+JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
+_API: Final = JSON | {"x-keyfactor-requested-with": "APIClient", "x-keyfactor-api-version": "1"}
+_OIG: Final = JSON | {oig.REQUESTED_BY: "agent-sim"}
 _LONGEST_REASON: Final = 200
 _TOTAL: Final = re.compile(r"[0-9]{1,15}")
-_IDLE_SECONDS: Final[Mapping[ConnectionMode, float]] = {
+IDLE_SECONDS: Final[Mapping[ConnectionMode, float]] = {
     "shared": 75,
     "per_agent": 86_400,  # an agent's own connection is there to be held; the server decides when it has enough
     "per_request": 75,  # never idle
@@ -76,7 +76,7 @@ class HttpSession:
             connector=aiohttp.TCPConnector(
                 limit=1 if how.mode == "per_agent" else how.limit,
                 ssl=self._tls,
-                keepalive_timeout=_IDLE_SECONDS[how.mode],
+                keepalive_timeout=IDLE_SECONDS[how.mode],
                 timeout_ceil_threshold=float("inf"),
             ),
             response_class=_LastAnswer if how.mode == "per_request" else aiohttp.ClientResponse,
@@ -170,16 +170,16 @@ class _TooLarge(aiohttp.ClientError):
     """More than anybody should hold in memory."""
 
     def __str__(self) -> str:
-        return f"larger than {_LARGEST_ANSWER >> 20} MiB"
+        return f"larger than {LARGEST_ANSWER >> 20} MiB"
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
-    if (response.content_length or 0) > _LARGEST_ANSWER:
+    if (response.content_length or 0) > LARGEST_ANSWER:
         raise _TooLarge
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > _LARGEST_ANSWER:
+        if len(body) > LARGEST_ANSWER:
             raise _TooLarge
     return bytes(body)
 
@@ -218,7 +218,7 @@ class HttpAgents:
     async def send(self, request: AgentRequest) -> AgentReply:
         """POST one request. Raises TransportError."""
         url = codec.agent_path(request.endpoint, self._base)
-        status, _, body = await self._session.exchange("POST", url, codec.agent_body(request.body), _JSON)
+        status, _, body = await self._session.exchange("POST", url, codec.agent_body(request.body), JSON)
         return AgentReply(status, codec.read_agent_reply(request, body) if status < 300 else None)
 
 
@@ -271,6 +271,7 @@ class HttpPool:
         self._target, self._login, self._connections = target, login, connections
         self._tls = trust(target)
         self._sessions: dict[int, HttpSession] = {}
+        self._agents: dict[int, HttpAgents] = {}
         self._is_open = False
 
     async def __aenter__(self) -> Self:
@@ -287,11 +288,12 @@ class HttpPool:
         """The transport of one agent; the same connections whenever it is asked for again."""
         assert self._is_open, "use `async with`"
         place = number if self._connections.mode == "per_agent" else 0
-        session = self._sessions.get(place)
-        if session is None:
+        agents = self._agents.get(place)
+        if agents is None:
             session = self._sessions[place] = HttpSession(self._target, self._login, self._connections, self._tls)
             session.open()
-        return HttpAgents(session, self._target)
+            agents = self._agents[place] = HttpAgents(session, self._target)
+        return agents
 
 
 # --- credentials and trust --------------------------------------------------------------------

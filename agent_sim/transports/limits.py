@@ -19,6 +19,8 @@ _SPARE_FILES: Final = 128
 """Open files for everything but agents' connections: journal, report, operator, pipes (our choice)."""
 _SPARE_PORTS: Final = 1_000
 """Local ports for storms, the operator and everybody else on the machine (our choice)."""
+LOOPBACK_SOURCES: Final = 8
+"""Addresses of 127.0.0.0/8 that many connections to this machine are made from: each has all local ports once more."""
 _WAY_OUT: Final[Mapping[ConnectionMode, str]] = {
     "per_agent": "or use fewer agents, or connections: {mode: shared}",
     "shared": "or lower the connections' limit",
@@ -35,17 +37,30 @@ class Machine:
     local_ports: int
 
 
-def check_limits(agents: int, mode: ConnectionMode, limit: int = Connections().limit, besides: int = 0) -> None:
+def check_limits(
+    agents: int, mode: ConnectionMode, limit: int = Connections().limit, besides: int = 0, sources: int = 1
+) -> None:
     """Raise UsageError, with the numbers and the mend, if so many agents cannot have their connections here.
 
-    `besides` counts connections of other agents, through a broker.
+    `besides` counts connections of other agents, through a broker; `sources` the addresses that they are made from.
     """
-    problems = shortages(agents, mode, limit, this_machine(), besides)
+    problems = shortages(agents, mode, limit, this_machine(), besides, sources)
     if problems:
         raise UsageError("\n".join(problems))
 
 
-def shortages(agents: int, mode: ConnectionMode, limit: int, machine: Machine, besides: int = 0) -> list[str]:
+def sources(host: str, how: Connections) -> int:
+    """From how many addresses of this machine connections to `host` are made; many only over loopback.
+
+    A shared pool needs few ports, and aiohttp leaves the choice to the system.
+    """
+    is_loopback = sys.platform == "linux" and host.startswith("127.") and host.replace(".", "").isdecimal()
+    return LOOPBACK_SOURCES if is_loopback and how.mode != "shared" and how.client == "fast" else 1
+
+
+def shortages(
+    agents: int, mode: ConnectionMode, limit: int, machine: Machine, besides: int = 0, sources: int = 1
+) -> list[str]:
     """What `machine` has too little of, one sentence each."""
     connections = (agents if mode == "per_agent" else min(agents, limit)) + besides
     also = f" and {besides} connections to a broker" if besides else ""
@@ -56,9 +71,10 @@ def shortages(agents: int, mode: ConnectionMode, limit: int, machine: Machine, b
             f"{wanted} {files} open files and this process may have {machine.open_files}: "
             f"{_raise_files(files, machine)}, {_WAY_OUT[mode]}"
         )
-    if (ports := connections + _SPARE_PORTS) > machine.local_ports:
+    if (ports := connections // sources + _SPARE_PORTS) > machine.local_ports:
+        each = f" at each of {sources} addresses" if sources > 1 else ""
         problems.append(
-            f"{wanted} {ports} local ports and {_PORT_RANGE} has {machine.local_ports}: "
+            f"{wanted} {ports} local ports{each} and {_PORT_RANGE} has {machine.local_ports}: "
             f'widen it, as with `sysctl -w net.ipv4.ip_local_port_range="1024 65535"`, {_WAY_OUT[mode]}'
         )
     return problems

@@ -68,7 +68,7 @@ async def ours(agents: int, seconds: float) -> tuple[float, float, int]:
                 for number in range(agents):
                     who = Identity("bench", f"bench-{number}", ("Custom.FetchLogs",), key("bench", number))
                     agent = Agent(who, Behaviour(), BY_GUID, clock() + number * SECOND // agents)
-                    scheduler.add(agent, kind, lambda: None)
+                    scheduler.add(agent, kind, lambda core: None)
                 driving = asyncio.create_task(scheduler.run())
                 await asyncio.sleep(3)  # registered, connected, warm
                 before = server.cpu_seconds(), cpu_seconds(), count

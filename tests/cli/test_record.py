@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import os
 import time
 
 import pytest
 from typer.testing import CliRunner
 
+from agent_sim.cli import folder
 from agent_sim.cli.main import app
 from agent_sim.cli.play import BEGIN
 from agent_sim.cli.record import fitted_text
@@ -284,6 +286,45 @@ def test_a_journal_that_is_torn_or_none_is_told_in_one_line(busy, tmp_path, chan
     assert said in str(ended.exception)
     assert len(str(ended.exception).splitlines()) == 1
     assert "other outcomes" not in ended.stderr
+
+
+def huge(path):
+    path.touch()
+    os.truncate(path, 5 * 1024**3)  # with holes: it takes no room
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "must be a file or the folder of a run, is a pipe"),
+        (lambda path: path.symlink_to("/dev/zero"), "must be a file or the folder of a run, is a device"),
+        (lambda path: path.mkdir(), "must be a file or the folder of a run, is a folder"),
+        (lambda path: path.symlink_to(path), "the journal cannot be read (Too many levels of symbolic links)"),
+        (lambda path: path.write_text(""), "the journal is empty"),
+        (lambda path: path.write_text("x" * 1001), "line 1 is longer than any of a journal"),
+        (lambda path: path.write_bytes(b"\xff"), "the journal is not UTF-8 text"),
+        (lambda path: path.write_text("\n\n"), "its journal is torn"),
+        (huge, "has 5.0 GiB, a journal at most 4"),
+    ],
+)
+def test_what_is_no_journal_is_told_in_one_line_at_once(busy, tmp_path, monkeypatch, make, said):
+    monkeypatch.setattr(folder, "_LONGEST", 1000)
+    make(tmp_path / "journal.jsonl")
+    (tmp_path / "scenario.resolved.yaml").write_text((busy[0] / "scenario.resolved.yaml").read_text())
+
+    ended = run("--journal", tmp_path)
+
+    assert isinstance(ended.exception, UsageError)
+    assert said in str(ended.exception)
+    assert len(str(ended.exception).splitlines()) == 1
+
+
+def test_so_is_a_pipe_that_is_named_itself(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    ended = run("--journal", tmp_path / "pipe")
+
+    assert str(ended.exception) == f"{tmp_path / 'pipe'}: must be a file or the folder of a run, is a pipe"
 
 
 @pytest.mark.parametrize(

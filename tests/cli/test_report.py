@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import jsonschema
@@ -52,17 +53,24 @@ def test_a_run_leaves_what_ci_reads():
     assert "replay it" not in ended.output
 
 
-def test_a_broken_run_says_how_to_replay_it_and_that_command_gives_the_same_journal():
+def test_a_broken_run_says_how_to_replay_it_and_that_command_gives_the_same_journal_anywhere(monkeypatch, tmp_path):
+    here, elsewhere = tmp_path / "the 'first' place", tmp_path / "another"
+    here.mkdir()
+    elsewhere.mkdir()
+    (tmp_path / "tiny.yaml").rename(here / "tiny.yaml")
+    monkeypatch.chdir(here)
     ended = replayed(*BROKEN)
 
     assert ended.exit_code == 1
     [command] = re.findall("replay it: agent-sim (.*)", ended.output)
     before, result = left("journal.jsonl"), json.loads(left("result.json"))
     assert result["replay"] == f"agent-sim {command}"
-    again = CliRunner().invoke(app, [*command.split(), "--runs", "again"])
+    monkeypatch.chdir(elsewhere)
+    again = CliRunner().invoke(app, [*shlex.split(command), "--runs", "again"])
     [folder] = Path("again").iterdir()
     assert again.exit_code == 1
     assert (folder / "journal.jsonl").read_text() == before
+    assert str(tmp_path) not in before
 
 
 @pytest.mark.parametrize(("words", "code"), [((), 3), (("--inconclusive", "pass"), 0), (("--inconclusive", "fail"), 1)])
@@ -77,6 +85,19 @@ def test_what_could_not_be_decided_counts_as_the_user_says(words, code):
     assert f"verdict: {said}\n" in ended.output
     assert left("summary.md").splitlines()[0].endswith(f": {said}")
     assert f"<strong>{said}</strong>" in left("report.html")
+
+
+def test_a_job_that_hangs_past_the_drain_leaves_the_run_open_and_the_report_says_what_would_help():
+    hangs = ("--set", "behaviours=[{name: default, jobs: [{type: LOGS, outcomes: [{result: hang, weight: 100%}]}]}]")
+
+    ended = replayed(*hangs)
+
+    said = "server.job_timeout, which must be shorter than stop.drain"
+    assert ended.exit_code == 3
+    [case] = [each for each in json.loads(left("result.json"))["verdicts"] if each["name"] == "no_lost_jobs"]
+    assert (case["answer"], said in case["detail"]) == ("unknown", True)
+    mended = replayed(*hangs, "--set", "server.job_timeout=30s", "--set", "server.retries=0", "--runs", "mended")
+    assert mended.exit_code == 0
 
 
 def test_on_github_checks_that_do_not_hold_are_annotations_and_the_summary_is_added(monkeypatch):

@@ -45,18 +45,18 @@ def test_the_report_names_every_kind_of_connection(tmp_path, text, mode, said):
 def test_connections_of_both_kinds_count_together(tmp_path, monkeypatch):
     outline = planned(MIXED, tmp_path)
     monkeypatch.setattr(limits, "this_machine", lambda: Machine(30 + 50 + 128, 1000, 30_000))
-    ways.check(outline, Connections("per_agent"))
+    ways.check(outline, Connections("per_agent"), "127.0.0.1")
 
     monkeypatch.setattr(limits, "this_machine", lambda: Machine(30 + 50 + 127, 1000, 30_000))
     with pytest.raises(
         UsageError, match="30 agents with connections per_agent and 50 connections to a broker need 208"
     ):
-        ways.check(outline, Connections("per_agent"))
+        ways.check(outline, Connections("per_agent"), "127.0.0.1")
 
 
 def test_gateways_need_as_many_files_as_there_are_of_them(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "this_machine", lambda: Machine(4 + 128, 1000, 30_000))
-    ways.check(planned(ALL_MQTT, tmp_path), Connections())
+    ways.check(planned(ALL_MQTT, tmp_path), Connections(), "127.0.0.1")
 
 
 @dataclass

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.budget import examples
 from tests.contract.seeding import QUERIES, Known, seed
 from tests.end_to_end.conftest import ACCOUNTS, ServerProcess, starting
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = 12
+EXAMPLES = examples(4)
 """Per operation and phase."""
 
 PATIENCE = 900

@@ -58,6 +58,7 @@ from agent_sim.protocol.schedule import (
 from agent_sim.server.problems import AgentCode
 from agent_sim.settings import DEFAULT_SETTINGS
 from agent_sim.states import JobState, RunState
+from tests.budget import examples
 from tests.contract.model import Job, Model
 from tests.contract.worlds import CoreWorld, HttpWorld, World
 
@@ -417,9 +418,9 @@ class HttpLifecycle(Lifecycle):
     kind, examples = HttpWorld, 0
 
 
-def _budget(examples: int, steps: int) -> settings:
+def _budget(most: int, steps: int) -> settings:
     return settings(
-        max_examples=examples,
+        max_examples=most,
         stateful_step_count=steps,
         deadline=None,
         derandomize=True,
@@ -430,13 +431,13 @@ def _budget(examples: int, steps: int) -> settings:
 
 
 def test_the_core_does_what_the_model_does() -> None:
-    run_state_machine_as_test(CoreLifecycle, settings=_budget(150, 50))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(CoreLifecycle, settings=_budget(examples(40), 50))  # type: ignore[no-untyped-call]
 
-    assert CoreLifecycle.examples >= 150
+    assert CoreLifecycle.examples >= examples(40)
 
 
 @pytest.mark.slow
 def test_the_server_does_over_http_what_the_model_does() -> None:
-    run_state_machine_as_test(HttpLifecycle, settings=_budget(50, 40))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(HttpLifecycle, settings=_budget(examples(12), 40))  # type: ignore[no-untyped-call]
 
-    assert HttpLifecycle.examples >= 50
+    assert HttpLifecycle.examples >= examples(12)

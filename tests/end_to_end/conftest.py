@@ -1,5 +1,7 @@
 """Real server processes on free ports, each with accounts of its own."""
 
+import gc
+import io
 import os
 import signal
 import subprocess
@@ -10,10 +12,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from agent_sim.cli.main import main
 from tests.end_to_end.by_hand import Operator, Wire
 
 COMMAND = (sys.executable, "-m", "agent_sim.cli.serve")
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 ACCOUNTS = {
     "AGENT_SIM_USERNAME": "operator",
@@ -95,6 +98,39 @@ def start_server() -> Iterator[Start]:
     """A function of options that starts a server."""
     with starting() as start:
         yield start
+
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """A function of options: the one line with which a server that cannot start ends, with exit code 2.
+
+    In this process: a start of its own would cost each of them a second of importing.
+    """
+
+    def refused(*options: str, **changes: str) -> str:
+        for name in ACCOUNTS:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in changes.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["agent-sim", "serve", "--port", "0", *options])
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
+        switching = sys.getswitchinterval()
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:  # what a server does to the process that is its own
+            sys.setswitchinterval(switching)
+            gc.unfreeze()
+        out, err = capsys.readouterr()
+        assert (ended.value.code, out) == (2, "")
+        [line] = [line for line in err.splitlines() if not line.startswith("CA certificate")]
+        assert line.startswith("error: ")
+        return line
+
+    return refused
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """`agent-sim demo` as a process: a fleet at work, over either wire, and a link that opens its page once."""
 
 import http.cookiejar
+import json
 import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.parse
 import urllib.request
 
@@ -35,6 +37,11 @@ def test_a_demo_goes_on_until_told_to_stop_and_its_link_opens_the_page(transport
 
         assert answer.url == f"{page}/"
         assert re.search(r'data-value="agents">10<', shown)
+        with browser.open(f"{page}/ui/timeline?range=30d", timeout=PATIENCE) as answer:
+            steps = json.load(answer)
+        assert sum(1 for step in steps if step["success"]) > 40  # half days: a month is behind it
+        press(browser, page, "fault", "shz-down", "start")
+        assert shown_as_running(browser, page, {"shz-down"}), process.communicate(timeout=PATIENCE)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
@@ -42,3 +49,30 @@ def test_a_demo_goes_on_until_told_to_stop_and_its_link_opens_the_page(transport
         if process.poll() is None:
             process.kill()
             process.communicate(timeout=PATIENCE)
+
+
+def started(browser, page):
+    """What the page begins with."""
+    with browser.open(f"{page}/", timeout=PATIENCE) as answer:
+        [text] = re.findall(r'<script type="application/json" id="start">(.*?)</script>', answer.read().decode())
+    return json.loads(text)
+
+
+def press(browser, page, kind, name, does):
+    """Press one of the demo's buttons, once it is there."""
+    assert shown_as_running(browser, page, set())
+    headers = {"X-CSRF-Token": started(browser, page)["token"], "Content-Type": "application/json"}
+    body = json.dumps({"kind": kind, "name": name, "do": does}).encode()
+    with browser.open(urllib.request.Request(f"{page}/ui/controls", body, headers), timeout=PATIENCE) as answer:
+        assert answer.status == 204
+
+
+def shown_as_running(browser, page, names):
+    """True once the page says that these, among others, are under way."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        controls = started(browser, page)["picture"]["controls"]
+        if controls and names <= {each["name"] for each in controls if each["running"]}:
+            return True
+        time.sleep(0.2)
+    return False

@@ -141,8 +141,37 @@ def test_ctrl_c_ends_a_run_cleanly_and_the_report_is_written(scenario, tmp_path)
     assert not processes_of(folder)
 
 
+DOOMED = SCENARIO.split("storms:")[0] + (
+    """storms:
+  - {name: again, at: 3s, op: reschedule, target: {by: query}, load: {rate: 2/s}, for: 20m}
+faults:
+  - {name: busy, at: 5s, do: {status: {code: 503}}}
+checks:
+  thresholds: [{metric: error_rate, max: 5%, abort_on_fail: true}]
+"""
+)
+
+
+def test_a_threshold_that_aborts_ends_the_run_its_storms_and_gives_exit_code_1(scenario, tmp_path):
+    scenario.write_text(DOOMED)
+
+    ended = agent_sim("run", scenario, "--set", "stop.after=1h", cwd=tmp_path, timeout=300)
+
+    folder = only_folder(tmp_path)
+    result = json.loads((folder / "result.json").read_text())
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "BROKEN   error_rate <= 5%" in ended.stdout
+    assert result["ended"]["reason"].startswith("aborted: threshold error_rate <= 5% is broken: ")
+    assert result["seconds"] < 3600
+    assert '"event":"storm_started"' in (folder / "journal.jsonl").read_text()
+    assert not processes_of(folder)
+    for name in ("report.html", "junit.xml", "summary.md"):
+        assert "aborted: threshold" in (folder / name).read_text()
+    assert "Traceback" not in ended.stderr
+
+
 def wait_for_journal(tmp_path, event):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for path in (tmp_path / "runs").glob("*/journal.jsonl") if (tmp_path / "runs").exists() else ():
             if f'"event":"{event}"' in path.read_text():

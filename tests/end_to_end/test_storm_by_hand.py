@@ -108,6 +108,42 @@ def test_a_closed_loop_says_that_it_is_one(server, tmp_path):
     assert result["ledger"]["accepted"] == 40
 
 
+@pytest.fixture
+def newcomers(start_server):
+    """A server at whose door six orchestrators wait, and a custom job type."""
+    server = start_server("--sim-api", "--no-auto-approve")
+    able = ["Custom.FetchLogs", "Custom.Patch"]
+    for number in range(6):
+        server.wire.post(
+            "/Session/Register", {**REGISTRATION, "ClientMachine": f"agentsim-new-{number}", "Capabilities": able}
+        )
+    server.operator.post("/JobTypes/Custom", {"JobTypeName": "Patch"})
+    return server
+
+
+@pytest.mark.parametrize("seconds", ["2s"])
+def test_storms_that_approve_make_jobs_and_unschedule_them_do_each_exactly_once(newcomers, tmp_path, seconds):
+    asked = [
+        (("-T", "approve", "--batch", "2", "--rate", "3/s"), 6),
+        (("-T", "custom_bulk", "--job-type", "Patch", "--batch", "4", "--rate", "3/s", "--alone"), 24),
+        (("--storm", "fetch_logs", "--rate", "5/s", "--alone"), 10),
+        (("--storm", "custom", "--job-type", "FetchLogs", "--rate", "5/s", "--alone"), 10),
+        (("--storm", "unschedule", "--kind", "contended", "--copies", "2", "--batch", "5", "--rate", "4/s"), 20),
+        (("--storm", "unschedule", "--kind", "query", "--rate", "2/s"), 24),
+    ]
+    for words, expected in asked:
+        ended, result = storm(newcomers, tmp_path, *words, "-t", seconds)
+
+        assert ended.returncode in (0, 3), ended.stdout + ended.stderr  # 3: too busy a machine to keep the rate
+        assert {rule: count for rule, count in result["reconciliation"]["violations"].items() if count} == {}
+        assert result["reconciliation"]["not_checkable"] == []
+        assert result["ledger"]["accepted"] == expected, (words, result["ledger"])
+    assert newcomers.operator.get("/OrchestratorJobs/ScheduledJobs").json == []
+    queued, off = kinds(newcomers, "queued"), kinds(newcomers, "unscheduled")
+    assert len(queued) == len(set(off)) == len(off) == 44
+    assert len(kinds(newcomers, "approved")) == 6
+
+
 def test_arrivals_and_users_together_are_a_usage_error(server_process, tmp_path):
     ended, result = storm(server_process, tmp_path, "--storm", "reschedule", "--rate", "5/s", "-u", "3", "-t", "2s")
 

@@ -5,7 +5,6 @@ import os
 import re
 import ssl
 import stat
-import subprocess
 import time
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from agent_sim.instants import SECOND
-from tests.end_to_end.conftest import ACCOUNTS, COMMAND, environment
+from tests.end_to_end.conftest import ACCOUNTS
 from tests.end_to_end.secured import Secured
 from tests.end_to_end.vendor_agent import VendorAgent
 from tests.server.csrs import ec_key
@@ -160,11 +159,11 @@ def test_a_certificate_of_an_unknown_authority_gets_no_connection(start_server, 
 
 
 def test_an_expired_certificate_gets_no_connection(start_server, tmp_path):
-    lifetime = {"certificate_lifetime": 3 * SECOND, "certificate_warning": 0, "certificate_error": 0}
+    lifetime = {"certificate_lifetime": 6 * SECOND, "certificate_warning": 0, "certificate_error": 0}
     server = Secured(start_server, tmp_path, "--client-ca", "own", **lifetime)
     agent = server.agent()
     assert agent.session()
-    time.sleep(4)
+    time.sleep(7)
 
     with pytest.raises(OSError, match=NO_CONNECTION):
         registers(agent)
@@ -293,17 +292,6 @@ def test_a_header_that_nobody_trusts_counts_for_nothing(start_server):
 # --- options that do not work -----------------------------------------------------------------
 
 
-def refused(*options):
-    """What a server that does not start says."""
-    done = subprocess.run(
-        [*COMMAND, "--port", "0", *options], env=environment(**ACCOUNTS), capture_output=True, text=True, timeout=120,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (2, "")
-    [line] = [line for line in done.stderr.splitlines() if not line.startswith("CA certificate")]
-    return line
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -321,7 +309,7 @@ def refused(*options):
         (("--tls", "self", "--ca-file", "/nowhere/ca.pem"), "cannot write the CA certificate /nowhere/ca.pem"),
     ],
 )
-def test_options_that_cannot_work_are_one_line_that_names_the_mend(tmp_path, options, words):
+def test_options_that_cannot_work_are_one_line_that_names_the_mend(refused, tmp_path, options, words):
     certificate, key = self_signed("one", tmp_path)
     _, other = self_signed("two", tmp_path)
     text, encrypted = tmp_path / "text.pem", tmp_path / "encrypted.key"
@@ -335,7 +323,7 @@ def test_options_that_cannot_work_are_one_line_that_names_the_mend(tmp_path, opt
     )
     places = {"cert": certificate, "key": key, "other": other, "text": text, "encrypted": encrypted}
 
-    line = refused(*(option.format(**places) for option in options))
+    line = refused(*(option.format(**places) for option in options), **ACCOUNTS)
 
     assert line.startswith("error: ")
     assert words in line

@@ -1,5 +1,7 @@
 """Which faults are armed, whom they meet, and what is told of it."""
 
+import pytest
+
 from agent_sim.distributions import Constant
 from agent_sim.faults.arming import Began, Ended, Faults, Suffered
 from agent_sim.faults.clock import Clock
@@ -145,3 +147,56 @@ def test_no_faults_never_change_anything():
     faults = Faults([])
 
     assert (faults.next_change, faults.strikes("a-0", "heartbeat", 0), faults.turns(MINUTE)) == (NEVER, (), [])
+
+
+# --- by hand --------------------------------------------------------------------------------------
+
+
+def test_a_fault_armed_by_hand_lasts_as_long_as_its_first_window_and_its_plan_goes_on():
+    faults = Faults([plan(((MINUTE, MINUTE + 3 * SECOND),))])
+    faults.arm("f", SECOND)
+
+    assert faults.armed == ("f",)
+    assert [bool(seen(faults, now=now)) for now in (SECOND, 4 * SECOND - 1, 4 * SECOND)] == [True, True, False]
+    assert [bool(seen(faults, now=now)) for now in (MINUTE - 1, MINUTE)] == [False, True]
+    assert [type(turn) for turn in faults.turns(2 * MINUTE)] == [Began, Ended, Began, Ended]
+
+
+def test_a_fault_is_disarmed_by_hand_and_its_next_window_comes():
+    faults = Faults([plan(((SECOND, 3 * SECOND), (MINUTE, 2 * MINUTE)))])
+    assert seen(faults, now=SECOND) == [REFUSED]
+    faults.disarm("f")
+
+    assert faults.armed == ()
+    assert [bool(seen(faults, now=now)) for now in (2 * SECOND, MINUTE)] == [False, True]
+
+
+def test_a_fault_that_is_armed_stays_so_when_armed_again_and_one_that_is_not_is_disarmed_in_vain():
+    faults = Faults([plan(((SECOND, 3 * SECOND),))])
+    faults.disarm("f")
+    faults.arm("f", 0)
+    faults.arm("f", SECOND)
+
+    assert len(faults.turns(SECOND)) == 1
+
+
+def test_what_is_planned_while_somebody_has_armed_it_by_hand_begins_after_it():
+    faults = Faults([plan(((SECOND, 4 * SECOND),))])
+    faults.arm("f", 0)
+    turns = faults.turns(10 * SECOND)
+
+    assert [(type(turn), turn.window.begin // SECOND) for turn in turns] == [
+        (Began, 0),
+        (Ended, 0),
+        (Began, 1),
+        (Ended, 1),
+    ]
+    assert faults.next_change == NEVER
+
+
+@pytest.mark.parametrize("act", ["arm", "disarm"])
+def test_nobody_arms_a_fault_that_is_none(act):
+    faults = Faults([plan()])
+
+    with pytest.raises(KeyError):
+        getattr(faults, act)("nosuch", *([0] if act == "arm" else []))

@@ -51,7 +51,7 @@ async def test_cores_are_woken_when_they_asked_and_told_how_requests_ended():
 
     clock = WallClock()
     core, scheduler = Beater(clock()), Scheduler(clock)
-    scheduler.add(core, kind(send), settle=lambda: None)
+    scheduler.add(core, kind(send), settle=lambda core: None)
 
     await run_for(scheduler, 0.2)
 
@@ -66,12 +66,12 @@ async def test_a_failed_send_is_an_event_in_the_same_inbox():
     ends = []
     clock = WallClock()
     core, scheduler = Beater(clock()), Scheduler(clock)
-    scheduler.add(core, kind(send, ended=lambda *end: ends.append(end)), settle=lambda: None)
+    scheduler.add(core, kind(send, ended=lambda *end: ends.append(end)), settle=lambda core: None)
 
     await run_for(scheduler, 0.1)
 
     assert ("failed", ReplyTimeout) in core.events
-    assert isinstance(ends[0][1], TransportError)
+    assert isinstance(ends[0][2], TransportError)
 
 
 async def test_no_more_requests_are_on_the_wire_than_there_are_connections_and_the_wait_is_told_apart():
@@ -86,9 +86,11 @@ async def test_no_more_requests_are_on_the_wire_than_there_are_connections_and_t
 
     clock = WallClock()
     scheduler = Scheduler(clock)
-    shared = kind(send, limit=2, ended=lambda _request, _reply, wire, waited, _faults: waits.append((wire, waited)))
+    shared = kind(
+        send, limit=2, ended=lambda _core, _request, _reply, wire, waited, _faults: waits.append((wire, waited))
+    )
     for _ in range(6):
-        scheduler.add(Beater(clock()), shared, settle=lambda: None)
+        scheduler.add(Beater(clock()), shared, settle=lambda core: None)
 
     await run_for(scheduler, 0.25)
 
@@ -103,7 +105,7 @@ async def test_an_event_from_outside_is_handled_at_once():
 
     core = Beater(NEVER)
     scheduler = Scheduler(WallClock())
-    number = scheduler.add(core, kind(send), settle=lambda: None)
+    number = scheduler.add(core, kind(send), settle=lambda core: None)
 
     scheduler.tell(number, "notified")
 
@@ -116,7 +118,7 @@ async def test_stopping_cancels_what_is_on_its_way():
 
     clock = WallClock()
     scheduler = Scheduler(clock)
-    scheduler.add(Beater(clock()), kind(send), settle=lambda: None)
+    scheduler.add(Beater(clock()), kind(send), settle=lambda core: None)
 
     await run_for(scheduler, 0.05)
 
@@ -133,7 +135,7 @@ async def test_a_bug_in_a_core_is_not_swallowed():
 
     clock = WallClock()
     scheduler = Scheduler(clock)
-    scheduler.add(Broken(clock()), kind(send), settle=lambda: None)
+    scheduler.add(Broken(clock()), kind(send), settle=lambda core: None)
 
     with pytest.raises((ZeroDivisionError, ExceptionGroup)):
         await asyncio.wait_for(scheduler.run(), 5)
@@ -163,7 +165,7 @@ async def test_cores_are_woken_by_a_scaled_clock_no_sooner_than_they_asked():
     clock = WallClock(scale=0.1)
     began = clock()
     core, scheduler = Beater(began), Scheduler(clock, clock.scale)
-    scheduler.add(core, kind(send), settle=lambda: None)
+    scheduler.add(core, kind(send), settle=lambda core: None)
 
     await run_for(scheduler, 0.5)
 

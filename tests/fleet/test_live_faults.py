@@ -8,7 +8,9 @@ from tests.fleet.replays import play
 
 pytestmark = pytest.mark.slow
 
-BEGIN, END = 2.0, 4.0
+BEGIN, END = 3.0, 9.0
+TIMEOUT = 2.0
+"""Of requests, in seconds: a busy machine answers in this time, and silence is noticed often enough."""
 
 FAULTS = {
     "slow": "latency: 300ms",
@@ -29,7 +31,7 @@ FAULTS = {
     "expired": "tls: expired",
     "twice": "duplicate: 50ms",
     "swapped": "reorder: 150ms",
-    "dead": "crash: {point: before_configure, restart_after: 1s}",
+    "dead": "crash: {point: before_configure, restart_after: 2s}",
     "wrong": "clock: {offset: 1h, drift: 1%}",
 }
 NEVER_SENT = ("lost", "cut", "closed", "busy", "mute", "island", "nameless", "expired")
@@ -37,19 +39,19 @@ UNHEARD = ("unheard", "torn", "deaf")
 UNREADABLE = ("short", "noisy")
 FAILING = (*(name for name in NEVER_SENT if name != "busy"), *UNHEARD)
 
-_ONE = "  - {{name: f-{0}, at: 2s, for: 2s, select: {{fleets: [{0}]}}, do: {{{1}}}}}\n"
+_ONE = "  - {{name: f-{0}, at: 3s, for: 6s, select: {{fleets: [{0}]}}, do: {{{1}}}}}\n"
 SCENARIO = f"""
 version: 1
 name: faults
 seed: 3
-stop: {{after: 7s, drain: 20s}}
+stop: {{after: 14s, drain: 30s}}
 server: {{retries: 0}}
-transport: {{connections: {{limit: 20}}, timeouts: {{connect: 400ms, request: 700ms}}}}
+transport: {{connections: {{limit: 20}}, timeouts: {{connect: 2s, request: 2s}}}}
 fleets:
-  - {{name: calm, count: 3, capabilities: [LOGS], heartbeat: {{every: 150ms}}}}
-{"".join(f"  - {{name: {n}, count: 2, capabilities: [LOGS], heartbeat: {{every: 150ms}}}}" + chr(10) for n in FAULTS)}
+  - {{name: calm, count: 3, capabilities: [LOGS], heartbeat: {{every: 250ms}}}}
+{"".join(f"  - {{name: {n}, count: 2, capabilities: [LOGS], heartbeat: {{every: 250ms}}}}" + chr(10) for n in FAULTS)}
 behaviours: [{{name: default, jobs: [{{type: LOGS, duration: 100ms, outcomes: [{{result: success, weight: 100%}}]}}]}}]
-schedules: [{{name: logs, type: LOGS, every: 1s, from: 500ms, until: 5s}}]
+schedules: [{{name: logs, type: LOGS, every: 2s, from: 1s, until: 11s}}]
 faults:
 {"".join(_ONE.format(name, do) for name, do in FAULTS.items())}
 checks: {{invariants: {{no_lost_jobs: true, at_most_once: true}}}}
@@ -99,8 +101,8 @@ def test_those_who_are_not_selected_go_on_as_if_nothing_were(run):
 
 @pytest.mark.parametrize("name", NEVER_SENT)
 def test_the_server_sees_nothing_while_nothing_gets_out(run, name):
-    assert arrived(run, name, BEGIN + 0.5, END) == []  # what left before may be under way for a moment
-    assert len(arrived(run, name, END, END + 3)) >= 2
+    assert arrived(run, name, BEGIN + 1.5, END) == []  # what left before may be under way for a moment
+    assert len(arrived(run, name, END, END + 5)) >= 2
 
 
 @pytest.mark.parametrize("name", UNHEARD)
@@ -112,7 +114,9 @@ def test_the_server_acts_and_nobody_hears_it(run, name):
 @pytest.mark.parametrize("name", FAILING)
 def test_every_failure_belongs_to_the_window_and_names_its_fault(run, name):
     assert len(failures(run, name)) >= 2
-    assert all(BEGIN <= line.t < END + 1 and f"(fault f-{name})" in line.error for line in failures(run, name))
+    assert all(
+        BEGIN <= line.t < END + TIMEOUT + 1 and f"(fault f-{name})" in line.error for line in failures(run, name)
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in FAULTS if name not in FAILING])
@@ -141,8 +145,8 @@ def test_dead_agents_say_nothing_until_they_are_back(run):
     assert {crash.fleet for crash in crashes} == {"dead"}
     assert len(crashes) >= 2
     for crash in crashes:
-        asked = [one for one in arrived(run, "dead", 0, 7) if one.machine == crash.agent]
-        assert not [one for one in asked if crash.t + 0.3 <= one.t < crash.restart]  # but for what was under way
+        asked = [one for one in arrived(run, "dead", 0, 14) if one.machine == crash.agent]
+        assert not [one for one in asked if crash.t + 1 <= one.t < crash.restart]  # but for what was under way
         assert next(one.operation for one in asked if one.t >= crash.restart) == "Register"
 
 

@@ -26,7 +26,7 @@ def played(requests):
 def test_an_agent_lives_through_an_hour_in_no_time():
     requests, agent = [], new_agent()
     scheduler = VirtualScheduler(START)
-    scheduler.add(agent, played(requests), settle=lambda: None)
+    scheduler.add(agent, played(requests), settle=lambda core: None)
 
     scheduler.run(START + 60 * MINUTE)
 
@@ -45,7 +45,7 @@ def test_the_same_cores_give_the_same_run():
         requests = []
         scheduler = VirtualScheduler(START)
         for _ in range(20):
-            scheduler.add(new_agent(), played(requests), settle=lambda: None)
+            scheduler.add(new_agent(), played(requests), settle=lambda core: None)
         scheduler.run(START + 10 * MINUTE)
         return requests
 
@@ -85,7 +85,7 @@ def test_a_pause_ends_the_run_where_it_is_and_the_next_one_goes_on():
 
 def test_answers_come_a_round_trip_after_their_requests_and_are_in_flight_until_then():
     requests, scheduler = [], VirtualScheduler(START)
-    scheduler.add(new_agent(), played(requests), settle=lambda: None)
+    scheduler.add(new_agent(), played(requests), settle=lambda core: None)
 
     scheduler.run(START)
     assert scheduler.in_flight == 1
@@ -112,7 +112,7 @@ def test_an_answer_and_a_wake_up_at_the_same_moment_keep_the_order_in_which_they
             return self.wake
 
     core, scheduler = Core(), VirtualScheduler(START)
-    scheduler.add(core, Kind(lambda request, now: "answer", "woken"), settle=lambda: None)
+    scheduler.add(core, Kind(lambda request, now: "answer", "woken"), settle=lambda core: None)
 
     scheduler.run(START + SECOND)
 
@@ -134,7 +134,7 @@ def test_a_deadline_that_is_overwritten_wakes_nobody():
             return self.wake
 
     core, scheduler = Core(), VirtualScheduler(START)
-    actor = scheduler.add(core, Kind(lambda request, now: None, "woken"), settle=lambda: None)
+    actor = scheduler.add(core, Kind(lambda request, now: None, "woken"), settle=lambda core: None)
     scheduler.tell(actor, "later")
 
     scheduler.run(START + MINUTE)

@@ -37,6 +37,9 @@ def failed_runs(count: int, *, machine: str = "agentsim-test-", first: int = 1, 
     ]
 
 
+PAGE = b"<html><body><h1>The service is being upgraded</h1></body></html>"
+
+
 @dataclass
 class FakeCommand:
     """What it holds, what it was asked, and how it misbehaves; numbers of requests count from 1."""
@@ -51,6 +54,9 @@ class FakeCommand:
     hangs: Callable[[int], bool] = lambda number: False
     acts_before_hanging: bool = True
     closes: Callable[[int], bool] = lambda number: False
+    html: Callable[[int], bool] = lambda number: False  # acts, and answers a page for people
+    html_history: bool = False  # the same, once requests have come
+    lost: int = 0  # requests that came while it was gone
     delay: float = 0.0
     endpoints: Any = field(default_factory=lambda: ["GET /Agents"])
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -59,6 +65,7 @@ class FakeCommand:
     released: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_gone: bool = False
+    numbered: int = 0
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -73,6 +80,12 @@ class FakeCommand:
     def ids(self) -> list[int]:
         """Every id that was asked for, in order."""
         return [number for body in self.asked for number in body.get("JobAuditIds", [])]
+
+    def number(self) -> int:
+        """The next request's number; two at once have two."""
+        with self.lock:
+            self.numbered += 1
+            return self.numbered
 
     def receive(self, kind: str, body: dict[str, Any], *, acts: bool) -> None:
         """Take a request; `acts`: do what it asks for. The planted bugs happen in any case."""
@@ -106,6 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if self.server.fake.is_gone:
             self.close_connection = True
+            self.server.fake.lost += 1
             return False
         return super().parse_request()
 
@@ -114,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
         given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if parts.path == f"{API}/Status/Endpoints":
             self._answer(200 if self.headers["Authorization"] == BASIC else 401, fake.endpoints)
+        elif fake.html_history and fake.asked:
+            self._answer(200, PAGE)
         elif parts.path == f"{API}/OrchestratorJobs/JobHistory":
             fake.queries.append(given.get("pq.queryString", ""))
             self._answer(200, _page(fake.runs, given, "JobHistoryId"))
@@ -128,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         fake = self.server.fake
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        number = len(fake.asked) + 1
+        number = fake.number()
         kind = {"Reschedule": "rescheduled", "Acknowledge": "acknowledged"}[self.path.rsplit("/", 1)[-1]]
         time.sleep(fake.delay)
         status = fake.status(number)
@@ -140,12 +156,17 @@ class _Handler(BaseHTTPRequestHandler):
         if fake.hangs(number) or fake.closes(number):
             self.close_connection = True
             return
+        if fake.html(number):
+            self._answer(200, PAGE)
+            return
         self._answer(status, None if status == 204 else {"Message": f"answer {status}"})
 
     def _answer(self, status: int, value: Any) -> None:
         data = b"" if value is None else value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
+        if status == 429:
+            self.send_header("Retry-After", "7")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

@@ -10,13 +10,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from agent_sim.instants import MILLISECOND, SECOND, from_iso
 from agent_sim.storms.plan import Stage, to_json
+from agent_sim.storms.taxonomy import Violation
 from tests.loadtests.certificate import server_context
-from tests.loadtests.fake_command import PASSWORD, USER, FakeCommand, failed_runs, served
+from tests.loadtests.fake_command import PAGE, PASSWORD, USER, FakeCommand, failed_runs, served
 from tests.storms.examples import plan
 
 pytestmark = pytest.mark.slow
@@ -61,6 +63,7 @@ class Storms:
         *options: str,
         environment: dict[str, str] | None = None,
         stdin: int = subprocess.DEVNULL,
+        new_session: bool = False,
     ) -> subprocess.Popen[str]:
         fixed = ["--headless", "--only-summary", "--host", url, "--result", str(self.result), "--quiet-period", "0.1"]
         return subprocess.Popen(
@@ -68,13 +71,14 @@ class Storms:
             env={**os.environ, **(CREDENTIALS if environment is None else environment)},
             cwd=self.folder,  # neither the checkout nor its pyproject.toml is needed
             stdin=stdin,
+            start_new_session=new_session,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def end(self, process: subprocess.Popen[str]) -> Ended:
-        said, complaint = process.communicate(timeout=60)
+        said, complaint = process.communicate(timeout=150)
         result = json.loads(self.result.read_text()) if self.result.exists() else None
         return Ended(process.returncode, said, complaint, result)
 
@@ -310,8 +314,82 @@ def test_a_target_that_goes_away_ends_the_storm_and_is_not_judged(storms: Storms
     assert ended.result is not None
     assert (ended.code, ended.result["stopped"]) == (1, "20 % 5xx or timeouts in 10 s")
     assert ended.result["reconciliation"]["checked"] == 0
-    assert len(ended.result["reconciliation"]["not_checkable"]) == 5
+    assert len(ended.result["reconciliation"]["not_checkable"]) == len(Violation)
     assert "connect_refused" in ended.result["errors"]
+
+
+def test_a_target_that_comes_back_is_compared_after_all(storms: Storms):
+    with served(FakeCommand(failed_runs(500))) as fake:
+        process = storms.start(fake.url, "--storm", "reschedule", "--rate", "20/s", "--batch", "1", "-t", "60s")
+        wait_for(lambda: len(fake.asked) >= 5)
+        fake.is_gone = True
+        wait_for(lambda: fake.lost >= 12)  # by then the storm has seen enough
+        fake.is_gone = False
+        ended = storms.end(process)
+
+    assert ended.result is not None
+    assert (ended.code, ended.result["stopped"]) == (1, "20 % 5xx or timeouts in 10 s")
+    assert ended.result["reconciliation"]["checked"] == 500
+    assert ended.violations == {}
+    assert ended.result["ledger"]["accepted"] == len(fake.ids)
+
+
+def test_a_target_that_asks_to_come_back_later_refused_and_broke_nothing(storms: Storms):
+    with served(FakeCommand(failed_runs(100), status=lambda number: 429 if number % 3 == 0 else 204)) as fake:
+        ended = storms.run(fake.url, "--storm", "acknowledge", *OPEN)
+
+    assert ended.result is not None
+    assert (ended.code, ended.violations, ended.result["stopped"]) == (ended.passing, {}, None)
+    assert ended.result["ledger"] == {"sent": 100, "accepted": 70, "refused": 30, "unknown": 0}
+    assert ended.result["errors"] == {"http_429": 6}
+    assert "http_429: 429 answer 429 (Retry-After: 7)" in ended.said
+
+
+def test_a_page_for_people_is_no_yes_and_no_no(storms: Storms):
+    with served(FakeCommand(failed_runs(100), html=lambda number: number % 5 == 0)) as fake:
+        ended = storms.run(fake.url, "--storm", "acknowledge", *OPEN)
+
+    assert ended.result is not None
+    assert (ended.code, ended.violations) == (ended.passing, {})
+    assert ended.result["errors"] == {"wrong_2xx": 4}
+    assert ended.result["ledger"] == {"sent": 100, "accepted": 80, "refused": 0, "unknown": 20}
+
+
+def test_a_target_that_is_all_pages_is_none_before_the_storm_and_unreadable_after_it(storms: Storms):
+    with served(FakeCommand(failed_runs(5), endpoints=PAGE)) as fake:
+        before = storms.run(fake.url, "--storm", "acknowledge", *OPEN)
+    with served(FakeCommand(failed_runs(20), shows_transitions=False, html_history=True)) as fake:
+        after = storms.run(fake.url, "--storm", "acknowledge", *OPEN)
+
+    assert (before.code, before.result) == (4, None)
+    assert "is not a Command server" in before.complaint
+    assert after.result is not None
+    assert after.code == 4
+    assert after.result["ledger"]["accepted"] == 20
+    assert after.result["reconciliation"]["checked"] == 0
+
+
+def test_two_storms_at_once_that_ask_the_same_need_shares_and_then_count_nothing_twice(storms: Storms, tmp_path: Path):
+    (tmp_path / "other").mkdir()
+    other = Storms(tmp_path / "other")
+    asked = ("--storm", "acknowledge", "--rate", "10/s", "--batch", "1")
+    with served(FakeCommand(failed_runs(2000))) as fake:
+        first = storms.start(fake.url, *asked, "-t", "90s", "--share", "1/2")
+        wait_for(lambda: len(fake.asked) >= 3)
+        refused = other.run(fake.url, *asked, "-t", "2s")
+        second = other.run(fake.url, *asked, "-t", "2s", "--share", "2/2")
+        first.send_signal(signal.SIGINT)
+        ended = storms.end(first)
+
+    assert refused.code == 2
+    assert "another storm on this machine asks the same" in refused.complaint
+    assert "--share 1/2 and --share 2/2" in refused.complaint
+    assert ended.violations == second.violations == {}
+    assert second.result is not None
+    assert ended.result is not None
+    assert len(fake.ids) == len(set(fake.ids))
+    assert ended.result["ledger"]["accepted"] + second.result["ledger"]["accepted"] == len(fake.ids)
+    assert min(ended.result["ledger"]["accepted"], second.result["ledger"]["accepted"]) > 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -478,6 +556,46 @@ def test_the_settings_file_and_locusts_own_files_work(storms: Storms):
 # --- nothing to do, bad input, a bad target ---------------------------------------------------
 
 
+def test_steps_thresholds_and_a_warm_up_make_the_report_of_a_run(storms: Storms):
+    folder = storms.folder / "report"
+    options = ("--rate", "10/s,20/s", "--batch", "1", "-t", "2s", "--warm-up", "1s", "--report", str(folder))
+    bounds = ("--threshold", "error_rate <= 1%", "--threshold", "latency p99 <= 250ms")
+    with served(FakeCommand(failed_runs(100))) as fake:
+        ended = storms.run(fake.url, "--storm", "reschedule", *options, *bounds)
+
+    assert ended.result is not None
+    assert ended.code == 3  # 30 requests have no p99
+    assert len(fake.ids) == 40
+    steps = ended.result["steps"]
+    assert [(step["begins"], step["planned"], step["warm_up"]) for step in steps] == [
+        (0, 10, True),
+        (1, 10, False),
+        (2, 20, False),
+    ]
+    assert (ended.result["planned"], ended.result["seconds"], ended.result["ids_per_second"]) == (30, 2, 15)
+    assert ended.result["ledger"]["accepted"] == 40
+    assert all(step["little"] == pytest.approx(1, abs=0.05) for step in steps)
+    assert "threshold error_rate <= 1%: held" in ended.said
+    assert "threshold latency p99 <= 250ms: not measured: p99 needs 1,000 requests, there were 30" in ended.said
+    junit = (folder / "junit.xml").read_text()
+    assert ElementTree.fromstring(junit).tag in ("testsuite", "testsuites")
+    assert "no lost_update" in junit
+    assert json.loads((folder / "result.json").read_text())["schema"] == "agent-sim/result/1"
+    assert "storm reschedule" in (folder / "summary.md").read_text()
+    assert "storm reschedule" in (folder / "report.html").read_text()
+
+
+def test_a_search_for_the_knee_ends_with_the_ids_and_says_so(storms: Storms):
+    with served(FakeCommand(failed_runs(60))) as fake:
+        ended = storms.run(fake.url, "--storm", "acknowledge", "--batch", "2", "--rate", "100/s", "--find-knee")
+
+    assert ended.result is not None
+    assert ended.result["knee"]["bound"] == "the pool ran out of ids"
+    assert "a lower bound only: the pool ran out of ids" in ended.said
+    assert sorted(fake.ids) == list(range(1, 61))
+    assert ended.violations == {}
+
+
 def test_an_empty_pool_is_inconclusive_and_says_so(storms: Storms):
     with served(FakeCommand(failed_runs(5, machine="web"))) as fake:
         ended = storms.run(fake.url, "--storm", "reschedule", *OPEN)
@@ -502,7 +620,11 @@ def test_an_empty_pool_is_inconclusive_and_says_so(storms: Storms):
         (("--storm", "reschedule", *OPEN, "--query", "Result -equals 4"), "unknown operator"),
         (("--plan", "missing.json"), "--plan missing.json: No such file"),
         (("--plan", "missing.json", "--batch", "5"), "leave out --batch"),
-        (("--storm", "reschedule", *OPEN, "--processes", "2"), "one process for now"),
+        (("--storm", "reschedule", "--rate", "20/s..", "-t", "1s"), "must be like 20/s"),
+        (("--storm", "reschedule", *OPEN, "--threshold", "latensy p99 <= 3ms"), "no metric"),
+        (("--storm", "reschedule", *OPEN, "--find-knee"), "--find-knee takes --rate"),
+        (("--storm", "reschedule", "--find-knee", "--rate", "1/s..2/s"), "takes one rate"),
+        (("--storm", "reschedule", "--rate", "20/s,", "-t", "1s"), "must be like 20/s"),
         (("--storm", "reshedule", *OPEN), "invalid choice: 'reshedule'"),
     ],
 )
@@ -553,7 +675,7 @@ def test_a_server_that_is_not_command_is_one_clear_line(storms: Storms, endpoint
 
 
 def wait_for(happened: Any) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.02)

@@ -15,7 +15,7 @@ from agent_sim.server.problems import AgentCode
 from agent_sim.server.tables.columns import array
 from agent_sim.states import JobState, RunState
 from tests.fleet.replays import START
-from tests.mutations.stage import OPERATOR, RECURRING, RESTART, Bug
+from tests.mutations.stage import OPERATOR, RECURRING, RESCHEDULED, RESTART, UNSCHEDULED, Bug
 
 
 def every(n: int) -> Callable[[], bool]:
@@ -68,6 +68,51 @@ def loses_a_job_when_its_agent_registers_again(server):
         return handler(body, caller, now)
 
     on_wire(server, wire.Register, register)
+
+
+def unschedules_on_its_own(server):
+    work, due = server._work, every(40)
+    accept = work.accept
+
+    def accepted(job):
+        accept(job)
+        if due():
+            work.unschedule([job.job_id], job.requested)
+
+    work.accept = accepted
+
+
+def unschedules_one_that_was_not_named(server):
+    def unschedule(handler, wanted, caller, now):
+        others = server.handle(command.ListScheduledJobs(command.Page(limit=1000)), OPERATOR, now).body
+        reply = handler(wanted, caller, now)
+        server._work.unschedule([job.id for job in others if job.id not in wanted.job_ids][:1], now)
+        return reply
+
+    on_operation(server, command.Unschedule, unschedule)
+
+
+def calls_off_what_recurs_after_a_run(server):
+    work, due = server._work, every(6)
+    end = work.end
+
+    def ended(run, job, result, message, now):
+        end(run, job, result, message, now)
+        if due():
+            work.unschedule([job.job_id], now)
+
+    work.end = ended
+
+
+def tells_agents_that_jobs_are_cancelled(server):
+    due = every(40)
+
+    def configure(handler, body, caller, now):
+        if due() and (job := server._work.jobs.by_id(body.job_id)):
+            server._work.jobs.update(replace(job, state=JobState.GONE))
+        return handler(body, caller, now)
+
+    on_wire(server, wire.Configure, configure)
 
 
 def runs_what_had_ended_again_after_a_restart(server):
@@ -215,6 +260,24 @@ def says_unscheduled_and_leaves_the_job_waiting(server):
     server._work.unschedule = unschedule
 
 
+def hands_out_what_was_unscheduled(server):
+    work, gone = server._work, {}
+    unschedule, waiting = work.unschedule, work.jobs.waiting
+
+    def unscheduled(job_ids, now):
+        gone.update({job_id: work.jobs.by_id(job_id) for job_id in job_ids})
+        unschedule(job_ids, now)
+
+    def configure(handler, body, caller, now):
+        if body.job_id in gone:
+            work.jobs.update(gone.pop(body.job_id))
+        return handler(body, caller, now)
+
+    work.unschedule = unscheduled
+    work.jobs.waiting = lambda agent_id: [*waiting(agent_id), *(j for j in gone.values() if j.agent_id == agent_id)]
+    on_wire(server, wire.Configure, configure)
+
+
 def acknowledges_the_row_below(server):
     work = server._work
 
@@ -258,7 +321,7 @@ def runs_a_rescheduled_job_twice(server):
     work.reschedule, work.end = rescheduled, ended
 
 
-def says_rescheduled_and_leaves_the_job_gone(server):
+def says_rescheduled_and_leaves_it_as_it_was(server):
     work = server._work
     work.reschedule = lambda audit_ids, job_ids, now: work._note_runs("rescheduled", audit_ids, now)
 
@@ -270,6 +333,10 @@ def accepts_a_reschedule_and_does_nothing(server):
 BUGS = [
     Bug(drops_one_completion_in_fifty, "no_lost_jobs"),
     Bug(loses_a_job_when_its_agent_registers_again, "no_lost_jobs", others=("rescheduled_once",)),
+    Bug(unschedules_on_its_own, "no_lost_jobs"),
+    Bug(unschedules_one_that_was_not_named, "no_lost_jobs"),
+    Bug(calls_off_what_recurs_after_a_run, "no_lost_jobs", scenario=RECURRING),
+    Bug(tells_agents_that_jobs_are_cancelled, "no_lost_jobs"),
     Bug(runs_what_had_ended_again_after_a_restart, "at_most_once", at_restart=True, others=("rescheduled_once",)),
     Bug(retries_what_went_well, "at_most_once"),
     Bug(never_hands_out_what_recurs, "no_lost_jobs", scenario=RECURRING),
@@ -283,9 +350,14 @@ BUGS = [
     Bug(counts_one_agent_too_many, "fleet_count"),
     Bug(leaves_an_agent_out_of_its_list, "fleet_count"),
     Bug(says_unscheduled_and_leaves_the_job_waiting, "no_job_after_unschedule"),
+    Bug(says_unscheduled_and_leaves_the_job_waiting, "no_job_after_unschedule", scenario=UNSCHEDULED),
+    Bug(hands_out_what_was_unscheduled, "no_job_after_unschedule", scenario=UNSCHEDULED),
+    Bug(unschedules_on_its_own, "no_lost_jobs", scenario=UNSCHEDULED),
     Bug(acknowledges_the_row_below, "acknowledged_stays_acknowledged"),
     Bug(forgets_an_acknowledgement_that_is_made_again, "acknowledged_stays_acknowledged"),
     Bug(runs_a_rescheduled_job_twice, "rescheduled_once", others=("at_most_once",)),
-    Bug(says_rescheduled_and_leaves_the_job_gone, "rescheduled_once"),
+    Bug(says_rescheduled_and_leaves_it_as_it_was, "rescheduled_once"),
+    Bug(runs_a_rescheduled_job_twice, "rescheduled_once", scenario=RESCHEDULED),
+    Bug(says_rescheduled_and_leaves_it_as_it_was, "rescheduled_once", scenario=RESCHEDULED),
     Bug(accepts_a_reschedule_and_does_nothing, "rescheduled_once", others=("no_lost_jobs",)),
 ]

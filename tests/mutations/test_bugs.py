@@ -6,7 +6,7 @@ from agent_sim.results import journal
 from agent_sim.results.judge import INVARIANTS
 from agent_sim.results.verdict import OFFENDERS
 from tests.mutations.bugs import BUGS
-from tests.mutations.stage import RECURRING, Bug, played
+from tests.mutations.stage import RECURRING, RESCHEDULED, UNSCHEDULED, Bug, played
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
@@ -23,18 +23,23 @@ def laws(found):
     return {verdict.name: verdict for verdict in found.verdicts if verdict.kind == "invariant"}
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_without_a_bug_they_are_all_kept_whatever_is_done_to_the_server(seed, tmp_path):
     found = played(tmp_path, seed=seed)
 
     assert found.kept, [verdict for verdict in found.verdicts if verdict.answer not in ("kept", "held")]
 
 
-def test_they_are_all_kept_by_jobs_that_come_round(tmp_path):
-    found = played(tmp_path, Bug(lambda server: None, "", scenario=RECURRING))
+@pytest.mark.parametrize(
+    ("scenario", "runs"),
+    [(RECURRING, 40), (RESCHEDULED, 16), (UNSCHEDULED, 150)],
+    ids=["by themselves", "when asked", "until unscheduled"],
+)
+def test_they_are_all_kept_by_jobs_that_come_round(scenario, runs, tmp_path):
+    found = played(tmp_path, Bug(lambda server: None, "", scenario=scenario))
 
     assert found.kept, [verdict for verdict in found.verdicts if verdict.answer not in ("kept", "held")]
-    assert len(found.of(journal.ServerRun)) > 40
+    assert len(found.of(journal.ServerRun)) > runs
 
 
 def test_there_is_a_bug_for_each_law_of_the_jobs_of_agents():
@@ -47,6 +52,7 @@ def test_everything_that_the_bugs_are_about_happens_without_them_too(tmp_path):
     kinds = {kind for line in found.of(journal.ServerStory) for kind, _, _ in line.steps}
     assert kinds == {
         *("queued", "configured", "completed", "timed_out", "rescheduled", "acknowledged", "unscheduled"),
+        "unschedule_asked",
         *("approved", "disapproved"),
     }
     assert any(not line.accepted for line in found.of(journal.JobCompleted))

@@ -83,7 +83,13 @@ def test_what_is_there_is_told_and_nothing_but_reading_is_done(world: World):
 
     assert found.agents == {AgentStatus.NEW: 0, AgentStatus.APPROVED: 4, AgentStatus.DISAPPROVED: 0}
     assert (found.stores, found.waiting, found.job_types) == (8, 12, ("Patch",))
-    assert found.eligible == {"reschedule": 8, "acknowledge": 8}
+    assert found.eligible == {
+        "reschedule": 8,
+        "acknowledge": 8,
+        "unschedule": 4,
+        **dict.fromkeys(("custom", "custom_bulk", "fetch_logs"), 4),
+        "approve": 0,
+    }
     assert found.missing == ()
     assert {BY_OPERATION[type(operation)].method for operation in world.asked} == {"GET"}
 

@@ -8,6 +8,7 @@ from agent_sim.errors import QueryError
 from agent_sim.query.fields import JOB_HISTORY
 from agent_sim.query.grammar import MAX_BYTES, MAX_NESTING, parse
 from agent_sim.query.nodes import All, And, Comparison, Node, Operand, Operator, Or
+from tests.budget import examples
 from tests.query.records import nodes, rendered
 
 EQ, NE = Operator.EQ, Operator.NE
@@ -277,13 +278,13 @@ def test_half_a_character_is_refused_where_it_stands():
     assert (error.position, error.token) == (14, "\\ud83e")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(nodes(JOB_HISTORY))
 def test_a_node_written_out_parses_back_to_itself(node: Node):
     assert parse(rendered(node)) == node
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(st.text(st.sampled_from('AND or()"“”\\-eq NULL 2$\x00🦊\ud800'), max_size=40))
 def test_any_text_is_a_query_or_a_query_error(text: str):
     assert _is_answered(text)

@@ -9,6 +9,7 @@ from agent_sim.query.fields import JOB_HISTORY
 from agent_sim.query.grammar import MAX_BYTES, MAX_NESTING, parse
 from agent_sim.query.nodes import And, Comparison, Node
 from agent_sim.query.scope import conjoin, quote
+from tests.budget import examples
 from tests.query.records import nodes, rendered
 
 PREFIX = 'Agent -startswith "agentsim-smoke-"'
@@ -56,7 +57,7 @@ def test_a_query_that_grows_over_a_limit_is_refused():
             conjoin(query, PREFIX)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(nodes(JOB_HISTORY), nodes(JOB_HISTORY))
 def test_what_is_conjoined_means_both(query: Node, clause: Node):
     assert parse(conjoin(rendered(query), rendered(clause))) == And((query, clause))
@@ -78,7 +79,7 @@ def test_quoting_escapes_quotes_and_the_backslashes_before_them(value: str, quot
     assert quote(value) == quoted
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text(st.sampled_from('\\"“” a'), max_size=12))
 def test_a_quoted_value_parses_back_to_itself(value: str):
     node = parse(f"Message -eq {quote(value)}AND(Message -ne {quote(value)})")

@@ -25,6 +25,7 @@ from agent_sim.query.nodes import Comparison, Operand, Operator
 from agent_sim.query.scope import quote
 from agent_sim.query.sql import Sql, fold
 from agent_sim.query.values import Context
+from tests.budget import examples
 from tests.query.records import CONTEXT, fill, nodes, rendered, rows, selected, table
 
 COLLECTIONS = [JOB_HISTORY, SCHEDULED_JOBS, AGENTS, JOB_TYPES, CERTIFICATE_STORES]
@@ -179,7 +180,7 @@ def prepared(request: pytest.FixtureRequest) -> tuple[Collection, sqlite3.Connec
     return request.param, table(request.param)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_what_sql_selects_is_what_the_evaluator_selects(
     prepared: tuple[Collection, sqlite3.Connection], data: st.DataObject

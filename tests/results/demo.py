@@ -84,14 +84,14 @@ def _second(draw: Key, tick: int, seconds: int, agents: int) -> list[Line]:
         count = round(agents * weight * (0.8 + 0.4 * unit(draw, operation)) * min(1.0, share / 0.15))
         if not count:
             continue
-        latency = _spread(sub(draw, operation), count, median * stress)
+        latency = latencies_of(sub(draw, operation), count, median * stress)
         failed = 1 if operation == "heartbeat" and 30 <= tick < 35 else 0
         errors = {"read_timeout": failed} if failed else {}
         lines.append(Traffic(float(tick), operation, count - failed, failed, errors, latency.to_json()))
     return lines
 
 
-def _spread(draw: Key, count: int, median: float) -> Histogram:
+def latencies_of(draw: Key, count: int, median: float) -> Histogram:
     made = Histogram()
     for place in range(count):
         sigma = (unit(draw, place, 1) + unit(draw, place, 2) + unit(draw, place, 3) - 1.5) * 1.1
@@ -116,12 +116,17 @@ def _job(draw: Key, agent: str, number: int, seconds: int, audit: int) -> list[L
     ]
 
 
+def storm_lines(name: str, operation: str, at: float, length: float) -> list[Line]:
+    """Both lines of a storm that began so many seconds after the run."""
+    return _storm(key("demo", name), name, operation, at, length, False)
+
+
 def _storm(draw: Key, name: str, operation: str, at: float, length: float, saturated: bool) -> list[Line]:
     count = round(length)
     series: list[Json] = []
     response = Histogram()
     for tick in range(count):
-        each = _spread(sub(draw, tick), 18, 35.0)
+        each = latencies_of(sub(draw, tick), 18, 35.0)
         response.merge(each)
         series.append(
             {
@@ -142,6 +147,7 @@ def _storm(draw: Key, name: str, operation: str, at: float, length: float, satur
         "name": name,
         "operation": operation,
         "by": "ids",
+        "kind": "plain",
         "batch": 25,
         "model": "open",
         "seed": 20261,
@@ -158,7 +164,9 @@ def _storm(draw: Key, name: str, operation: str, at: float, length: float, satur
         "ids_per_second": sent / length,
         "response": response.to_json(),
         "service": response.to_json(),
-        "lateness": _spread(draw, requests, 0.3).to_json(),
+        "wait": latencies_of(draw, requests, 0.01).to_json(),
+        "lateness": latencies_of(draw, requests, 0.3).to_json(),
+        "apdex": 1.0,
         "errors": {"http_4xx_contract": 2} if refused else {},
         "faults": {},
         "ledger": {"sent": sent, "accepted": sent - refused, "refused": refused, "unknown": 0},
@@ -175,6 +183,10 @@ def _storm(draw: Key, name: str, operation: str, at: float, length: float, satur
             "saturated": saturated,
         },
         "series": series,
+        "warm_up": 0.0,
+        "is_steady": None,
+        "steps": [],
+        "workers": {"asked": 0, "lost": 0, "starved": 0},
         "stopped": None,
     }
     return [StormStarted(at - 1.5, name, operation), StormEnded(at + length + 1, name, result)]

@@ -13,6 +13,7 @@ from agent_sim.results.journal import (
     JobConfigured,
     JobLeft,
     JobPosted,
+    JobsUnscheduled,
     Line,
     PhaseStarted,
     RunEnded,
@@ -79,6 +80,10 @@ def completed(
 
 def left(job: str = "job-1", audit: int = 1, why: str = "hang") -> JobLeft:
     return JobLeft(3.0, "lab", "agent-1", job, audit, "LOGS", "", 1, 1, why)
+
+
+def unscheduled(*accepted: str, t: float = 50.0, unanswered: Sequence[str] = ()) -> JobsUnscheduled:
+    return JobsUnscheduled(t, "off", accepted, tuple(unanswered))
 
 
 def armed(fault: str = "cut", t: float = 10.0) -> FaultArmed:
@@ -168,6 +173,7 @@ def storm_result(**changes: Any) -> dict[str, Any]:
         "name": "again",
         "operation": "reschedule",
         "by": "ids",
+        "kind": "plain",
         "batch": 50,
         "model": "open",
         "seed": 42,
@@ -184,7 +190,9 @@ def storm_result(**changes: Any) -> dict[str, Any]:
         "ids_per_second": 1000.0,
         "response": dict(latencies(20, 25, 40, times=100).to_json()),
         "service": dict(latencies(19, 24, 39, times=100).to_json()),
+        "wait": dict(latencies(0, times=300).to_json()),
         "lateness": dict(latencies(0.2, times=300).to_json()),
+        "apdex": 1.0,
         "errors": {},
         "faults": {},
         "ledger": {"sent": 15_000, "accepted": 15_000, "refused": 0, "unknown": 0},
@@ -197,6 +205,10 @@ def storm_result(**changes: Any) -> dict[str, Any]:
         },
         "generator": {"cpu_percent_max": 41.0, "late_p99_ms": 1.2, "saturated": False},
         "series": [second(float(t)) for t in range(1, 16)],
+        "warm_up": 0.0,
+        "is_steady": None,
+        "steps": [],
+        "workers": {"asked": 0, "lost": 0, "starved": 0},
         "stopped": None,
     }
     for name, value in changes.items():

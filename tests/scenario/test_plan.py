@@ -298,7 +298,11 @@ def test_checks_become_thresholds_and_invariants(tmp_path: Path):
             text="jobs{type=LOGS, outcome=failure} >= 3",
         ),
     )
-    assert found.invariants == (InvariantCheck("no_lost_jobs", 2 * MINUTE), InvariantCheck("at_most_once"))
+    beat = round(5.5 * MINUTE)  # every 5m unless told otherwise, and up to 10 % late
+    assert found.invariants == (
+        InvariantCheck("no_lost_jobs", 2 * MINUTE, heartbeat=beat),
+        InvariantCheck("at_most_once", heartbeat=beat),
+    )
 
 
 def test_every_metric_has_bounds_that_can_be_written_and_every_invariant_a_key():
@@ -317,6 +321,7 @@ def test_every_setting_of_the_server_block_reaches_the_server(tmp_path: Path):
     text = LAB + (
         "server: {heartbeat: 1m, auto_approve: false, registration_check: 2m, session_length: 3h,"
         " pending_answer: no_jobs, retries: 0, job_timeout: 4m, max_log_characters: 10, max_data: 5KB, age_out: 6d,"
+        " history_kept: 9,"
         " partial_policy: best_effort, acknowledge_again: no_op, reschedule_marks_acknowledged: true, max_ids: 7,"
         " max_return_limit: 8, enum_style: name, null_style: 'null', timestamp_key: sdk, strict_headers: false,"
         " oig_unknown_job: 400, oig_run_disabled: run, oig_retries: next_fire, oig_retry_delay: 5s,"
@@ -326,7 +331,7 @@ def test_every_setting_of_the_server_block_reaches_the_server(tmp_path: Path):
     said = dict.fromkeys(Server.model_fields)
 
     names = {"heartbeat": "heartbeat_minutes", "registration_check": "registration_check_minutes"}
-    names |= {"max_data": "max_data_bytes", "age_out": "age_out_days"}
+    names |= {"max_data": "max_data_bytes", "age_out": "age_out_days", "history_kept": "job_history_most"}
     for key in said:
         name = names.get(key, key)
         assert getattr(found.server, name) != getattr(DEFAULT_SETTINGS, name), key

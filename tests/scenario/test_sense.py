@@ -67,8 +67,41 @@ BROKEN = [
     (
         PHASES
         + "storms:\n  - {name: a, at: 10s, op: acknowledge, load: {rate: 1/s}, for: 20s}\n"
-        + "  - {name: b, at: 15s, op: acknowledge, load: {rate: 1/s}, for: 20s}\n",
-        "9:19: storms[1].at: acknowledge while storm a does the same until 30s, expected one after the other",
+        + "  - {name: b, at: 15s, op: acknowledge, target: {by: query}, load: {rate: 1/s}, for: 20s}\n",
+        (
+            "9:19: storms[1].at: acknowledge while storm a does the same until 30s, expected one after the other,"
+            " or both by ids"
+        ),
+    ),
+    (
+        PHASES + "storms:\n  - {name: a, at: 10s, op: approve, target: {by: query}, load: {rate: 1/s}, for: 20s}\n",
+        "8:45: storms[0].target: approve takes no query: the API has none for it",
+    ),
+    (
+        PHASES + "storms:\n  - {name: a, at: 10s, op: custom, load: {rate: 1/s}, for: 20s}\n",
+        "8:5: storms[0].target: custom needs a job type",
+    ),
+    (
+        PHASES
+        + "storms:\n  - {name: a, at: 10s, op: custom, target: {type: 'custom:X'}, load: {rate: 1/s}, for: 20s}\n",
+        "8:44: storms[0].target: found custom:X, but no fleet has a capability for it",
+    ),
+    (
+        PHASES + "storms:\n  - {name: a, at: 10s, op: fetch_logs, target: {batch: 5}, load: {rate: 1/s}, for: 9s}\n",
+        "8:48: storms[0].target: fetch_logs asks for one orchestrator a request: batch must be 1, is 5",
+    ),
+    (
+        PHASES + "storms:\n  - {name: a, at: 10s, op: fetch_logs, target: {kind: hot}, load: {rate: 1/s}, for: 9s}\n",
+        "8:48: storms[0].target: fetch_logs cannot be hot: each request makes a job of its own",
+    ),
+    (
+        PHASES
+        + "storms:\n  - {name: a, at: 9s, op: unschedule, target: {query: Result -eq 4}, load: {rate: 1/s}, for: 9s}\n",
+        (
+            "8:55: storms[0].target.query: ScheduledJobs has no such field, expected one of Id, JobId, AgentId, Agent,"
+            " AgentMachine, ClientMachine, Target, TargetPath, Requested, ScheduleType, Schedule, JobType"
+            " (at position 1, near 'Result')"
+        ),
     ),
     (
         PHASES + "schedules: [{name: a, type: LOGS, at: 2m}]\n",

@@ -1,5 +1,7 @@
 """What time does to history: the count of failures ages out, and by setting old runs are forgotten."""
 
+import json
+
 from agent_sim.instants import DAY, SECOND
 from agent_sim.protocol import command, job_commands
 from agent_sim.protocol.enums import Result
@@ -68,3 +70,57 @@ def test_old_runs_are_forgotten_with_what_they_returned_and_others_stay():
     assert [run.job_history_id for run in bench.history()] == [running, recent]
     assert bench.ask(command.GetJobData(old)).status == 404
     assert bench.store.rows("run_data", {"job_history_id": old}) == []
+
+
+def test_the_oldest_runs_make_way_by_setting_with_their_jobs_and_what_is_under_way_stays():
+    bench = Bench(job_history_most=2, retries=0, job_timeout=100 * DAY)
+    session = bench.register()
+    running = bench.configure(session, bench.schedule()).audit_id
+    old = [bench.run(session, bench.schedule(), log="the log") for _ in range(3)]
+    recent = [bench.run(session, bench.schedule()) for _ in range(2)]
+    bench.server.sweep(bench.now)
+    bench.server.sweep(bench.now)
+
+    assert [run.job_history_id for run in bench.history()] == [running, *recent]
+    assert bench.ask(command.GetJobData(old[0])).status == 404
+    assert bench.store.rows("run_data", {"job_history_id": old[0]}) == []
+    assert [row[0] for row in bench.store._connection.execute("SELECT count(*) FROM job")] == [3]
+    assert [row[0] for row in bench.store._connection.execute("SELECT count(*) FROM transition")] <= [10]
+
+
+def test_a_history_smaller_than_the_setting_is_left_alone():
+    bench = Bench(job_history_most=5, retries=0)
+    bench.server.sweep(bench.now)
+    session = bench.register()
+    kept = [bench.run(session, bench.schedule()) for _ in range(5)]
+    bench.server.sweep(bench.now)
+
+    assert [run.job_history_id for run in bench.history()] == kept
+
+
+def test_much_is_forgotten_a_little_at_a_time():
+    bench = Bench(job_history_most=1, retries=0)
+    session = bench.register()
+    for _ in range(1200):
+        bench.run(session, bench.schedule())
+
+    left = []
+    for _ in range(3):
+        bench.server.sweep(bench.now)
+        left.append(bench.store.count("history_count", {"where": "TRUE"}, ()))
+    assert left == [199, 1, 1]
+
+
+def test_a_store_whose_inventory_is_done_for_keeps_its_job():
+    bench = Bench(job_history_most=1, retries=0)
+    session = bench.register()
+    bench.new_store()
+    first = bench.schedule()
+    bench.run(session, first)
+    bench.store._connection.execute("UPDATE certificate_store SET inventory_job_id = ?", (first,))
+    last = bench.schedule()
+    bench.run(session, last)
+    bench.server.sweep(bench.now)
+
+    assert [run.job_id for run in bench.history()] == [last]
+    assert bench.store.rows("jobs_known", {"job_ids": json.dumps([first])}) == [(first,)]

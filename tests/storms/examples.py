@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent_sim.instants import SECOND, Instant
-from agent_sim.protocol.command import JobHistoryRecord, ScheduledJobRecord, Transition
+from agent_sim.protocol.command import AgentRecord, JobHistoryRecord, ScheduledJobRecord, Transition
 from agent_sim.protocol.enums import Result, Status
 from agent_sim.storms.plan import Stage, StormPlan
 from agent_sim.storms.pool import Token
@@ -61,6 +61,7 @@ class FakeReader:
     events: list[Transition] | None = None
     runs: list[JobHistoryRecord] = field(default_factory=list)
     jobs: list[ScheduledJobRecord] = field(default_factory=list)
+    orchestrators: list[AgentRecord] = field(default_factory=list)
     read_from: list[int] = field(default_factory=list)
 
     def last_transition(self) -> int | None:
@@ -73,5 +74,8 @@ class FakeReader:
     def history(self, query: str, *, newest_first: bool = False) -> Iterable[JobHistoryRecord]:
         return sorted(self.runs, key=lambda run: run.job_history_id, reverse=newest_first)
 
-    def scheduled(self) -> Iterable[ScheduledJobRecord]:
+    def scheduled(self, query: str = "") -> Iterable[ScheduledJobRecord]:
         return self.jobs
+
+    def agents(self, query: str = "") -> Iterable[AgentRecord]:
+        return self.orchestrators

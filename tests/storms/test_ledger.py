@@ -23,7 +23,7 @@ def test_a_batch_is_booked_on_each_of_its_ids():
         Account(1, 0, 1, 0),
         Account(0, 0, 0, 0),
     ]
-    assert [ledger.window(position) for position in range(4)] == [(10, 30), (10, 30), (20, 40), None]
+    assert ledger.windows(range(4)) == {0: (10, 30), 1: (10, 30), 2: (20, 40)}
     assert ledger.totals() == Totals(sent=3, accepted=2, refused=1, unknown=0)
 
 
@@ -35,7 +35,7 @@ def test_a_request_by_query_concerns_every_id():
     ledger.settle(entries[1], Outcome.UNKNOWN, now=9)
 
     assert ledger.account(2) == Account(2, 1, 0, 1)
-    assert ledger.window(2) == (1, 9)
+    assert ledger.windows({2}) == {2: (1, 9)}
     assert ledger.totals() == Totals(sent=3, accepted=3, refused=0, unknown=0)
 
 

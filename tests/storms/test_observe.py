@@ -3,12 +3,12 @@
 import pytest
 
 from agent_sim.instants import SECOND
-from agent_sim.protocol.command import ScheduledJobRecord, Transition
-from agent_sim.protocol.enums import Status
+from agent_sim.protocol.command import AgentRecord, ScheduledJobRecord, Transition
+from agent_sim.protocol.enums import AgentStatus, Status
 from agent_sim.storms.ledger import Ledger
 from agent_sim.storms.observe import Mark, mark, observe, was_busy
 from agent_sim.storms.operations import OPERATIONS
-from agent_sim.storms.pool import Pool
+from agent_sim.storms.pool import Pool, Token
 from agent_sim.storms.taxonomy import Outcome, Violation
 from tests.storms.examples import FakeReader, event, run, tokens
 
@@ -135,3 +135,65 @@ def test_without_transitions_an_acknowledged_run_shows_its_status():
 
     assert list(observed.transitions) == [1, 0]
     assert set(observed.not_checkable) == {Violation.DOUBLE_TRANSITION}
+
+
+def test_two_changes_with_nothing_between_that_would_allow_it_are_seen():
+    events = [event(1, "rescheduled", 1), event(2, "rescheduled", 1)]
+    events += [event(3, "rescheduled", 2), event(4, "completed", 2), event(5, "rescheduled", 2)]
+
+    observed = observe(RESCHEDULE, tokens(2), Ledger(2), Mark(0, 0), FakeReader(events=events))
+
+    assert list(observed.transitions) == [2, 2]
+    assert observed.doubled == {0}
+
+
+def test_what_changed_before_it_was_asked_for_is_no_phantom_of_a_refusal():
+    pool, ledger = Pool(tokens(1)), Ledger(1)
+    ledger.settle(ledger.send(pool.take(1), 9 * SECOND), Outcome.REFUSED, 9 * SECOND)
+    reader = FakeReader(events=[event(1, "acknowledged", 1, at=2 * SECOND)])
+
+    assert list(observe(ACKNOWLEDGE, tokens(1), ledger, Mark(0, 0), reader).transitions) == [0]
+
+
+def test_rescheduling_that_acknowledges_as_well_is_nobodys_acknowledging():
+    events = [event(1, "rescheduled", 1, at=SECOND), event(2, "acknowledged", 1, at=SECOND)]
+
+    assert list(observe(ACKNOWLEDGE, tokens(1), Ledger(1), Mark(0, 0), FakeReader(events=events)).transitions) == [0]
+
+
+def test_an_acknowledged_run_that_is_not_so_in_the_end_is_told():
+    reader = FakeReader(events=[event(1, "acknowledged", 1)], runs=[run(1)])
+
+    assert observe(ACKNOWLEDGE, tokens(1), accepted(1, now=0), Mark(0, 0), reader).illegal == {0}
+
+
+JOBS = tuple(Token(number, f"job-{number}", by_guid=True) for number in range(1, 4))
+
+
+def test_an_unscheduled_job_that_is_still_listed_is_told_unless_somebody_scheduled_it_again():
+    events = [event(1, "unscheduled", 1), event(2, "unscheduled", 2), event(3, "queued", 2)]
+    reader = FakeReader(events=events, jobs=[ScheduledJobRecord(f"job-{n}", "m", 0, "PEMManagement") for n in (1, 2)])
+
+    observed = observe(OPERATIONS["unschedule"], JOBS, accepted(3, now=0), Mark(0, 0), reader)
+    assert (list(observed.transitions), observed.illegal) == ([1, 1, 0], {0})
+
+
+@pytest.mark.parametrize(("stays", "expected"), [(False, {0}), (True, set())])
+def test_a_job_that_its_agent_took_was_not_there_to_be_unscheduled_unless_it_recurs(stays, expected):
+    job = (Token(1, "job-1", stays=stays, by_guid=True),)
+    reader = FakeReader(events=[event(1, "queued", 1), event(2, "configured", 1)])
+
+    assert observe(OPERATIONS["unschedule"], job, accepted(1, now=9 * SECOND), Mark(2, 0), reader).no_ops == expected
+
+
+def test_without_transitions_an_unscheduled_job_is_not_listed_and_an_approved_orchestrator_is_approved():
+    reader = FakeReader(jobs=[ScheduledJobRecord("JOB-2", "m", 0, "PEMManagement")])
+    off = observe(OPERATIONS["unschedule"], JOBS, Ledger(3), Mark(None, 0), reader)
+    statuses = ((1, AgentStatus.APPROVED), (2, AgentStatus.NEW))
+    agents = [AgentRecord(f"job-{number}", "m", "u", 7, "1", status) for number, status in statuses]
+    let_in = observe(OPERATIONS["approve"], JOBS, Ledger(3), Mark(None, 0), FakeReader(orchestrators=agents))
+
+    assert list(off.transitions) == [1, 0, 1]
+    assert set(off.not_checkable) == {Violation.DOUBLE_TRANSITION, Violation.PHANTOM_TRANSITION}
+    assert list(let_in.transitions) == [1, 0, 0]
+    assert set(let_in.not_checkable) == {Violation.DOUBLE_TRANSITION}

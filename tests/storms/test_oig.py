@@ -4,7 +4,7 @@ from agent_sim.instants import HOUR, MINUTE, SECOND
 from agent_sim.protocol import oig
 from agent_sim.protocol.oig import Reply, Success, Trigger, TriggerType
 from agent_sim.server.oig_tasks import Course, Outcome
-from agent_sim.storms.kinds import KINDS
+from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.ledger import Ledger
 from agent_sim.storms.oig import OIG_OPERATIONS, OigStorm
 from agent_sim.storms.plan import Stage, StormPlan, check
@@ -148,4 +148,4 @@ def test_plans_of_these_storms_ask_for_one_job_a_request():
 
 
 def test_every_storm_has_one_name_among_those_of_both_targets():
-    assert {"reschedule", "acknowledge", "oig_create", "oig_run", "oig_stop"} <= set(KINDS)
+    assert {"reschedule", "acknowledge", "oig_create", "oig_run", "oig_stop"} <= set(CATALOGUE)

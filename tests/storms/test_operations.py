@@ -7,7 +7,8 @@ from agent_sim.protocol.codec import api_call
 from agent_sim.protocol.enums import STORE_JOBS, Category, Result, Status
 from agent_sim.protocol.schedule import Daily, ExactlyOnce, Immediate, Interval, Monthly, Weekly
 from agent_sim.storms.operations import OPERATIONS, category_of, is_acknowledgeable, is_reschedulable
-from tests.storms.examples import run
+from agent_sim.storms.pool import Token
+from tests.storms.examples import PLAN, run
 
 
 @pytest.mark.parametrize("result", Result)
@@ -64,7 +65,7 @@ def test_a_category_is_read_off_every_name_that_history_uses():
 def test_an_operation_asks_by_ids_or_by_query(name, path):
     row = OPERATIONS[name]
 
-    by_ids, by_query = api_call(row.by_ids((7, 8))), api_call(row.by_query("Result -eq 4"))
+    by_ids, by_query = api_call(row.ask([Token(7, "a"), Token(8, "b")], PLAN)), api_call(row.by_query("Result -eq 4"))
 
     assert (by_ids.method, by_ids.path, by_ids.body) == (
         "POST",

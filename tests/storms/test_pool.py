@@ -12,10 +12,15 @@ from tests.storms.examples import run, tokens
 RESCHEDULE, ACKNOWLEDGE = OPERATIONS["reschedule"], OPERATIONS["acknowledge"]
 
 
+def token(number, job="", **more):
+    """The token of a failed run."""
+    return Token(number, job or f"job-{number}", "agentsim-demo-1", **{"job_type": "PEMManagement", **more})
+
+
 def test_only_machines_in_scope_are_harvested_and_the_others_counted():
     runs = [run(1), run(2, agent_machine="web01"), run(3, agent_machine="not-agentsim-1"), run(4)]
 
-    assert harvest(RESCHEDULE, runs, "agentsim-") == Harvest((Token(1, "job-1"), Token(4, "job-4")), 2, 0)
+    assert harvest(RESCHEDULE, runs, "agentsim-") == Harvest((token(1), token(4)), 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -29,25 +34,25 @@ def test_scope_is_a_prefix_in_any_case(machine, expected):
 def test_what_cannot_be_asked_for_is_left_out_whatever_the_target_answered():
     runs = [run(1), run(2, status=Status.IN_PROCESS), run(3, job_type="PEMInventory")]
 
-    assert harvest(RESCHEDULE, runs, "agentsim-") == Harvest((Token(1, "job-1"),), 0, 2)
+    assert harvest(RESCHEDULE, runs, "agentsim-") == Harvest((token(1),), 0, 2)
 
 
 def test_rescheduling_takes_the_newest_failed_run_of_each_job():
     runs = [run(5, job_id="a"), run(9, job_id="A"), run(7, job_id="a"), run(6, job_id="b")]
 
-    assert harvest(RESCHEDULE, runs, "").tokens == (Token(6, "b"), Token(9, "A"))
+    assert harvest(RESCHEDULE, runs, "").tokens == (token(6, "b"), token(9, "A"))
 
 
 def test_acknowledging_takes_every_run():
     runs = [run(5, job_id="a"), run(9, job_id="a")]
 
-    assert harvest(ACKNOWLEDGE, runs, "").tokens == (Token(5, "a"), Token(9, "a"))
+    assert harvest(ACKNOWLEDGE, runs, "").tokens == (token(5, "a"), token(9, "a"))
 
 
 def test_the_last_batch_holds_what_is_left_and_then_there_is_none():
     pool = Pool(tokens(5))
 
-    assert [pool.take(2) for _ in range(4)] == [Batch(0, (1, 2)), Batch(2, (3, 4)), Batch(4, (5,)), None]
+    assert [pool.take(2) for _ in range(4)] == [Batch(range(2)), Batch(range(2, 4)), Batch(range(4, 5)), None]
     assert pool.used == 5
     assert pool.is_exhausted
 
@@ -56,8 +61,7 @@ def test_the_last_batch_holds_what_is_left_and_then_there_is_none():
 def test_no_id_is_handed_out_twice(size, takes):
     pool = Pool(tokens(size))
     batches = [batch for take in takes if (batch := pool.take(take))]
-    handed_out = [number for batch in batches for number in batch.ids]
+    handed_out = [position for batch in batches for position in batch.positions]
 
-    assert handed_out == list(range(1, len(handed_out) + 1))
+    assert handed_out == list(range(len(handed_out)))
     assert len(handed_out) == pool.used == min(size, sum(takes))
-    assert all(pool.tokens[batch.first].audit_id == batch.ids[0] for batch in batches)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from agent_sim.storms.ledger import Account, Ledger
 from agent_sim.storms.observe import Observed
-from agent_sim.storms.pool import Pool
-from agent_sim.storms.reconcile import Example, bounds, broken_rule, reconcile, unread
-from agent_sim.storms.taxonomy import Outcome, Violation
+from agent_sim.storms.pool import Batch, Pool
+from agent_sim.storms.reconcile import Example, bounds, broken_rule, merged, reconcile, unread
+from agent_sim.storms.taxonomy import ErrorKind, Outcome, Violation
 from tests.storms.examples import tokens
 
 OK, NO, UNKNOWN = Outcome.ACCEPTED, Outcome.REFUSED, Outcome.UNKNOWN
@@ -145,3 +145,80 @@ def test_a_rule_is_broken_exactly_outside_the_bounds(accepted, refused, unknown,
     low, high = bounds(account, again=True)
 
     assert (broken_rule(account, times, low, high) is None) is (low <= times <= high)
+
+
+# --- batches, contenders, states ---------------------------------------------------------------
+
+
+def batches(size, entries, copies=1):
+    """A ledger of batches: (positions, outcome, how many the answer refused, how many were named)."""
+    ledger = Ledger(size)
+    for positions, outcome, failed, named in entries:
+        for _ in range(copies):
+            entry = ledger.send(Batch(positions), 0)
+            entry.failed, entry.named = failed, named
+            error = ErrorKind.HTTP_4XX_CONTRACT if outcome is NO else None
+            ledger.settle(entry, outcome, 1, error)
+    return ledger
+
+
+def rules(ledger, transitions, kind="plain", again=False, no_ops=(), **more):
+    observed = Observed(transitions, frozenset(no_ops), {}, **more)
+    found = reconcile(tokens(len(transitions)), ledger, observed, again=again, kind=kind)
+    return {rule.value: count for rule, count in found.violations.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failed", "named", "transitions", "expected"),
+    [
+        (NO, 1, 4, (0, 0, 0), {}),  # refused as a whole
+        (NO, 1, 4, (1, 1, 1), {}),  # all but the one that does not exist: the other policy
+        (NO, 1, 4, (1, 0, 1), {"torn_batch": 1}),
+        (NO, 0, 4, (1, 0, 1), {"phantom_transition": 2, "conservation": 2}),  # it named nobody as refused
+        (OK, 0, 4, (1, 0, 1), {"torn_batch": 1}),
+        (OK, 0, 4, (1, 1, 1), {}),
+        (OK, 0, 4, (0, 0, 0), {"lost_update": 3, "conservation": 3}),
+        (UNKNOWN, 0, 3, (1, 1, 1), {}),
+        (UNKNOWN, 0, 3, (0, 0, 0), {}),
+        (UNKNOWN, 0, 3, (1, 0, 0), {"torn_batch": 1}),  # it failed in the middle and left it so
+    ],
+)
+def test_a_batch_is_done_as_a_whole_or_not_at_all(outcome, failed, named, transitions, expected):
+    assert rules(batches(3, [((0, 1, 2), outcome, failed, named)]), transitions, kind="poison") == expected
+
+
+def test_of_a_torn_batch_those_that_waited_already_are_not_missing():
+    assert rules(batches(3, [((0, 1, 2), UNKNOWN, 0, 3)]), (1, 0, 1), no_ops=[1]) == {}
+
+
+def test_whether_a_batch_is_torn_cannot_be_said_where_changes_cannot_be_seen():
+    ledger = batches(2, [((0, 1), UNKNOWN, 0, 2)])
+    observed = Observed((1, 0), frozenset(), {Violation.PHANTOM_TRANSITION: "why"})
+    found = reconcile(tokens(2), ledger, observed, again=False)
+
+    assert found.is_clean
+    assert "torn_batch: why" in found.not_checkable
+
+
+def test_of_contenders_exactly_one_wins():
+    assert rules(batches(1, [((0,), NO, 1, 1)], copies=3), (0,), kind="contended") == {"no_winner": 1}
+    assert rules(batches(1, [((0,), NO, 1, 1)], copies=3), (0,), kind="contended", no_ops=[0]) == {}
+    assert rules(batches(1, [((0,), OK, 0, 1)], copies=2), (2,), kind="contended", again=True) == {}
+    doubled = rules(batches(1, [((0,), OK, 0, 1)], copies=2), (2,), kind="contended", again=True, doubled={0})
+    assert doubled == {"two_winners": 1}
+
+
+def test_what_changed_and_is_not_so_in_the_end_is_in_an_illegal_state():
+    assert rules(batches(1, [((0,), OK, 0, 1)]), (1,), illegal={0}) == {"illegal_state": 1}
+
+
+def test_several_books_come_to_one():
+    one = judged([OK, OK], [1, 0])
+    both = merged([one, judged([NO], [1], not_checkable=[Violation.DOUBLE_TRANSITION])])
+
+    assert (both.checked, both.violations[Violation.LOST_UPDATE], both.violations[Violation.PHANTOM_TRANSITION]) == (
+        3,
+        1,
+        1,
+    )
+    assert both.not_checkable == ("double_transition: why",)

@@ -26,7 +26,7 @@ def result(*, stopped=None, accepted=100, compared=NOTHING, generator=WELL, foun
     """The result of a storm of two seconds."""
     meter = Meter()
     for _ in range(40):
-        meter.due()
+        meter.due(0)
         meter.finish(0, 0, 5 * MILLISECOND, None, 50)
     meter.finish(0, 0, 5 * MILLISECOND, ErrorKind.HTTP_429, 50)
     run = Run("open", 0, 2 * SECOND, 100, None, stopped)

@@ -6,7 +6,8 @@ from agent_sim.protocol.agent import HEARTBEAT, NO_TENANT, OK, AgentReply, Agent
 from agent_sim.protocol.codec import agent_body
 from agent_sim.protocol.command import CommandReply
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpAgents, HttpCommand, HttpSession
+from agent_sim.transports.http import HttpCommand
+from tests.transports.clients import agents_of, session_of
 from tests.transports.peers import response
 
 USUAL = Connections()
@@ -21,10 +22,10 @@ MODES = ["shared", "per_agent", "per_request"]
 
 
 async def send(target: Target, how: Connections = USUAL, request: AgentRequest = BEAT, login=LOGIN) -> AgentReply:
-    async with HttpSession(target, login, how) as session:
-        return await HttpAgents(session, target).send(request)
+    async with session_of(target, login, how) as session:
+        return await agents_of(session, target).send(request)
 
 
 async def call(target: Target, operation: command.Operation = ENDPOINTS, how: Connections = USUAL) -> CommandReply:
-    async with HttpSession(target, LOGIN, how) as session:
+    async with session_of(target, LOGIN, how) as session:
         return await HttpCommand(session, target).call(operation)

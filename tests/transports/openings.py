@@ -24,9 +24,10 @@ from agent_sim.protocol.mqtt import Broker, Life, Link, Packet, Topics, Version
 from agent_sim.server.mqtt import opened
 from agent_sim.transports.base import AgentTransport, CommandTransport, ConnectionMode, Connections, Stations
 from agent_sim.transports.direct import DirectAgents, DirectCommand
-from agent_sim.transports.http import HttpCommand, HttpPool, HttpSession
+from agent_sim.transports.http import HttpCommand, HttpSession
 from agent_sim.transports.stations import MqttPool
 from tests.transports.brokers import AGENT, SERVER
+from tests.transports.clients import CLIENTS
 from tests.transports.peers import Wire, listening, response
 
 NOW: Final = 1_000 * SECOND
@@ -86,14 +87,14 @@ async def direct_command(reply: CommandReply) -> AsyncIterator[CommandTransport]
 
 @contextlib.asynccontextmanager
 async def http_agents(
-    far: FarEnd, how: Connections = PATIENT, *, mode: ConnectionMode
+    far: FarEnd, how: Connections = PATIENT, *, mode: ConnectionMode, client: str = "aiohttp"
 ) -> AsyncIterator[Callable[[int], AgentTransport]]:
     async def script(wire: Wire) -> None:
         while received := await wire.request():
             path = received.path.removeprefix("/KeyfactorAgents")
             await _answer(wire, far.take(codec.read_agent_request(path, received.body)), received.body)
 
-    async with listening(script) as peer, HttpPool(peer.target, None, replace(how, mode=mode)) as pool:
+    async with listening(script) as peer, CLIENTS[client].pool(peer.target, None, replace(how, mode=mode)) as pool:
         yield pool.agent
 
 

@@ -8,11 +8,13 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-from agent_sim.instants import MILLISECOND
+from agent_sim.instants import MILLISECOND, SECOND
 from agent_sim.transports.base import Connections, Target
 
-QUICK = Connections(connect_timeout=500 * MILLISECOND, request_timeout=800 * MILLISECOND)
-"""Timeouts for tests that wait for them."""
+QUICK = Connections(connect_timeout=30 * SECOND, request_timeout=2 * SECOND)
+"""For tests that wait for an answer that never comes, and for others meanwhile: a busy machine answers in this time."""
+HASTY = Connections(connect_timeout=30 * SECOND, request_timeout=500 * MILLISECOND)
+"""For tests in which nothing is ever answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Peer:
 
     async def all_closed(self) -> None:
         """Wait until every script has ended: for one that reads until the client closes, until it has."""
-        await asyncio.wait_for(self.idle.wait(), 5)
+        await asyncio.wait_for(self.idle.wait(), 30)
 
 
 @contextlib.asynccontextmanager

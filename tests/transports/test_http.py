@@ -12,11 +12,12 @@ from agent_sim.protocol.agent import AgentReply, AgentRequest, Configure
 from agent_sim.protocol.codec import agent_body
 from agent_sim.protocol.command import ApiError, CommandReply
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpPool, authorization
+from agent_sim.transports.http import authorization
 from tests.transports.calls import ANSWER, BEAT, BEATEN, HEAD, JSON, LOGIN, MODES, USUAL, call, send
+from tests.transports.clients import pool_of
 from tests.transports.peers import Received, Wire, answering, listening, response
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("client")]
 
 
 # --- what goes out ----------------------------------------------------------------------------
@@ -123,7 +124,7 @@ async def test_an_endpoint_out_of_order_ends_in_an_answer_or_a_transport_error_a
 async def test_what_a_server_sets_as_a_cookie_is_not_sent_back():
     async with listening(answering(response(b"", "200 OK", "Set-Cookie: a=b"))) as peer:
         named = Target.at(f"http://localhost:{peer.port}")  # no cookie jar takes one from a bare address
-        async with HttpPool(named, LOGIN, USUAL) as pool:
+        async with pool_of(named, LOGIN, USUAL) as pool:
             for _ in range(2):
                 await pool.agent(0).send(BEAT)
 

@@ -4,7 +4,8 @@ import pytest
 
 from agent_sim.errors import UsageError
 from agent_sim.transports import limits
-from agent_sim.transports.limits import Machine, check_limits, ports_in, shortages, this_machine
+from agent_sim.transports.base import Connections
+from agent_sim.transports.limits import Machine, check_limits, ports_in, shortages, sources, this_machine
 
 LAPTOP = Machine(open_files=1024, most_open_files=4096, local_ports=28_232)
 LARGE = Machine(open_files=1_000_000, most_open_files=1_000_000, local_ports=28_232)
@@ -95,3 +96,24 @@ def test_checking_refuses_what_no_machine_can_hold_and_lets_a_pool_pass():
 
 def test_a_system_without_a_port_range_has_plenty(tmp_path):
     assert ports_in(limits._read(tmp_path / "nothing here")) == sys.maxsize
+
+
+@pytest.mark.parametrize(
+    ("host", "how", "many"),
+    [
+        ("127.0.0.1", Connections("per_agent"), 8),
+        ("127.0.0.1", Connections("per_request"), 8),
+        ("127.0.0.1", Connections("shared"), 1),  # a pool needs few ports
+        ("127.0.0.1", Connections("per_agent", client="aiohttp"), 1),
+        ("127.example", Connections("per_agent"), 1),  # a name
+        ("10.0.0.1", Connections("per_agent"), 1),
+    ],
+)
+def test_only_many_connections_over_loopback_come_from_many_addresses(host, how, many):
+    assert sources(host, how) == many
+
+
+def test_each_address_has_all_local_ports_once_more():
+    assert shortages(200_000, "per_agent", 100, LARGE, sources=8) == []
+    [problem] = shortages(230_000, "per_agent", 100, LARGE, sources=8)
+    assert "230000 agents with connections per_agent need 29750 local ports at each of 8 addresses and" in problem

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 TOPICS = Topics()
 BEATEN = AgentReply(200, HeartbeatReply(1, True, OK))
 PATIENT = Stations(gateways=1, connect_timeout=20 * SECOND, request_timeout=20 * SECOND)
-QUICK = Stations(gateways=1, connect_timeout=500 * MILLISECOND, request_timeout=700 * MILLISECOND)
+HASTY = Stations(gateways=1, connect_timeout=500 * MILLISECOND, request_timeout=2 * SECOND)
 STATION = Place(AGENT.username, "gateway-0")
 
 
@@ -106,10 +106,7 @@ async def test_a_station_whose_name_is_taken_over_comes_back_under_it():
 
 
 async def test_a_station_that_leaves_says_goodbye_and_stays_away_for_so_long():
-    async with (
-        a_world() as mosquitto,
-        pool_at(mosquitto.broker, replace(QUICK, connect_timeout=300 * MILLISECOND)) as pool,
-    ):
+    async with a_world() as mosquitto, pool_at(mosquitto.broker, HASTY) as pool:
         assert await answered(pool) == BEATEN
         [station] = pool.stations
 
@@ -121,7 +118,7 @@ async def test_a_station_that_leaves_says_goodbye_and_stays_away_for_so_long():
 
 
 async def test_a_broker_that_hangs_costs_each_request_its_own_timeout_and_no_more():
-    async with a_world() as mosquitto, pool_at(mosquitto.broker, replace(QUICK, connect_timeout=20 * SECOND)) as pool:
+    async with a_world() as mosquitto, pool_at(mosquitto.broker, replace(HASTY, connect_timeout=20 * SECOND)) as pool:
         assert await answered(pool) == BEATEN
         mosquitto.pause()
         started = asyncio.get_running_loop().time()
@@ -129,13 +126,13 @@ async def test_a_broker_that_hangs_costs_each_request_its_own_timeout_and_no_mor
         with pytest.raises(ReplyTimeout, match="no answer in time"):
             await pool.agent(0, "m0").send(beat())
 
-        assert asyncio.get_running_loop().time() - started < 5
+        assert asyncio.get_running_loop().time() - started < 15
         mosquitto.resume()
         assert await answered(pool) == BEATEN
 
 
 async def test_without_a_broker_each_request_ends_in_connect_failed_when_its_patience_does():
-    async with pool_at(Broker("127.0.0.1", free_port()), QUICK) as pool:
+    async with pool_at(Broker("127.0.0.1", free_port()), HASTY) as pool:
         with pytest.raises(ConnectFailed, match="no connection"):
             await pool.agent(0, "m0").send(beat())
 
@@ -232,7 +229,7 @@ async def test_over_tls_the_broker_is_verified_by_the_file_that_is_given(tls_lin
         async with answering_at(far, broker, "5", trust(pem, None, None)):
             async with pool_at(broker, tls=trust(pem, None, None)) as pool:
                 assert await answered(pool) == BEATEN
-            async with pool_at(broker, QUICK) as pool:
+            async with pool_at(broker, HASTY) as pool:
                 with pytest.raises(ConnectFailed, match="certificate verify failed"):
                     await pool.agent(0, "m0").send(beat())
 
@@ -249,7 +246,7 @@ async def test_a_client_certificate_is_a_login_without_a_password(tls_lines, tmp
             with pytest.raises(ReplyTimeout, match="no answer in time"):  # let in, and nobody there who answers
                 await pool.agent(0, "m0").send(beat())
             assert pool.counts.connections == 1
-        async with pool_at(broker, QUICK, OTHER, tls=trust(pem, None, None)) as pool:
+        async with pool_at(broker, HASTY, OTHER, tls=trust(pem, None, None)) as pool:
             with pytest.raises(TransportError):
                 await pool.agent(0, "m0").send(beat())
 

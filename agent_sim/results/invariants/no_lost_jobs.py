@@ -2,8 +2,9 @@
 scenario took offline (architecture, "Two tables, not one").
 
 Accepted is what the operator posted and what a storm had rescheduled; and a run whose completion an agent was told is
-accepted must have ended in the server's history, and not by a timeout. Each job has one `Fate`; the table says what it
-makes of the invariant. What only an interrupted run, or one younger than `settle`, left open is unknown, not broken.
+accepted must have ended in the server's history, and not by a timeout. Off the schedule goes only what somebody asked
+to have off it: that the server says so proves nothing. Each job has one `Fate`; the table says what it makes of the
+invariant. What only an interrupted run, or one younger than `settle`, left open is unknown, not broken.
 """
 
 from collections import Counter
@@ -20,8 +21,8 @@ from agent_sim.results.facts import Facts, word_of
 from agent_sim.results.invariants.findings import allowance, is_excused
 from agent_sim.results.invariants.reconciliation import violations
 from agent_sim.results.invariants.recurrence import is_starved
-from agent_sim.results.invariants.stories import CAUSES, timeouts
-from agent_sim.results.journal import ServerJob
+from agent_sim.results.invariants.stories import CAUSES, timeouts, was_asked_off
+from agent_sim.results.journal import ServerJob, Steps
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import OFFENDERS, Answer, Verdict
 from agent_sim.results.wording import counted
@@ -42,10 +43,13 @@ class Fate(Enum):
     LEFT_BEHIND = "in process on an agent that was taken offline"
     TOO_YOUNG = "open, but younger than the time to settle"
     CUT_SHORT = "open when the run was cut short"
+    CANCELLED = "said to be cancelled, and whether somebody asked for that the target does not show"
     STARVED = "due twice and not run by an agent that is online"
     WAITING = "still waiting for an agent that is online"
     IN_PROCESS = "still in process"
     GONE = "gone (neither run nor scheduled)"
+    TAKEN_OFF = "taken off the schedule though nobody asked for that"
+    CALLED_OFF = "recurring and no longer scheduled though nobody asked for that"
     NOT_RETRIED = "failed, said to be retried, and no longer scheduled"
     UNRECORDED = "completed by their agent but not so in the server's history"
     NOT_RESCHEDULED = "accepted for reschedule but not run again"
@@ -64,14 +68,22 @@ _ANSWERS: Final[Mapping[Fate, Answer]] = {
     Fate.LEFT_BEHIND: "unknown",
     Fate.TOO_YOUNG: "unknown",
     Fate.CUT_SHORT: "unknown",
+    Fate.CANCELLED: "unknown",
     Fate.STARVED: "broken",
     Fate.WAITING: "broken",
     Fate.IN_PROCESS: "broken",
     Fate.GONE: "broken",
+    Fate.TAKEN_OFF: "broken",
+    Fate.CALLED_OFF: "broken",
     Fate.NOT_RETRIED: "broken",
     Fate.UNRECORDED: "broken",
     Fate.NOT_RESCHEDULED: "broken",
 }
+
+_MENDS: Final[Mapping[Fate, str]] = {
+    Fate.LEFT_OPEN: "the server gives up on it after server.job_timeout, which must be shorter than stop.drain",
+}
+"""What would have let it be decided, where the scenario can see to that."""
 
 _PATIENCE: Final = 60.0
 """Seconds without a sign of a job after which it was lost before whatever came then, if `settle` is not longer."""
@@ -122,21 +134,8 @@ def _accepted(facts: Facts) -> dict[str, float]:
 
 def _named(summary: Summary, accepted: Mapping[str, float], settle: float) -> Iterator[_Found]:
     young = summary.whole.end - settle if settle else float("inf")
-    # Without a feed an unschedule storm's ids are known only as a count; its reconciliation looks at each.
-    unscheduled = (
-        0
-        if summary.facts.shows_transitions
-        else sum(
-            storm.result.ledger.accepted
-            for storm in summary.storms
-            if storm.result is not None and storm.operation == "unschedule"
-        )
-    )
     for job, since in sorted(accepted.items()):
         fate = _softened(summary.facts, _fate(summary.facts, job), is_young=since > young)
-        if fate is Fate.GONE and unscheduled > 0:
-            unscheduled -= 1
-            fate = Fate.UNSCHEDULED
         yield _Found(job, fate, _last_heard(summary.facts, job, since) + max(settle, _PATIENCE))
 
 
@@ -152,11 +151,23 @@ def _fate(facts: Facts, job: str) -> Fate:
         return Fate.LEFT_BEHIND if _is_offline(facts, open_runs[-1].machine) else Fate.IN_PROCESS
     if job in facts.waiting:
         return Fate.NEVER_STARTED if job in facts.never_started else _waiting_fate(facts, job, facts.waiting[job])
-    if runs and runs[-1].status in _TERMINAL:
+    goes_on = bool(runs) and recurs(from_wire(runs[-1].schedule))
+    if runs and runs[-1].status in _TERMINAL and not goes_on:
         return Fate.ENDED
-    if job in facts.cancelled or _is_unscheduled(facts, job):
+    return _vanished(facts, job, goes_on=goes_on)
+
+
+def _vanished(facts: Facts, job: str, *, goes_on: bool) -> Fate:
+    story = facts.stories.get(job, ())
+    if was_asked_off(story, facts.unscheduled.get(job)):
         return Fate.UNSCHEDULED
-    return Fate.NOT_RETRIED if runs else Fate.GONE
+    if job in facts.cancelled and not facts.shows_transitions:
+        return Fate.CANCELLED  # another person at the target may have wanted it
+    if job in facts.cancelled or _is_off(story):
+        return Fate.TAKEN_OFF
+    if goes_on:
+        return Fate.CALLED_OFF
+    return Fate.NOT_RETRIED if job in facts.runs else Fate.GONE
 
 
 def _last_heard(facts: Facts, job: str, since: float) -> float:
@@ -164,8 +175,8 @@ def _last_heard(facts: Facts, job: str, since: float) -> float:
     return max([since, *times, *(at for _, at, _ in facts.stories.get(job, ()))])
 
 
-def _is_unscheduled(facts: Facts, job: str) -> bool:
-    wishes = [kind for kind, _, _ in facts.stories.get(job, ()) if kind in CAUSES or kind == "unscheduled"]
+def _is_off(story: Steps) -> bool:
+    wishes = [kind for kind, _, _ in story if kind in CAUSES or kind == "unscheduled"]
     return wishes[-1:] == ["unscheduled"]
 
 
@@ -194,7 +205,7 @@ def _is_offline(facts: Facts, machine: str) -> bool:
 
 def _softened(facts: Facts, fate: Fate, is_young: bool) -> Fate:
     """An open job proves nothing if there was no time to finish it."""
-    if fate not in (Fate.WAITING, Fate.IN_PROCESS):
+    if fate not in (Fate.WAITING, Fate.IN_PROCESS, Fate.CALLED_OFF):
         return fate
     if facts.was_cut_short:
         return Fate.CUT_SHORT
@@ -249,6 +260,7 @@ def _judge(facts: Facts, check: InvariantCheck, said: str, found: list[_Found]) 
     said_of = excused if is_declared else [each for each in decided if _ANSWERS[each.fate] == worst]
     counts = Counter(each.fate for each in said_of)
     fates = ", ".join(f"{counts[fate]:,} {fate.value}" for fate in Fate if counts[fate])
+    fates = "; ".join([fates, *(mend for fate, mend in _MENDS.items() if counts[fate] and worst == "unknown")])
     offenders = tuple(dict.fromkeys(each.job for each in said_of if worst != "kept" or is_declared))
     if is_declared:
         return _verdict(check, "unknown", f"{said}: {fates}, {allowance(facts, check)}", offenders, is_declared=True)

@@ -31,10 +31,15 @@ def violations(summary: Summary, operation: str, rule: str) -> Iterator[Finding]
         if storm.operation != operation or storm.result is None:
             continue
         found = storm.result.reconciliation
-        named = [f"audit id {each.id}" for each in found.examples if each.rule == rule]
+        named = [which_id(each.id) for each in found.examples if each.rule == rule]
         count = found.violations.get(rule, 0)
         for which in [*named, *[f"one more of storm {storm.name}"] * (count - len(named))][:count]:
             yield Finding(which, f"id|of storm {storm.name} {_SAID[rule]}", storm.at)
+
+
+def which_id(found: str | int) -> str:
+    """An id as a report names it: a number is that of a run, anything else a job's or an orchestrator's."""
+    return f"audit id {found}" if isinstance(found, int) else f"id {found}"
 
 
 def judge_storm(storm: Storm) -> Verdict:
@@ -46,7 +51,7 @@ def judge_storm(storm: Storm) -> Verdict:
         f"storm {storm.name}: every accepted id changed state exactly once",
         answer,
         detail,
-        tuple(f"audit id {each.id}: {each.detail}" for each in examples[:OFFENDERS]) if answer == "broken" else (),
+        tuple(f"{which_id(each.id)}: {each.detail}" for each in examples[:OFFENDERS]) if answer == "broken" else (),
     )
 
 
@@ -86,6 +91,8 @@ def _judge(storm: Storm) -> tuple[Answer, str]:
         return "unknown", f"it sent no id ({counted(result.pool.eligible, 'id')} eligible); {said}"
     if checked.checked == 0:
         return "unknown", f"no id could be checked; {said}"
+    if result.ledger.accepted == 0 and result.kind == "poison" and result.ledger.refused:
+        return "kept", f"every request was refused as a whole; {said}"
     if result.ledger.accepted == 0:
         return "unknown", f"no id was accepted; {said}"
     return "kept", said

@@ -4,13 +4,14 @@ Both bounds give way where in doubt. A fault can set agents' clocks wrong and sw
 faults are not judged by them; an agent that was away, turned away or busy most of the time excuses the wait.
 """
 
+from itertools import pairwise
 from typing import Final
 
 from agent_sim.instants import SECOND
 from agent_sim.protocol.enums import AgentStatus, Result, jobs_of
 from agent_sim.protocol.schedule import Schedule, from_wire, next_run, recurs
 from agent_sim.results.facts import Facts
-from agent_sim.results.invariants.stories import CAUSES, is_whole
+from agent_sim.results.invariants.stories import CAUSES, Chapter, is_whole
 from agent_sim.results.journal import ServerJob, ServerRun
 
 _SLACK: Final = 1
@@ -18,6 +19,12 @@ _SLACK: Final = 1
 
 _OWED: Final = 2
 """A wait through so many due times is none for the next."""
+
+_APART: Final = 1.0
+"""Seconds by which a run may begin before it is due, as its server tells it."""
+
+_PATIENCE: Final = 60.0
+"""Seconds that an idle agent may take, after it must have heard of its work, to begin it (our choice)."""
 
 _GOOD: Final = frozenset({Result.SUCCESS, Result.WARNING})
 
@@ -56,6 +63,27 @@ def is_starved(facts: Facts, job: str, waiting: ServerJob) -> bool:
     if _dues(facts, from_wire(waiting.schedule), begin, ended.t, _OWED) < _OWED:
         return False
     return _busy(facts, waiting.machine, begin, ended.t) < (ended.t - begin) / 2
+
+
+def ran_before_its_time(facts: Facts, runs: tuple[ServerRun, ...], chapter: Chapter) -> bool:
+    """True if a recurring job, wanted once, then ran a second time that it was not due."""
+    schedule = _schedule_of(runs)
+    if schedule is None or facts.faults:
+        return False
+    starts = [at for _, at, _ in chapter.of("configured")]
+    return any(not _dues(facts, schedule, before, after + _APART, 1) for before, after in pairwise(starts))
+
+
+def is_passed_over(facts: Facts, job: str, chapter: Chapter, heartbeat: float) -> bool:
+    """True if a recurring job that is wanted now was left to wait by an agent that was there, idle and able."""
+    waiting, ended = facts.waiting.get(job), facts.ended
+    if waiting is None or ended is None or facts.faults or job in facts.never_started or chapter.of("unscheduled"):
+        return False
+    begin = chapter.cause[1]
+    until = min((at for _, at, _ in chapter.of("configured")), default=ended.t)
+    if until - begin <= 2 * heartbeat + _PATIENCE or facts.there_since.get(waiting.machine, until) > begin:
+        return False
+    return _may_run(facts, waiting) and _busy(facts, waiting.machine, begin, until) < (until - begin) / 2
 
 
 def _schedule_of(runs: tuple[ServerRun, ...]) -> Schedule | None:

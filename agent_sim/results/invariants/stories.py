@@ -2,6 +2,9 @@
 
 queued ── configured ── completed | timed_out ──┬── queued (a retry) ── configured ...
                                                 └── rescheduled ────── configured ...
+
+Off the schedule it goes by "unscheduled", which the server notes where it does so, and "unschedule_asked" beside it,
+noted where requests come in: the one without the other is a server that acts on its own.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,6 +18,9 @@ CAUSES: Final = frozenset({"queued", "rescheduled"})
 """What a run needs before it: acceptance or a retry, or somebody's wish."""
 
 ENDS: Final = frozenset({"completed", "timed_out"})
+
+
+ASKED: Final = "unschedule_asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,15 @@ def chapters(story: Steps) -> Iterator[Chapter]:
     places = [place for place, step in enumerate(story) if step[0] in CAUSES]
     for place, following in pairwise([*places, len(story)]):
         yield Chapter(story[place], story[place + 1 : following])
+
+
+def was_asked_off(story: Steps, asked: float | None) -> bool:
+    """True if somebody wanted the job off the schedule after it last was to run; `asked` is when one of ours did."""
+    begin = next((place for place in reversed(range(len(story))) if story[place][0] in CAUSES), None)
+    if begin is None:
+        return asked is not None or any(kind == ASKED for kind, _, _ in story)
+    is_ours = asked is not None and asked >= story[begin][1]
+    return is_ours or any(kind == ASKED for kind, _, _ in story[begin:])
 
 
 def timeouts(stories: Iterable[Steps]) -> dict[int | None, float]:

@@ -53,7 +53,7 @@ def _storm(storm: Storm) -> Generator:
     cells = (
         f"storm {storm.name}",
         f"up to {wording.digits(found.cpu_percent_max)} % of a core",
-        f"{wording.digits(found.late_p99_ms)} ms at p99, {storm.result.late_starts:,} starts",
+        f"{wording.digits(found.late_p99_ms)} ms at p99, {storm.result.late_starts:,} late starts",
         f"{storm.result.dropped:,} dropped",
         "saturated: latencies are void, rates are lower bounds" if found.saturated else "kept up",
     )

@@ -78,7 +78,7 @@ def render_html(
         verdicts=verdicts,
         groups=_groups(verdicts),
         sections=_SECTIONS,
-        figures=_figures(summary),
+        figures=figures(summary),
         columns=COLUMNS,
         rows=rows(summary),
         errors=_errors(summary),
@@ -157,7 +157,8 @@ class _Error:
     share: float
 
 
-def _figures(summary: Summary) -> tuple[tuple[str, str], ...]:
+def figures(summary: Summary) -> tuple[tuple[str, str], ...]:
+    """The few figures that stand above all, in words."""
     runs = sum(summary.whole.outcomes.values())
     failures = sum(count for (_, result), count in summary.whole.outcomes.items() if result is Result.FAILURE)
     storms = [storm.result for storm in summary.storms if storm.result is not None]
@@ -249,6 +250,7 @@ def _template() -> Template:
         "count": lambda value: f"{value:,}",
         "share": wording.share,
         "digits": wording.digits,
+        "rate": wording.rate,
         "duration": wording.duration,
         "latency": wording.latency,
         "percentile": _percentile,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from agent_sim.results.render.rows import COLUMNS, headline, rows
+from agent_sim.results.render.rows import COLUMNS, headline, rows, storm_name
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Answer, IfOpen, Verdict, headline_of, is_good
 from agent_sim.results.wording import visible
@@ -43,14 +43,57 @@ def _lines(summary: Summary, verdicts: Sequence[Verdict], replay: str, found: st
     if replay and not all(map(is_good, verdicts)):
         yield from ("Replay it:", "", "```console", f"$ {visible(replay)}", "```", "")
     figures = [tuple(map(escaped, row.cells)) for row in rows(summary)]
-    if figures:
-        yield "<details><summary>Requests</summary>"
-        yield ""
-        yield from _table(COLUMNS, figures)
-        yield ""
-        yield "</details>"
-        yield ""
+    yield from _details("Requests", COLUMNS, figures)
+    yield from _details("Outcomes by fleet and type", ("fleet", "type", *_ENDS), list(_mix(summary)))
+    yield from _details("Errors", ("operation", "kind", "requests"), list(_errors(summary)))
+    yield from _details("Storms and their ledgers", _LEDGER, list(_ledgers(summary)))
     yield f"outcome digest: `{summary.outcome_digest}`"
+
+
+# --- what is folded away ----------------------------------------------------------------------
+
+_ENDS: Final = ("success", "warning", "failure")
+_LEDGER: Final = ("storm", "sent", "accepted", "refused", "unknown", "violations", "not checkable", "generator")
+_MOST: Final = 100
+"""Rows of a table: pages that show Markdown have a limit, and `result.json` has all."""
+
+
+def _details(title: str, columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    if not lines:
+        return
+    yield f"<details><summary>{title}</summary>"
+    yield ""
+    yield from _table(columns, lines[:_MOST])
+    if len(lines) > _MOST:
+        yield ""
+        yield f"and {len(lines) - _MOST:,} more in result.json"
+    yield ""
+    yield "</details>"
+    yield ""
+
+
+def _mix(summary: Summary) -> Iterator[tuple[str, ...]]:
+    for each in summary.mix:
+        named = {result.name.lower(): count for result, count in each.outcomes.items()}
+        yield escaped(each.fleet), escaped(each.type), *(f"{named.get(end, 0):,}" for end in _ENDS)
+
+
+def _errors(summary: Summary) -> Iterator[tuple[str, ...]]:
+    found = [(storm_name(storm), storm.result.errors) for storm in summary.storms if storm.result is not None]
+    found += [(name, each.errors) for name, each in summary.whole.operations.items()]
+    for operation, errors in found:
+        yield from ((escaped(operation), escaped(kind), f"{count:,}") for kind, count in errors.items() if count)
+
+
+def _ledgers(summary: Summary) -> Iterator[tuple[str, ...]]:
+    for storm in summary.storms:
+        if (result := storm.result) is None:
+            continue
+        said, checked = result.ledger, result.reconciliation
+        counts = (said.sent, said.accepted, said.refused, said.unknown, checked.broken)
+        health = "saturated" if result.generator.saturated else "kept up"
+        unclear = escaped("; ".join(checked.not_checkable)) or "–"
+        yield escaped(storm_name(storm)), *(f"{count:,}" for count in counts), unclear, health
 
 
 def _checked(verdict: Verdict) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ Says how they are kept, not what may happen to them: `jobs.model` decides that, 
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from agent_sim.instants import Instant
 from agent_sim.jobs.model import STATE, STATUS, Job, Run
@@ -13,6 +14,9 @@ from agent_sim.server.ports import Row, Store, Values
 from agent_sim.server.tables.columns import array, document, job_type, named_texts, schedule, schedule_columns
 from agent_sim.server.tables.positions import Positions
 from agent_sim.states import JobState
+
+_FORGOTTEN_AT_ONCE: Final = 1000
+"""So that nobody waits long for a database that has much to forget."""
 
 
 class Jobs:
@@ -172,6 +176,22 @@ class Runs:
             self._positions, self._counted = Positions(), None
         return forgotten
 
+    def keep(self, most: int) -> int:
+        """Forget the oldest runs beyond so many, a few at a time, with jobs that are done for; returns how many."""
+        first = self._store.rows("run_first", {})
+        if not first:
+            return 0
+        last = min(self._newest() - most, int(first[0][0]) + _FORGOTTEN_AT_ONCE)
+        if last < int(first[0][0]):
+            return 0
+        self._store.run("run_data_forget", {"last": last})
+        self._store.run("run_locations_forget", {"last": last})
+        jobs = [str(job_id) for (job_id,) in self._store.rows("runs_forget", {"last": last})]
+        if jobs:
+            self._store.run("jobs_forget", {"job_ids": array(jobs)})
+            self._positions, self._counted = Positions(), None
+        return len(jobs)
+
     def exists(self, audit_id: int) -> bool:
         return bool(self._store.rows("run_known", {"job_history_id": audit_id}))
 
@@ -195,6 +215,10 @@ class Transitions:
 
     def add(self, at: Instant, kind: str, job_id: str, audit_id: int | None = None) -> None:
         self._store.run("transition_add", {"at": at, "kind": kind, "job_id": job_id, "audit_id": audit_id})
+
+    def keep(self, most: int) -> None:
+        """Forget the oldest beyond so many, a few at a time."""
+        self._store.run("transitions_forget", {"last": self.last() - most, "at_once": _FORGOTTEN_AT_ONCE})
 
     def page(self, after: int, limit: int) -> tuple[Transition, ...]:
         rows = self._store.rows("transition_page", {"after": after, "limit": limit})

@@ -25,6 +25,9 @@ class Controls(Protocol):
     def listed(self) -> tuple[Control, ...]:
         """Everything there is, in the scenario's order."""
 
+    def story(self) -> str:
+        """What is happening, in a sentence or two; empty if nobody tells."""
+
     def start(self, kind: ControlKind, name: str) -> None:
         """Arm or run one. Raises KeyError for a name that is none, UsageError for one that cannot start now."""
 

@@ -309,10 +309,11 @@ def extras(controls: Controls | None) -> Callable[[], dict[str, Any]]:
         if controls is None:
             return {"controls": None}
         return {
+            "story": controls.story(),
             "controls": [
                 {"kind": each.kind, "name": each.name, "note": each.note, "running": each.is_running}
                 for each in controls.listed()
-            ]
+            ],
         }
 
     return look

@@ -12,10 +12,17 @@ from tests.results.journals import ended, started
 
 
 def judged(
-    law: str, *lines: Line, grace: float = 0.0, allow_after: tuple[str, ...] = (), until: float = 60.0, **end: Any
+    law: str,
+    *lines: Line,
+    grace: float = 0.0,
+    heartbeat: float = 0.0,
+    allow_after: tuple[str, ...] = (),
+    until: float = 60.0,
+    **end: Any,
 ) -> Verdict:
     """The verdict of that law on these lines, with a beginning and an end put around them."""
-    check = InvariantCheck(law, grace=round(grace * SECOND), allow_after=allow_after)
+    spans = {"grace": round(grace * SECOND), "heartbeat": round(heartbeat * SECOND)}
+    check = InvariantCheck(law, allow_after=allow_after, **spans)
     return INVARIANTS[law](summarise([started(), *lines, ended(until, **end)]), check)
 
 

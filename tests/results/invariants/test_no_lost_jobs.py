@@ -11,6 +11,7 @@ from agent_sim.results.summary import summarise
 from agent_sim.results.verdict import Verdict
 from tests.results.journals import (
     armed,
+    census,
     completed,
     configured,
     done_job,
@@ -23,6 +24,7 @@ from tests.results.journals import (
     started,
     storm,
     story,
+    unscheduled,
     waiting,
 )
 
@@ -42,10 +44,14 @@ KEPT = {
     "it waits for its next occurrence": [posted(), run(), waiting(schedule="D_02:00")],
     "it recurs and never ran yet": [posted(), waiting(schedule="I_30"), *done_job(2)],
     "it is due after the end of the run": [posted(), waiting(schedule="O_2026-01-02T05:00"), *done_job(2)],
-    "the server says that it was unscheduled": [posted(), story("queued", "unscheduled"), *done_job(2)],
+    "it was unscheduled because somebody asked for that": [
+        *(posted(), story("queued", "unscheduled", "unschedule_asked"), *done_job(2)),
+    ],
+    "a storm had it unscheduled": [posted(), unscheduled("JOB-1"), *done_job(2)],
+    "a storm asked to unschedule it and got no answer": [posted(), unscheduled(unanswered=["job-1"]), *done_job(2)],
     "its agent is not approved": [posted(), waiting(), server_agent(status=AgentStatus.DISAPPROVED), *done_job(2)],
     "its result is another one, which is for another law to say": [posted(), completed(outcome=Result.WARNING), run()],
-    "an agent was told that it is cancelled": [posted(), JobCancelled(2.0, "lab", "a", "JOB-1"), *done_job(2)],
+    "a recurring one was unscheduled after a run": [posted(), run(schedule="I_5"), unscheduled("job-1")],
     "its agent reported what the server has": [posted(), configured(), completed(), run()],
     "a store's inventory left a trace": [posted(None, kind="Inventory"), run(kind="PEMInventory")],
     "a store's inventory still recurs": [posted(None, kind="LOGS"), waiting("x", "I_15"), *done_job(2)],
@@ -59,7 +65,29 @@ def test_a_job_is_not_lost_if(lines):
     assert (verdict.answer, verdict.offenders) == ("kept", ())
 
 
+CANCELLED = JobCancelled(2.0, "lab", "a", "JOB-1")
+
 BROKEN = {
+    "the server unscheduled it on its own": (
+        [posted(), story("queued", "unscheduled"), *done_job(2)],
+        "1 taken off the schedule though nobody asked for that",
+    ),
+    "the server unscheduled it on its own after somebody wanted it again": (
+        [posted(), run(**WILL_RETRY), story("queued", "unschedule_asked", "rescheduled", "unscheduled"), *done_job(2)],
+        "1 taken off the schedule though nobody asked for that",
+    ),
+    "a storm had unscheduled it before it was wanted again": (
+        [posted(), run(**WILL_RETRY), story("queued", "rescheduled", "unscheduled"), unscheduled("job-1", t=1.5)],
+        "1 taken off the schedule though nobody asked for that",
+    ),
+    "an agent was told that it is cancelled, and nobody asked for that": (
+        [posted(), CANCELLED, story("queued"), census(), *done_job(2)],
+        "1 taken off the schedule though nobody asked for that",
+    ),
+    "a recurring one ran and is no longer scheduled": (
+        [posted(), run(schedule="I_5")],
+        "1 recurring and no longer scheduled though nobody asked for that",
+    ),
     "it is gone": ([posted(), *done_job(2)], "1 gone (neither run nor scheduled)"),
     "it still waits for an online agent": ([posted(), waiting(), *done_job(2)], "1 still waiting"),
     "it was due before the end of the run": (
@@ -150,6 +178,13 @@ def test_nothing_is_known_without_the_servers_history():
     assert judged(posted(), completed(), ended()).answer == "unknown"
 
 
+def test_a_cancelled_job_is_unknown_where_the_target_does_not_show_who_asked():
+    verdict = judged(posted(), CANCELLED, *done_job(2), ended())
+
+    assert (verdict.answer, verdict.offenders) == ("unknown", ("job-1",))
+    assert "1 said to be cancelled, and whether somebody asked for that the target does not show" in verdict.detail
+
+
 def test_nothing_is_known_if_no_job_was_accepted():
     verdict = judged(PostFailed(1.0, "fetch", "LOGS", "a", 503, "busy"), run(), ended())
 
@@ -191,14 +226,12 @@ def test_that_is_the_reschedule_storms_alone():
     assert verdict.answer == "kept"
 
 
-def test_as_many_jobs_may_be_gone_as_a_storm_unscheduled():
-    unscheduling = storm(operation="unschedule", ledger__accepted=1)
+def test_what_a_storm_unscheduled_excuses_no_other_job():
+    lines = [posted(), posted("job-3"), *done_job(2), *storm(operation="unschedule"), unscheduled("job-1")]
 
-    one_gone = judged(posted(), *done_job(2), *unscheduling, ended())
-    two_gone = judged(posted(), posted("job-3"), *done_job(2), *unscheduling, ended())
+    verdict = judged(*lines, ended())
 
-    assert one_gone.answer == "kept"
-    assert (two_gone.answer, len(two_gone.offenders)) == ("broken", 1)
+    assert (verdict.answer, verdict.offenders) == ("broken", ("job-3",))
 
 
 def test_a_job_lost_after_a_fault_that_the_scenario_allows_is_unknown_and_does_not_count():

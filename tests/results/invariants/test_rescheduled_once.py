@@ -1,9 +1,21 @@
 import pytest
 
 from agent_sim.protocol.enums import Result
-from agent_sim.results.journal import JobCancelled
+from agent_sim.results.journal import AgentOnline, JobCancelled
 from tests.results.invariants.judging import judged, said
-from tests.results.journals import census, done_job, run, storm, story, waiting
+from tests.results.journals import (
+    armed,
+    census,
+    done_job,
+    fleet,
+    left,
+    registered,
+    run,
+    server_agent,
+    storm,
+    story,
+    waiting,
+)
 
 LAW = "rescheduled_once"
 FAILED = ("queued", ("configured", 1), ("completed", 1), ("rescheduled", 1))
@@ -22,9 +34,50 @@ KEPT = {
     "it recurs, and goes on by itself": [
         story(*FAILED, ("configured", 2), ("completed", 2), ("configured", 3), ("completed", 3)),
         *(run(audit=audit, start=2.0 * audit, end=2.0 * audit + 1, schedule="I_1") for audit in (1, 2, 3)),
+        armed(),  # which may set a clock wrong
     ],
     "nobody rescheduled anything": done_job(),
 }
+
+
+def comes_round(*starts, begin=10.0, schedule="I_1"):
+    """A recurring job that failed and was rescheduled at `begin`: what ran after that."""
+    runs = [run(audit=n, start=at, end=at + 1, schedule=schedule) for n, at in enumerate((1.0, *starts), 1)]
+    told = [("queued", 0, 0.5), ("configured", 1, 1.0), ("completed", 1, 2.0), ("rescheduled", 1, begin)]
+    told += [
+        (kind, n, at + late) for n, at in enumerate(starts, 2) for kind, late in (("configured", 0), ("completed", 1))
+    ]
+    return [registered(), fleet(), server_agent(), story(*told), *runs, waiting(schedule=schedule)]
+
+
+GOES_ON = {
+    "it ran at once, and then when it was due": comes_round(12.0, 72.0, 132.0),
+    "clocks are a little apart": comes_round(12.0, 71.5),
+    "it was due in between": comes_round(52.0, 56.0, begin=50.0, schedule="D_03:05"),
+    "its agent was away": [*comes_round(190.0), AgentOnline(150.0, "lab", "agent-1")],
+    "its agent was busy": [*comes_round(190.0), run("job-2", 9, 20.0, 180.0)],
+    "its agent was told to leave it": [*comes_round(), left(audit=0, why="never_start")],
+    "there was not much time": comes_round(begin=150.0),
+    "its heartbeats are far apart": comes_round(begin=90.0),
+}
+
+
+@pytest.mark.parametrize("lines", GOES_ON.values(), ids=GOES_ON)
+def test_a_recurring_job_may_go_on_if(lines):
+    # The scenario begins at 03:04:05.
+    assert judged(LAW, *lines, census(), until=200.0, heartbeat=30.0).answer == "kept"
+
+
+ASTRAY = {
+    "it ran twice at once": (comes_round(12.0, 15.0), "1 job rescheduled once and run twice before the next was due"),
+    "it waited for its next time": (comes_round(190.0), "1 job rescheduled and left to wait for the next time"),
+    "it waits still": (comes_round(), "1 job rescheduled and left to wait for the next time"),
+}
+
+
+@pytest.mark.parametrize(("lines", "detail"), ASTRAY.values(), ids=ASTRAY)
+def test_a_recurring_job_is_not_rescheduled_once_if(lines, detail):
+    assert said(judged(LAW, *lines, census(), until=200.0, heartbeat=30.0)) == ("broken", detail, ("job-1",))
 
 
 @pytest.mark.parametrize("lines", KEPT.values(), ids=KEPT)

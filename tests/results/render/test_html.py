@@ -255,6 +255,22 @@ def test_generators_say_whether_they_kept_up():
     assert "short of processor time" in text
 
 
+def test_a_storm_of_several_steps_shows_each():
+    step = {
+        "begins": 0.0, "seconds": 5.0, "warm_up": True, "from_rate": 10.0, "to_rate": 20.0, "planned": 75,
+        "started": 75, "dropped": 1, "late_starts": 0, "completed": 74, "ids": 740, "errors": {},
+        "response": storm_result()["response"], "service": storm_result()["service"],
+        "in_flight_mean": 1.5, "in_flight_max": 4, "little": 0.99, "apdex": None,
+    }  # fmt: skip
+    lines = storm(steps=[step, {**step, "warm_up": False, "from_rate": 20.0, "apdex": 0.97, "little": None}])
+
+    text = Page(report(summarise([started(), *lines, ended()]))).text
+
+    assert "2 steps" in text
+    assert "10.0/s to 20.0/s (warm-up)" in text
+    assert "0.97" in text
+
+
 def test_checks_that_do_not_hold_come_first_in_their_group():
     lines = [line for line in done_job() if type(line).__name__ != "ServerRun"]
     checks = Checks(invariants=(InvariantCheck("at_most_once"), InvariantCheck("no_lost_jobs")))

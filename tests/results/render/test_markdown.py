@@ -3,7 +3,7 @@ from agent_sim.results.render.markdown import escaped, render_markdown
 from agent_sim.results.summary import summarise
 from agent_sim.results.verdict import Verdict
 from tests.results.demo import demo_journal
-from tests.results.journals import done_job, ended, started, traffic
+from tests.results.journals import completed, done_job, ended, started, traffic
 from tests.results.test_judge import ALL
 
 SUMMARY = summarise([started(), *done_job(), traffic(), ended()])
@@ -48,3 +48,25 @@ def test_every_table_of_a_whole_run_has_the_same_number_of_cells_in_each_line():
     for table in tables:
         widths = {line.replace(r"\|", "").count("|") for line in table.splitlines() if line.startswith("|")}
         assert len(widths) <= 1
+
+
+def test_outcomes_errors_and_ledgers_are_folded_away_below_the_figures():
+    text = render_markdown(summarise(demo_journal()), [])
+
+    titles = [line.split("<summary>")[1].split("<")[0] for line in text.splitlines() if "<summary>" in line]
+    assert titles == ["Requests", "Outcomes by fleet and type", "Errors", "Storms and their ledgers"]
+    assert "| emea | LOGS |" in text
+    assert r"| heartbeat | read\_timeout | 5 |" in text
+    assert "| again (reschedule)".replace("(", r"\(").replace(")", r"\)") in text
+
+
+def test_a_table_without_end_is_cut_and_says_so():
+    lines = [completed(audit=number, kind=f"custom:{number}") for number in range(130)]
+
+    text = render_markdown(summarise([started(), *lines, ended()]), [])
+
+    assert "and 30 more in result.json" in text
+
+
+def test_a_run_of_nothing_folds_nothing_away():
+    assert "<details>" not in render_markdown(summarise([]), [])

@@ -90,8 +90,9 @@ async def test_the_sweep_runs_again_and_again_and_commits(monkeypatch):
     monkeypatch.setattr(app, "SWEEP_AT_LEAST_EVERY", 0.01)
     core = FakeCore(FakeStore(dirty=True))
 
-    async with serving(core):
-        await asyncio.sleep(0.1)
+    async with serving(core), asyncio.timeout(30):
+        while len(core.swept) < 3 or core.store.dirty:  # noqa: ASYNC110  # a fake has no event
+            await asyncio.sleep(0.01)
 
     assert len(core.swept) >= 3
     assert set(core.swept) == {NOW}
@@ -102,8 +103,9 @@ async def test_a_sweep_that_fails_is_logged_and_tried_again(monkeypatch, caplog)
     monkeypatch.setattr(app, "SWEEP_AT_LEAST_EVERY", 0.01)
     core = FakeCore(FakeStore(), sweeps=ZeroDivisionError("internals"))
 
-    async with serving(core) as client:
-        await asyncio.sleep(0.05)
+    async with serving(core) as client, asyncio.timeout(30):
+        while len(core.swept) < 2:  # noqa: ASYNC110  # a fake has no event
+            await asyncio.sleep(0.01)
         response = await client.get("/healthz")
 
     assert response.status == 200

@@ -9,12 +9,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agent_sim.protocol.command import ListAgents
 from agent_sim.protocol.enums import Result
+from agent_sim.results.tally import INSTRUMENTS
 from agent_sim.server.http.app import make_app
 from agent_sim.server.http.metrics import MOST_SITES
 from agent_sim.server.web.side import dashboard
 from tests.server.bench import Bench
 from tests.server.http.desks import ACCOUNTS, AGENT, OPERATOR
 
+SUFFIXES = {"gauge": ("",), "counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
+OF_RUNS = {f"{told.name}{suffix}" for told in INSTRUMENTS for suffix in SUFFIXES[told.kind]}
 NAMES = re.compile(r"\b(?:agent_sim|process)_\w+")
 
 
@@ -103,10 +106,18 @@ async def test_the_dashboard_asks_only_for_metrics_that_there_are(served):
     await client.get("/KeyfactorAPI/Agents", headers=OPERATOR)
     text = await (await client.get("/metrics", headers=OPERATOR)).text()
     board = json.loads(dashboard())
-    asked = {name for panel in board["panels"] for target in panel["targets"] for name in NAMES.findall(target["expr"])}
+    targets = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    targets += [each["query"]["query"] for each in board["templating"]["list"] if each["type"] == "query"]
+    asked = {name for target in targets for name in NAMES.findall(target)}
 
-    assert asked
-    assert {name for name in asked if f"\n{name}" not in text} == set()
+    assert len(asked) > 20
+    assert {name for name in asked if f"\n{name}" not in text and name not in OF_RUNS} == set()
+
+
+def test_the_dashboard_shows_all_that_a_run_tells():
+    assert {
+        name for name in OF_RUNS if name.removesuffix("_count").removesuffix("_sum") not in dashboard().decode()
+    } == set()
 
 
 def test_the_dashboard_imports_into_any_grafana():

@@ -392,7 +392,7 @@ def test_an_unscheduled_job_is_off_the_schedule_and_its_agent_told():
     assert waits(bench) == 0
     assert not bench.holds(session)
     assert bench.register().jobs == ()
-    assert bench.transitions()[-1].kind == "unscheduled"
+    assert bench.kinds()[-1] == "unscheduled"
 
 
 def test_the_seeds_query_unschedules_all_but_inventory():

@@ -299,9 +299,10 @@ def test_every_change_of_state_is_written_down_in_order():
         ("acknowledged", 1),
         ("rescheduled", 1),
         ("unscheduled", None),
+        ("unschedule_asked", None),
     ]
     assert {row.job_id for row in rows} == {job_id}
-    assert [row.seq for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row.seq for row in rows] == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_transitions_are_read_page_by_page():

@@ -30,7 +30,7 @@ export class Overview {
 
   show() {
     if (!this.last) return;
-    const { agents, jobs, open, sites, recent, capabilities, controls } = this.last;
+    const { agents, jobs, open, sites, recent, capabilities, controls, story } = this.last;
     const minute = this.steps.slice(-60);
     const ended = minute.reduce((sum, step) => sum + step.success + step.warning + step.failure + step.will_retry, 0);
     const values = {
@@ -47,7 +47,11 @@ export class Overview {
     replace("sites", sites, 5, "No agent has registered yet.", (site) => this.site(site));
     replace("recent", recent, 4, "No run has ended yet.", (run) => this.run(run));
     list("capabilities", capabilities, (each) => element("li", {}, each.name, element("b", {}, number(each.total))));
-    if (controls) list("controls", controls, (each) => this.control(each));
+    if (!controls) return;
+    list("controls", controls, (each) => this.control(each));
+    const place = document.getElementById("story");
+    place.hidden = !story;
+    if (place.textContent !== story) place.textContent = story;
   }
 
   site(site) {
@@ -55,7 +59,7 @@ export class Overview {
     const meter = element("meter", { min: 0, max: 1, low: 0.5, high: 0.9, optimum: 1, value: share, "aria-label": `online at ${site.name}` });
     const waiting = site.waiting ? element("span", { class: "badge warn" }, `! ${number(site.waiting)} to approve`) : null;
     return element("tr", {},
-      element("td", {}, element("button", { class: "link", type: "button", onclick: () => this.onSite(site.name) }, site.name.replace(/^agentsim-[^-]+-/, "") || site.name), " ", waiting),
+      element("td", {}, element("button", { class: "link", type: "button", onclick: () => this.onSite(site.name) }, short(site.name)), " ", waiting),
       element("td", {}, meter, ` ${number(site.online)} / ${number(site.total)}`),
       ...["success", "warning", "failure"].map((key) => element("td", { class: `number ${site.ended[key] && key !== "success" ? (key === "warning" ? "warn" : "bad") : ""}` }, number(site.ended[key]))));
   }
@@ -63,7 +67,7 @@ export class Overview {
   run(run) {
     return element("tr", {},
       element("td", {}, time(new Date(run.at).toISOString())),
-      element("td", { class: "break" }, run.agent),
+      element("td", { class: "break", title: run.agent }, short(run.agent)),
       element("td", {}, element("button", { class: "link", type: "button", onclick: () => this.onRun(run.job, run.id) }, run.type)),
       element("td", { title: run.message }, badge(RESULTS[run.result])));
   }
@@ -91,6 +95,9 @@ export class Overview {
     } catch (error) { toast(error.message, "bad"); }
   }
 }
+
+// Names without what a scenario's agents have in common; whole where there is more room.
+const short = (name) => name.replace(/^agentsim-[^-]+-/, "") || name;
 
 function replace(id, values, columns, empty, row) {
   const none = element("tr", {}, element("td", { colspan: String(columns), class: "empty" }, empty));

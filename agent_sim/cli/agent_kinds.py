@@ -1,0 +1,78 @@
+"""How a process's agents send and what is seen of it: the same whether one process has the whole fleet or a part.
+
+Counts every exchange, applies the rule that ends a run whose target suffers, and writes down what failed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from agent_sim.agent import events
+from agent_sim.agent.core import Agent
+from agent_sim.cli.ways import Ways
+from agent_sim.errors import TransportError
+from agent_sim.fleet import lines
+from agent_sim.fleet.journeys import Journey
+from agent_sim.fleet.live import Kind
+from agent_sim.fleet.troubles import Troubles, crashed
+from agent_sim.instants import Instant, Span
+from agent_sim.protocol.agent import AgentReply, AgentRequest
+from agent_sim.results import journal
+from agent_sim.scenario.plan import Member
+from agent_sim.transports.base import AgentTransport, CallbackTransport
+
+AgentKind = Kind[AgentRequest, AgentReply, events.Event]
+Ended = Callable[[str, int | TransportError, Span, Span, tuple[str, ...]], None]
+
+
+@dataclass(slots=True)
+class AgentKinds:
+    """One kind for all agents that share a way: an agent of a large fleet has little of its own.
+
+    `troubles` is None without faults; `ended` is told of every exchange by its operation.
+    """
+
+    ways: Ways
+    ended: Ended
+    write: Callable[[journal.Line], None]
+    elapsed: Callable[[], float]
+    troubles: Troubles | None = None
+    _made: dict[AgentTransport, AgentKind] = field(default_factory=dict)
+
+    def of(self, number: int, member: Member) -> AgentKind:
+        """The kind of one agent."""
+        way = self.ways.transport(number)
+        if way not in self._made:
+            self._made[way] = Kind(
+                send=way.send,
+                woken=events.Woken(),
+                answered=events.Answered,
+                failed=events.SendFailed,
+                ended=self._ended,
+                limit=self.ways.limit(number),
+                journey=None if self.troubles is None else partial(_journey, self.troubles),
+                crashed=crashed,
+                start=way.start if isinstance(way, CallbackTransport) else None,
+            )
+        return self._made[way]
+
+    def _ended(
+        self,
+        agent: Agent,
+        request: AgentRequest,
+        outcome: AgentReply | TransportError,
+        wire: Span,
+        waited: Span,
+        faults: tuple[str, ...],
+    ) -> None:
+        operation = lines.operation_of(request)
+        if isinstance(outcome, TransportError):
+            self.ended(operation, outcome, wire, waited, faults)
+            who = agent.identity
+            self.write(journal.SendFailed(self.elapsed(), who.fleet, who.machine, operation, str(outcome)))
+        else:
+            self.ended(operation, outcome.status, wire, waited, faults)
+
+
+def _journey(troubles: Troubles, agent: Agent, request: AgentRequest, now: Instant) -> Journey[AgentReply] | None:
+    return troubles.journey(agent.identity, request, now)

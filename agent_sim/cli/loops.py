@@ -1,0 +1,24 @@
+"""The event loop of a live fleet: uvloop where there is one, and a collector of garbage that leaves the fleet alone."""
+
+import asyncio
+import gc
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run_fast(main: Coroutine[Any, Any, T]) -> T:
+    """Like `asyncio.run`, on uvloop; on asyncio's own loop where uvloop is not to be had (Windows, new Pythons)."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main)
+
+
+def freeze() -> None:
+    """What is there now is there to stay: looking through it for garbage again and again costs a fleet its tails."""
+    gc.collect()
+    gc.freeze()

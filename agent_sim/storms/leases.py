@@ -1,0 +1,235 @@
+"""Who may send which ids: batches leased to processes in blocks, each to one process and once.
+
+A batch has a number for as long as the storm lasts, so that a report says "number 17: accepted" and not which ids those
+were. A batch whose process is lost was perhaps sent: its ids count as asked and their outcome as unknown, and nobody
+is given them again (load-testing 3.2). What a process has left when it ends in good order was never sent. A storm of
+several operations has a pool for each: a shelf.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypedDict
+
+from agent_sim.instants import Instant
+from agent_sim.storms.pool import Batch, Supply, Token
+from agent_sim.storms.taxonomy import ErrorKind, Outcome
+
+LARGEST: Final = 4096
+"""Ids in one lease at most (load-testing 3.2 has 256 to 1,024; batches are as large as 10,000)."""
+
+AHEAD: Final = 2.0
+"""Seconds of its demand that a process has in hand when it asks for more (load-testing 3.2)."""
+
+
+class LeaseJson(TypedDict):
+    """A lease in a message: its first batch's number, each batch's places, and what is asked for at each place.
+
+    `ids` are little-endian 64-bit numbers, `names` go with them. `is_last`: nothing is left.
+    """
+
+    shelf: str
+    first: int
+    batches: list[list[int]]
+    ids: bytes
+    names: list[str]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The pool of one operation: where batches come from, what is at each place, how many ids a batch has at most."""
+
+    supply: Supply
+    tokens: Sequence[Token]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of a batch (no number: of a request by query), and from when to when its request was under way.
+
+    `named` and `failed` are counts of ids, `refused` places that an accepted request left out, `claims` the ids of jobs
+    that its answer named, by place.
+    """
+
+    shelf: str
+    number: int | None
+    began: Instant
+    ended: Instant
+    outcome: Outcome
+    error: ErrorKind | None = None
+    named: int = 0
+    failed: int = 0
+    refused: tuple[int, ...] = ()
+    claims: tuple[tuple[int, str], ...] = ()
+
+
+class Lessor:
+    """The one that hands batches out. `run` batches belong together and go to one process."""
+
+    def __init__(self, shelves: Mapping[str, Shelf], processes: int, run: int = 1) -> None:
+        self._shelves = shelves
+        self._processes, self._run = max(processes, 1), max(run, 1)
+        self._batches: list[Batch] = []
+        self._holders: list[tuple[str, str]] = []
+        self._handed: dict[str, int] = dict.fromkeys(shelves, 0)
+        self._settled: dict[int, Settled] = {}
+        self._by_query: list[Settled] = []
+        self._given_back: set[int] = set()
+
+    def lease(self, holder: str, shelf: str, batches: int) -> LeaseJson:
+        """The next batches for a process, at most as many as it asks for; none if none are left.
+
+        Towards the end of the pool they become few, so that the processes run dry together; but not fewer than an
+        eighth of what was asked for, so that nobody waits for the next ones.
+        """
+        first, from_ = len(self._batches), self._shelves[shelf]
+        most = max(LARGEST // from_.size, 1)
+        wanted = max(min(batches, most, max(self._fair_share(shelf), batches // 8)), 1)
+        for _ in range(math.ceil(wanted / self._run) * self._run):
+            batch = from_.supply.take(from_.size)
+            if batch is None:
+                break
+            self._batches.append(batch)
+            self._holders.append((holder, shelf))
+            self._handed[shelf] += len(batch)
+        return self._told(shelf, first)
+
+    def settle(self, holder: str, settled: Iterable[Settled]) -> int:
+        """Book what a process reports; returns how many of it was not its to report, and is not booked."""
+        strange = 0
+        for each in settled:
+            if each.number is None:
+                self._by_query.append(each)
+            elif self._is_open(each.number) and self._holders[each.number] == (holder, each.shelf):
+                self._settled[each.number] = each
+            else:
+                strange += 1
+        return strange
+
+    def give_back(self, holder: str) -> int:
+        """A process ended in good order: what it has not reported it has not sent. Returns how many batches."""
+        left = self._left(holder)
+        self._given_back.update(left)
+        return len(left)
+
+    def lose(self, holder: str, began: Instant, now: Instant) -> int:
+        """A process is lost: what it has not reported it may have sent. Returns how many batches."""
+        left = self._left(holder)
+        for number in left:
+            self._settled[number] = Settled(
+                shelf=self._holders[number][1],
+                number=number,
+                began=began,
+                ended=now,
+                outcome=Outcome.UNKNOWN,
+                error=ErrorKind.READ_TIMEOUT,
+                named=len(self._batches[number]),
+            )
+        return len(left)
+
+    def book(self) -> Iterator[tuple[Batch | None, Settled]]:
+        """All that was sent, in the order in which it was handed out, and what came of it."""
+        for number in sorted(self._settled):
+            yield self._batches[number], self._settled[number]
+        for each in self._by_query:
+            yield None, each
+
+    @property
+    def unsettled(self) -> int:
+        """Batches that somebody holds and has not reported yet."""
+        return len(self._batches) - len(self._settled) - len(self._given_back)
+
+    def _is_open(self, number: int) -> bool:
+        known = 0 <= number < len(self._batches)
+        return known and number not in self._settled and number not in self._given_back
+
+    def _left(self, holder: str) -> list[int]:
+        return [number for number, (who, _) in enumerate(self._holders) if who == holder and self._is_open(number)]
+
+    def _fair_share(self, shelf: str) -> int:
+        from_ = self._shelves[shelf]
+        left = len(from_.tokens) - self._handed[shelf] / self._run
+        return math.ceil(left / from_.size / self._processes / 2) * self._run
+
+    def _told(self, shelf: str, first: int) -> LeaseJson:
+        from_, batches = self._shelves[shelf], self._batches[first:]
+        tokens = [from_.tokens[place] for batch in batches for place in batch.positions]
+        return LeaseJson(
+            shelf=shelf,
+            first=first,
+            batches=[list(batch.positions) for batch in batches],
+            ids=b"".join(token.audit_id.to_bytes(8, "little", signed=True) for token in tokens),
+            names=[token.job_id for token in tokens],
+            is_last=from_.supply.is_exhausted,
+        )
+
+
+class Leased:
+    """The pool of a process that is leased its batches: what a storm takes from as if it were the whole pool.
+
+    `ask` is told how many batches are wanted when few are left.
+    """
+
+    def __init__(self, size: int, ask: Callable[[int], None] = lambda _: None) -> None:
+        self.tokens: dict[int, Token] = {}
+        self._size, self._ask = size, ask
+        self._lease = 0
+        self._batches: list[tuple[int, Batch]] = []
+        self._taken = 0
+        self._seen: set[int] = set()
+        self._is_last = False
+        self._numbers: dict[int, int] = {}
+        self.starved = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def used(self) -> int:
+        """How many different ids this process has taken."""
+        return len(self._seen)
+
+    @property
+    def in_hand(self) -> int:
+        """How many batches are left here."""
+        return len(self._batches) - self._taken
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True if nothing is left here nor where it came from."""
+        return self._is_last and not self.in_hand
+
+    def add(self, lease: LeaseJson) -> None:
+        """Take a lease in."""
+        ids, names, at = lease["ids"], lease["names"], 0
+        for offset, positions in enumerate(lease["batches"]):
+            for place in positions:
+                number = int.from_bytes(ids[8 * at : 8 * at + 8], "little", signed=True)
+                self.tokens[place] = Token(number, names[at])
+                at += 1
+            self._batches.append((lease["first"] + offset, Batch(tuple(positions))))
+        self._lease = max(self._lease, len(lease["batches"]))
+        self._is_last = self._is_last or lease["is_last"]
+
+    def take(self, size: int) -> Batch | None:
+        """The next batch; None if none is here, whether or not more will come. Asks for more in good time."""
+        if not self._is_last and self.in_hand <= self._lease // 2:
+            self._ask(self._lease)
+        if not self.in_hand:
+            self.starved += not self._is_last
+            return None
+        number, batch = self._batches[self._taken]
+        self._taken += 1
+        self._seen.update(batch.positions)
+        self._numbers[id(batch)] = number
+        return batch
+
+    def number_of(self, batch: Batch) -> int:
+        """The number of a batch that was taken; to be asked once."""
+        return self._numbers.pop(id(batch))
+
+    def take_all(self) -> None:
+        """By query every id may be concerned."""
+        self._seen.update(range(self._size))

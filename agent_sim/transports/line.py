@@ -1,0 +1,175 @@
+"""Who gets which connection: calls of a pool, in line before a bounded number of kept connections.
+
+It opens no socket and watches no clock but to say how long somebody waited: both are the owner's, which makes
+connections when asked and ends calls.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from agent_sim.errors import ConnectFailed, ReplyTimeout, TransportError
+from agent_sim.instants import Span
+from agent_sim.transports.answers import Answer
+from agent_sim.transports.connection import Connection
+
+Outcome: TypeAlias = Answer | TransportError
+
+
+class Owner(Protocol):
+    """What a line needs of whoever has it."""
+
+    def waits(self, call: "Call") -> bool:
+        """True until a call is over."""
+        ...
+
+    def end(self, call: "Call", outcome: Outcome) -> None:
+        """A call is over."""
+        ...
+
+    def connect(self, call: "Call") -> "asyncio.Task[None]":
+        """Make a connection for a call; `adopt` or `lose` follows."""
+        ...
+
+
+class Call:
+    """One request on its way."""
+
+    __slots__ = ("began", "connecting", "connection", "data", "deadline", "done", "pool", "sent", "url")
+
+    def __init__(
+        self, pool: "Line", data: bytes, url: str, done: Callable[["Call", Outcome], None], deadline: float
+    ) -> None:
+        self.pool, self.data, self.url, self.done, self.deadline = pool, data, url, done, deadline
+        self.began = time.monotonic_ns()
+        self.sent = 0  # when it had a connection, or was the one for which one was made
+        self.connection: Connection | None = None
+        self.connecting: asyncio.Task[None] | None = None
+
+    @property
+    def waited(self) -> Span:
+        """How long it stood in line for a connection."""
+        return (self.sent or time.monotonic_ns()) - self.began
+
+    @property
+    def on_the_wire(self) -> Span:
+        """How long ago it stopped waiting."""
+        return time.monotonic_ns() - (self.sent or self.began)
+
+
+class Line:
+    """Calls before a number of connections; those that are not kept serve one call each."""
+
+    __slots__ = ("_calls", "_idle", "_idle_at_most", "_is_kept", "_limit", "_line", "_open", "_owner")
+
+    def __init__(self, owner: Owner, limit: int, idle: Span, *, is_kept: bool) -> None:
+        self._owner, self._limit, self._idle_at_most, self._is_kept = owner, limit, idle, is_kept
+        self._open = 0  # and being opened
+        self._idle: list[Connection] = []
+        self._line: deque[Call] | None = None  # until somebody has to wait
+        self._calls: dict[Connection, Call | None] = {}
+
+    def take(self, call: Call) -> None:
+        """Send it, connect for it, or have it wait."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.keeps and time.monotonic_ns() - connection.idle_since < self._idle_at_most:
+                self.give(connection, call)
+                return
+            connection.close()
+        if self._open < self._limit:
+            self._connect(call)
+            return
+        if self._line is None:
+            self._line = deque()
+        self._line.append(call)
+
+    def adopt(self, connection: Connection, call: Call) -> None:
+        """A new connection, made for this call."""
+        if self._owner.waits(call):
+            self.give(connection, call)
+        else:
+            self.free(connection)
+
+    def give(self, connection: Connection, call: Call) -> None:
+        """The connection is this call's now."""
+        call.sent = call.sent or time.monotonic_ns()
+        call.connection = connection
+        self._calls[connection] = call
+        connection.send(call.data)
+
+    def ended(self, connection: Connection, outcome: Answer | str) -> None:
+        """What came of the call that has the connection."""
+        call = self._calls.get(connection)
+        if call is None:
+            return
+        call.connection = None  # it is not in the middle of anything any more
+        self.free(connection)
+        self._owner.end(call, outcome if isinstance(outcome, Answer) else failure(call, outcome, is_sent=True))
+
+    def free(self, connection: Connection) -> None:
+        """The connection is for whoever is next."""
+        self._calls[connection] = None
+        if not connection.keeps or not self._is_kept:
+            connection.close()
+            return
+        call = self._next()
+        if call is not None:
+            self.give(connection, call)
+            return
+        connection.idle_since = time.monotonic_ns()
+        self._idle.append(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """It is gone; there is room for another one."""
+        if connection not in self._calls:
+            return  # it never was one of ours
+        del self._calls[connection]
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self.lose()
+        self.refill()
+
+    def lose(self) -> None:
+        """A connection less."""
+        self._open -= 1
+
+    def refill(self) -> None:
+        """Connect for whoever is next, if there is room."""
+        if self._open < self._limit and (call := self._next()) is not None:
+            self._connect(call)
+
+    def leave(self, call: Call) -> None:
+        """A call is over: nothing is done for it any more."""
+        if call.connecting is not None:
+            call.connecting.cancel()
+            call.connecting = None
+        if call.connection is not None:
+            self._calls[call.connection] = None
+            call.connection.abort()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in list(self._calls):
+            connection.close()
+
+    def _connect(self, call: Call) -> None:
+        self._open += 1
+        call.sent = time.monotonic_ns()
+        call.connecting = self._owner.connect(call)
+
+    def _next(self) -> Call | None:
+        while self._line:
+            call = self._line.popleft()
+            if self._owner.waits(call):
+                return call
+        return None
+
+
+def failure(call: Call, reason: str, *, is_sent: bool = False) -> TransportError:
+    """Why there is no answer: what was sent may have been done, what was not was not."""
+    if is_sent or call.connection is not None:
+        return ReplyTimeout(f"no answer from {call.url}: {reason}")
+    return ConnectFailed(f"no connection to {call.url}: {reason}")

@@ -1,0 +1,299 @@
+"""One storm on many processes: what the master says, what the workers say, all of it Locust's custom messages.
+
+    master                              worker
+    storm.prepare: target, plan   --->  connects
+                                  <---  storm.ready: or what is wrong
+    storm.begin: when, first ids  --->  fires its part
+                                  <---  storm.need: more ids
+    storm.lease: ids              --->
+                                  <---  Locust's report every three seconds, ours in it
+    storm.stop                    --->  (a person, a rule, an empty pool)
+                                  <---  storm.ended: the last report
+
+The master reads the pool, leases the ids, merges the reports and judges; a worker that is gone is noticed by Locust's
+heartbeats. What a lease or a report means is `agent_sim.storms.leases` and `gather`.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, cast
+
+import gevent
+from gevent.event import Event
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+from storm_client import Target
+from storm_engine import Engine, Prepared
+from storm_oig import OigTarget
+from storm_options import Asked
+from storm_share import Share
+
+from agent_sim.errors import TargetError, UsageError
+from agent_sim.faults.arming import Faults
+from agent_sim.instants import SECOND, Instant
+from agent_sim.storms.campaign import NOBODY
+from agent_sim.storms.catalogue import CATALOGUE
+from agent_sim.storms.gather import Gathering, ReportJson, zero
+from agent_sim.storms.leases import AHEAD, Leased, LeaseJson, Lessor, Shelf
+from agent_sim.storms.meter import SeriesEntry
+from agent_sim.storms.oig import OigStorm
+from agent_sim.storms.plan import from_json, to_json
+from agent_sim.storms.steps import steps
+
+READY_WITHIN: Final = 60.0
+"""Seconds that a worker may take to connect."""
+
+HEAD_START: Final = SECOND // 2
+"""Between the message that says when to begin, and that moment."""
+
+PATIENCE: Final = 20.0
+"""Seconds beyond the plan, the timeout and the drain until a worker that says nothing is given up."""
+
+LOOKS_EVERY: Final = 0.1
+
+LEAST_LEASE: Final = 16
+"""Batches that a worker asks for at least."""
+
+
+class Master:
+    """The end that judges. `engine` never fires: it holds the books."""
+
+    def __init__(
+        self, environment: Environment, asked: Asked, engine: Engine, tell_second: Callable[[SeriesEntry], None]
+    ) -> None:
+        runner = environment.runner
+        assert isinstance(runner, MasterRunner)
+        self.runner, self.asked, self.engine = runner, asked, engine
+        self._tell_second = tell_second
+        self._ready: dict[str, str] = {}
+        self._lessor: Lessor | None = None
+        self.gathering: Gathering | None = None
+        self._began: Instant = 0
+        self._is_stopping = False
+        runner.register_message("storm.ready", self._on_ready)
+        runner.register_message("storm.need", self._on_need)
+        runner.register_message("storm.ended", self._on_ended)
+        environment.events.worker_report.add_listener(self._on_report)
+
+    def fire(self) -> None:
+        """The storm from the workers' preparation to the last report; then it can be judged."""
+        names = sorted(node.id for node in self.runner.clients.all if node.state != STATE_MISSING)
+        self._prepare(names)
+        storm, books = self.engine.storm, self.engine.campaign.books
+        shelves = {name: Shelf(book.supply, book.tokens, book.size) for name, book in books.items()}
+        run = storm.plan.copies if storm.plan.kind == "contended" else 1
+        lessor = self._lessor = Lessor(shelves, len(names), run)
+        gathering = self.gathering = Gathering(names, steps(storm.plan), storm.satisfied, lessor)
+        self._began = time.time_ns() + HEAD_START
+        self.engine.starts(self._began)
+        for index, name in enumerate(names):
+            leases = [self._leased(name, shelf, self._wanted(len(names))) for shelf in shelves]
+            self._tell(name, "storm.begin", {"index": index, "count": len(names), "leases": leases, **self._when()})
+        deadline = time.monotonic() + storm.plan.span / SECOND + storm.timeout + PATIENCE
+        while not gathering.is_over:
+            gevent.sleep(LOOKS_EVERY)
+            self._look(gathering, deadline)
+        for name in names:
+            gathering.conclude(name, self._began, time.time_ns())
+        self._pass_on(gathering)
+
+    def judge(self) -> None:
+        """Compare and judge; `engine.result` is there then."""
+        assert self._lessor is not None
+        assert self.gathering is not None
+        self.engine.judge_for(self._lessor, self.gathering, self._began)
+
+    def _prepare(self, names: list[str]) -> None:
+        asked, storm = self.asked, self.engine.storm
+        if not names:
+            raise TargetError("no worker is connected")
+        said = {
+            "plan": to_json(storm.plan),
+            "query": storm.query,
+            "users": storm.users,
+            "url": asked.url,
+            "api_path": asked.api_path,
+            "insecure": asked.insecure,
+            "ca": None if asked.ca is None else str(asked.ca),
+            "timeout": storm.timeout,
+            "satisfied": storm.satisfied,
+            "shelves": [
+                {"name": name, "ids": book.ledger.size, "batch": book.size}
+                for name, book in self.engine.campaign.books.items()
+            ],
+        }
+        for name in names:
+            self._tell(name, "storm.prepare", said)
+        deadline = time.monotonic() + READY_WITHIN
+        while len(self._ready) < len(names):
+            if time.monotonic() > deadline or self.engine.is_stopped:
+                missing = [name for name in names if name not in self._ready]
+                raise TargetError(f"{len(missing)} of {len(names)} workers did not get ready")
+            gevent.sleep(LOOKS_EVERY)
+        problems = [problem for problem in self._ready.values() if problem]
+        if problems:
+            raise TargetError(f"a worker cannot begin: {problems[0]}")
+
+    def _look(self, gathering: Gathering, deadline: float) -> None:
+        now = time.time_ns()
+        is_late = time.monotonic() > deadline
+        for name, process in gathering.processes.items():
+            node = self.runner.clients.get(name)
+            if not process.is_over and (is_late or node is None or node.state == STATE_MISSING):
+                gathering.lose(name, self._began, now)
+        self._pass_on(gathering)
+        if (self.engine.is_stopped or gathering.exhausted_at() is not None) and not self._is_stopping:
+            self._is_stopping = True
+            for name, process in gathering.processes.items():
+                if not process.is_over:
+                    self._tell(name, "storm.stop", {"reason": self.engine.stopped, "hurry": False})
+        if self.engine.is_hurried:
+            for name, process in gathering.processes.items():
+                if not process.is_over:
+                    gathering.lose(name, self._began, now)
+
+    def _pass_on(self, gathering: Gathering) -> None:
+        for entry in gathering.whole_seconds():
+            self._tell_second(entry)
+
+    # --- what workers say -----------------------------------------------------------------------
+
+    def _on_ready(self, environment: Environment, msg: Any, **_: Any) -> None:
+        self._ready[msg.node_id] = msg.data["problem"]
+
+    def _on_need(self, environment: Environment, msg: Any, **_: Any) -> None:
+        process = None if self.gathering is None else self.gathering.processes.get(msg.node_id)
+        if process is not None and not process.is_over:
+            self._tell(msg.node_id, "storm.lease", self._leased(msg.node_id, msg.data["shelf"], msg.data["batches"]))
+
+    def _on_ended(self, environment: Environment, msg: Any, **_: Any) -> None:
+        self._take_in(msg.node_id, msg.data)
+
+    def _on_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        if "storm" in data:
+            self._take_in(client_id, data["storm"])
+
+    def _take_in(self, name: str, report: ReportJson) -> None:
+        if self.gathering is None:
+            return
+        self.gathering.report(name, report)
+        end = report["end"]
+        if end is not None and end["stopped"]:
+            self.engine.stop(end["stopped"])
+
+    # --- what the master says -------------------------------------------------------------------
+
+    def _leased(self, name: str, shelf: str, batches: int) -> LeaseJson:
+        assert self._lessor is not None
+        if self.engine.plan.by == "query":
+            return LeaseJson(shelf=shelf, first=0, batches=[], ids=b"", names=[], is_last=True)
+        return self._lessor.lease(name, shelf, batches)
+
+    def _wanted(self, processes: int) -> int:
+        fastest = max((stage.rate for stage in self.engine.plan.stages), default=0.0)
+        return max(math.ceil(AHEAD * fastest / processes), LEAST_LEASE)
+
+    def _when(self) -> dict[str, Instant]:
+        return {"begin": self._began, "told_at": time.time_ns()}
+
+    def _tell(self, name: str, what: str, data: Any) -> None:
+        self.runner.send_message(what, data, client_id=name)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What a worker knows before it is told to begin."""
+
+    storm: Prepared
+    shelves: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Worker:
+    """The end that fires. `ask_for` turns what the master says into what a storm on this machine is asked with."""
+
+    environment: Environment
+    ask_for: Callable[[dict[str, Any]], Asked]
+    engine: Engine | None = None
+    begun: Event = field(default_factory=Event)
+    _waiting: _Waiting | None = None
+    _share: Share | None = None
+    _asked_for: set[str] = field(default_factory=set)
+
+    def listen(self) -> None:
+        """Take the master's messages from now on."""
+        runner = self._runner
+        runner.register_message("storm.prepare", self._on_prepare, concurrent=True)
+        runner.register_message("storm.begin", self._on_begin)
+        runner.register_message("storm.lease", self._on_lease)
+        runner.register_message("storm.stop", self._on_stop)
+        self.environment.events.report_to_master.add_listener(self._on_report)
+
+    @property
+    def _runner(self) -> WorkerRunner:
+        return cast(WorkerRunner, self.environment.runner)
+
+    def _on_prepare(self, environment: Environment, msg: Any, **_: Any) -> None:
+        problem = ""
+        try:
+            self._waiting = _Waiting(self._prepared(msg.data), msg.data["shelves"])
+        except (TargetError, UsageError) as error:
+            problem = str(error)
+        self._runner.send_message("storm.ready", {"problem": problem})
+
+    def _prepared(self, said: dict[str, Any]) -> Prepared:
+        plan = from_json(said["plan"])
+        operation = CATALOGUE[plan.operation]
+        asked = self.ask_for(said)
+        target = OigTarget(asked) if isinstance(operation, OigStorm) else Target(asked)
+        target.preflight()  # one request: the way is open, and our credentials hold
+        return Prepared(
+            plan, operation, said["query"], said["users"], target, NOBODY, said["timeout"], 0.0, Faults(()),
+            satisfied=said["satisfied"],
+        )  # fmt: skip
+
+    def _on_begin(self, environment: Environment, msg: Any, **_: Any) -> None:
+        said, waiting = msg.data, self._waiting
+        assert waiting is not None
+        pools = {
+            shelf["name"]: Leased(shelf["ids"], partial(self._ask_for_more, shelf["name"])) for shelf in waiting.shelves
+        }
+        sizes = {shelf["name"]: shelf["batch"] for shelf in waiting.shelves}
+        for lease in said["leases"]:
+            pools[lease["shelf"]].add(lease)
+        storm = waiting.storm
+        share = self._share = Share(storm.plan, said["index"], said["count"], pools, sizes, storm.query)
+        engine = self.engine = Engine(storm, environment.events.request.fire, lambda _: None, share)
+        engine.begin(zero(said["begin"], said["told_at"], time.time_ns()))
+        self.begun.set()
+        gevent.spawn(self._fire, engine)
+
+    def _fire(self, engine: Engine) -> None:
+        try:
+            engine.fire()
+            self._runner.send_message("storm.ended", cast(dict[str, Any], engine.take_report(is_last=True)))
+            self._runner._send_stats()  # or Locust's own table may lack what came to pass since its last report
+        finally:
+            engine.finished.set()
+
+    def _ask_for_more(self, shelf: str, batches: int) -> None:
+        if shelf not in self._asked_for:
+            self._asked_for.add(shelf)
+            self._runner.send_message("storm.need", {"shelf": shelf, "batches": max(batches, LEAST_LEASE)})
+
+    def _on_lease(self, environment: Environment, msg: Any, **_: Any) -> None:
+        self._asked_for.discard(msg.data["shelf"])
+        if self._share is not None:
+            self._share.pools[msg.data["shelf"]].add(msg.data)
+
+    def _on_stop(self, environment: Environment, msg: Any, **_: Any) -> None:
+        if self.engine is not None:
+            self.engine.stop(msg.data["reason"])
+
+    def _on_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        engine = self.engine
+        if engine is not None and not engine.finished.is_set() and not engine.has_reported:
+            data["storm"] = engine.take_report()

@@ -1,0 +1,148 @@
+"""The page in front of a busy server: first paint and updates at 10,000 agents, memory after an hour's worth of events.
+
+`python -m tests.bench.page` drives Debian's Chromium against a server in this process, its database filled with
+10,000 agents of which 1,000 jobs end in each of 60 rounds while the page is open. A round is what the page is told in
+one message, so an hour's worth is 3,600 of them: they are sent as fast as the page takes them, through the same code.
+Prints medians and the heap after garbage collection; axe's findings of every view, in both themes, stand at the end.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from typing import Final
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from agent_sim.instants import SECOND
+from tests.end_to_end.pages import Site, browser, opened, sign_in
+from tests.end_to_end.test_page import with_failures
+from tests.server.bench import Bench
+
+AGENTS: Final = 10_000
+PAINT: Final = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+VIEWS: Final = ("Overview", "Agents", "Job history", "Scheduled jobs")
+FED: Final = """
+(count) => {
+  const feed = window.__feed;
+  let took = [];
+  for (let number = 0; number < count; number++) {
+    const picture = window.__made(number);
+    const began = performance.now();
+    feed.dispatchEvent(new MessageEvent("tick", { data: JSON.stringify(picture) }));
+    took.push(performance.now() - began);
+  }
+  return took;
+}
+"""
+HOOK: Final = """
+const Real = window.EventSource;
+window.EventSource = function (...given) { const made = new Real(...given); window.__feed = made; return made; };
+window.EventSource.CLOSED = Real.CLOSED;
+"""
+MADE: Final = """
+window.__made = (number) => {
+  const picture = structuredClone(JSON.parse(document.getElementById("start").textContent).picture);
+  const at = Math.floor(Date.now() / 1000) + number;
+  picture.at = at * 1000;
+  const kinds = { started: 1000, success: 850, warning: 50, failure: 100, will_retry: 0 };
+  const told = { rescheduled: 20, acknowledged: 30, unscheduled: 0 };
+  picture.steps = [{ at, ...kinds, ...told }];
+  picture.jobs = { waiting: 1000 + (number % 97), running: number % 53 };
+  picture.open.failures = number * 100;
+  for (const run of picture.recent) { run.id += number * 1000; run.at = at * 1000; }
+  return picture;
+};
+"""
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser()
+    asked.add_argument("--agents", type=int, default=AGENTS)
+    asked.add_argument("--seconds", type=int, default=3600, help="messages of the live feed, one a second")
+    asked.add_argument("--loads", type=int, default=5)
+    options = asked.parse_args()
+    with Site(retries=0).running() as site, browser() as chromium:
+        site.do(lambda bench: fleet(bench, options.agents))
+        paints(chromium, site, options.loads, options.agents)
+        updates(chromium, site, options.seconds)
+        barriers(chromium, site)
+
+
+def fleet(bench: Bench, agents: int) -> None:
+    """Many agents, and some runs to look at."""
+    with_failures(bench)
+    for number in range(agents):
+        bench.register(f"agentsim-big-{'abcde'[number % 5]}-{number:05d}", abilities=("Custom.FetchLogs",))
+    session = bench.register("web-00001")
+    for _ in range(50):
+        bench.now += SECOND // 100
+        bench.run(session, bench.schedule(machine="web-00001"))
+
+
+def paints(chromium: Browser, site: Site, loads: int, agents: int) -> None:
+    """From the request to the first paint, and until the listing of all agents stands."""
+    painted, listed = [], []
+    for _ in range(loads):
+        with opened(chromium, site) as page:
+            sign_in(page, site)
+            painted.append(found(page, PAINT))
+            began = time.perf_counter()
+            page.get_by_role("tab", name="Agents").click()
+            page.locator("#agents tbody tr").nth(49).wait_for()
+            listed.append((time.perf_counter() - began) * 1000)
+    print(f"first paint at {agents:,} agents     median {statistics.median(painted):6.0f} ms of {loads}")
+    print(f"the list of all agents         median {statistics.median(listed):6.0f} ms of {loads}")
+
+
+def updates(chromium: Browser, site: Site, seconds: int) -> None:
+    """What a message costs the page, and what the page weighs after so many."""
+    with opened(chromium, site) as page:
+        page.add_init_script(HOOK)
+        sign_in(page, site)
+        page.evaluate(MADE)
+        found(page, "window.__feed?.readyState")
+        page.evaluate(FED, 60)
+        before, nodes = weight(page)
+        took = sorted(one for _ in range(seconds // 60) for one in page.evaluate(FED, 60))
+        after, more = weight(page)
+        slow = took[len(took) * 95 // 100]
+        print(f"one update                     median {statistics.median(took):6.1f} ms, p95 {slow:.1f} ms")
+        print(
+            f"an hour of 1,000 events/s      heap {before:.1f} MB before, {after:.1f} MB after {len(took):,} messages"
+        )
+        print(f"nodes in the document          {nodes:,} before, {more:,} after")
+
+
+def found(page: Page, what: str) -> float:
+    """A number of the page's, once it is there; its policy lets nobody evaluate text in it again and again."""
+    while (number := page.evaluate(what)) is None:
+        time.sleep(0.02)
+    return float(number)
+
+
+def weight(page: Page) -> tuple[float, int]:
+    """Megabytes of heap after a collection, and how many nodes the document holds."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.enable")
+    session.send("HeapProfiler.collectGarbage")
+    used = session.send("Runtime.getHeapUsage")["usedSize"]
+    return used / 1e6, page.evaluate("document.querySelectorAll('*').length")
+
+
+def barriers(chromium: Browser, site: Site) -> None:
+    """All that axe finds, serious or not."""
+    for scheme in ("light", "dark"):
+        with opened(chromium, site, color_scheme=scheme) as page:
+            sign_in(page, site)
+            found = {}
+            for name in VIEWS:
+                page.get_by_role("tab", name=name).click()
+                page.wait_for_timeout(500)
+                found[name] = {each["id"]: each["impact"] for each in Axe().run(page).response["violations"]}
+            print(f"axe, {scheme:5}: {json.dumps(found)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The command line as a whole: every verb can tell what it does."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from agent_sim.cli.main import app
+
+VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_help_names_every_verb():
+    shown = CliRunner().invoke(app, ["--help"])
+
+    assert shown.exit_code == 0
+    assert [verb for verb in VERBS if verb not in shown.output] == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_tells_its_options_and_no_text_is_lost_on_the_way(verb):
+    shown = CliRunner(env={"COLUMNS": "400"}).invoke(app, [verb, "--help"])
+
+    assert shown.exit_code == 0, shown.exception
+    command = typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+    flat = "".join(shown.output.split())
+    for parameter in command.params:
+        help_text = getattr(parameter, "help", None)
+        if help_text and not getattr(parameter, "hidden", False):
+            assert "".join(help_text.split()) in flat, parameter.name
