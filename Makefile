@@ -63,6 +63,7 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.durable
 	$(BIN)/python -m tests.bench.mqtt
 	$(BIN)/python -m tests.bench.outcomes
+	$(BIN)/python -m tests.bench.report
 	$(BIN)/python -m tests.bench.page
 
 soak: setup ## the long tests: kill -9 under load, ROUNDS times; JOBS jobs under every fault; properties; MINUTES of a demo

@@ -12,13 +12,14 @@ Locust's events to the engine.
 import atexit
 import math
 import os
+import shlex
 import signal
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,9 +35,12 @@ from storm_client import Target, require_honest_client
 from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
 from storm_faults import faults_of
+from storm_files import code_of, judged, write_files
+from storm_knee import Fired, Hunt, words
 from storm_metrics import telling
 from storm_oig import OigTarget
 from storm_options import Asked, add_options, read, told
+from storm_web import Rows, extend, rows_of
 
 from agent_sim.errors import QueryError, TargetError, UsageError
 from agent_sim.faults.arming import Faults
@@ -52,9 +56,10 @@ from agent_sim.storms.ledger import NONE
 from agent_sim.storms.meter import Meter
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
+from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Harvest, Token
 from agent_sim.storms.reconcile import NOTHING
-from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result
+from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result, verdict
 from agent_sim.storms.stop import INTERRUPTED
 from agent_sim.storms.trail import to_json
 
@@ -74,6 +79,9 @@ class State:
     engine: Engine | None = None
     worker: Worker | None = None
     master: Master | None = None
+    hunt: Hunt | None = None
+    trial: Engine | None = None
+    web_ui: Any = None
     has_begun: bool = False
     is_driven: bool = False  # by a plan file
     is_awaited: bool = False  # Locust itself is stopping and waits for the storm's end
@@ -125,9 +133,10 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
     if options.processes:
         atexit.register(_end_children)
     try:
-        _only_here(web_ui)
         require_honest_client()
         asked = STATE.asked = read(options, STATE.parser)
+        if asked.finds_knee and isinstance(runner, MasterRunner):
+            raise UsageError("--find-knee runs in one process: leave out --processes and --master")
         storm = _prepared(asked)
     except (UsageError, QueryError) as error:
         _leave(USAGE, str(error))
@@ -139,6 +148,10 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
     if not found.tokens:
         _nothing_measured(found, None, f"nothing to do: {_nothing(storm)} ({found.out_of_scope:,} out of scope)")
     _arm(environment, options, storm)
+    if web_ui is not None:
+        STATE.web_ui = web_ui
+        options.run_time = None  # the storm ends the run; a clock of Locust's would seem to be somebody's Stop
+        extend(web_ui, _rows)
 
 
 @events.test_start.add_listener
@@ -148,6 +161,11 @@ def begin(environment: Environment, **_: Any) -> None:
         return  # its master says when
     engine = STATE.engine
     assert engine is not None
+    assert environment.runner is not None
+    if STATE.has_begun:
+        report.say("storm: one process, one storm: its ids are used up; start Locust again for another")
+        gevent.spawn(environment.runner.stop)
+        return
     STATE.has_begun = True
     if STATE.master is None:
         engine.begin()
@@ -159,6 +177,8 @@ def wait_for_the_end(environment: Environment, **_: Any) -> None:
     """Locust's clock may be a little ahead of the storm's: the storm drains and compares first."""
     engine = STATE.present
     if engine is not None and not engine.finished.is_set() and (STATE.has_begun or STATE.worker is not None):
+        if environment.web_ui is not None:
+            engine.stop(INTERRUPTED)  # somebody pressed Stop
         STATE.is_awaited = True
         engine.finished.wait()
 
@@ -179,19 +199,68 @@ class Storm(User):
 
 
 def _run(engine: Engine, environment: Environment) -> None:
-    engine.run(lambda result: _conclude(engine, result), None if STATE.master is None else _by_workers(STATE.master))
-    if not STATE.is_awaited and environment.runner is not None:
+    engine.run(lambda result: _conclude(engine, result), _way(engine, environment))
+    if STATE.is_awaited or environment.runner is None:
+        return
+    if environment.web_ui is None:
         environment.runner.quit()
+    else:
+        environment.runner.stop()  # the page stays, with the verdict on its tab
 
 
 def _conclude(engine: Engine, result: StormResult) -> None:
     asked = STATE.asked
+    if STATE.hunt is not None:
+        found = result["knee"] = STATE.hunt.search.result()
+        for line in words(found):
+            report.say(line)
     if asked is not None and asked.result is not None:
         report.write(result, asked.result)
         trail = engine.campaign.trail()
         if not trail.is_empty:
             report.write_text(to_json(trail), asked.result.with_suffix(".trail.json"))
     report.show(result, engine.said, could_read=engine.could_read)
+    if asked is None:
+        return
+    summary, verdicts = judged(asked, result, asked.thresholds)
+    engine.code = code_of(engine.code, verdicts)
+    report.show_thresholds(verdicts)
+    if asked.report is not None:
+        write_files(asked.report, summary, verdicts, shlex.join(["locust", *sys.argv[1:]]))
+
+
+def _way(engine: Engine, environment: Environment) -> Callable[[], None] | None:
+    """How the storm is carried out; None for one that this process does in one go."""
+    asked, master = STATE.asked, STATE.master
+    if asked is None or not asked.finds_knee:
+        return None if master is None else _by_workers(master)
+    hunt = STATE.hunt = Hunt(engine, asked.slowest, _trials(engine, environment), report.say)
+    return hunt.go
+
+
+def _trials(engine: Engine, environment: Environment) -> Callable[[StormPlan], Fired]:
+    def fire(plan: StormPlan) -> Fired:
+        storm = replace(engine.storm, plan=plan)
+        trial = Engine(storm, environment.events.request.fire, lambda _: None, campaign=engine.campaign)
+        STATE.trial = trial
+        trial.begin()
+        trial.fire()
+        if trial.stopped:
+            engine.stop(trial.stopped)
+        return Fired(trial.meter, trial.cpu_percent, trial.seconds, trial.ended)
+
+    return fire
+
+
+def _interrupt_all(engine: Engine) -> None:
+    """A person's wish, to the trial under way too; the web page's process ends by it where no storm is under way."""
+    web_ui = STATE.web_ui
+    if web_ui is not None and (not STATE.has_begun or engine.finished.is_set()):
+        web_ui.stop()
+        return
+    engine.interrupt()
+    if STATE.trial is not None:
+        STATE.trial.interrupt()
 
 
 def _by_workers(master: Master) -> Callable[[], None]:
@@ -207,9 +276,22 @@ def _by_workers(master: Master) -> Callable[[], None]:
     return go
 
 
-def _only_here(web_ui: Any) -> None:
-    if web_ui is not None:
-        raise UsageError("storms run without the web page for now: add --headless")
+def _rows() -> Rows:
+    """What the web page shows of the storm at this moment."""
+    engine, master = STATE.trial or STATE.engine, STATE.master
+    if engine is None:
+        return []
+    if engine.result is not None:
+        said = verdict(engine.result, could_read=engine.could_read)
+    else:
+        said = "under way" if STATE.has_begun else "not begun: Start begins it as the command line has it"
+    gathering = None if master is None else master.gathering
+    if gathering is None or engine.result is not None:
+        return rows_of(engine.meter, engine.campaign.roughly(), engine.elapsed, engine.cpu_percent, said, "")
+    lost = len(gathering.lost)
+    workers = f"{len(gathering.processes)}, {lost} lost"
+    totals = gathering.totals()
+    return rows_of(gathering.meter(), totals, engine.elapsed, gathering.cpu_percent, said, workers)
 
 
 def _listen(environment: Environment, options: Namespace) -> None:
@@ -338,7 +420,7 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
     """Make Locust run as long as the storm, with as many users as it has, and Ctrl-C end it in good order."""
     asked = STATE.asked
     assert asked is not None
-    options.run_time = math.ceil(storm.plan.span / SECOND)
+    options.run_time = None if asked.finds_knee else math.ceil(storm.plan.span / SECOND)
     options.num_users = storm.users or 0
     try:
         tell_second = telling(options.metrics_port, storm.plan, report.progress if STATE.is_driven else lambda _: None)
@@ -348,7 +430,7 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
     if isinstance(environment.runner, MasterRunner):
         STATE.master = Master(environment, asked, engine, tell_second)
         _make_plain(options)
-    gevent.signal_handler(signal.SIGINT, engine.interrupt)
+    gevent.signal_handler(signal.SIGINT, _interrupt_all, engine)
 
 
 def _make_plain(options: Namespace) -> None:

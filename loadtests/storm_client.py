@@ -83,6 +83,7 @@ class Target:
         self.url = f"{parts.scheme}://{parts.netloc}{self.root}"
         self._prefix = asked.plan.prefix
         self._client = _client(asked)
+        self._connect = self._client._connection_pool.get_socket
         self._sign_in = sign_in(asked.login, str(asked.ca or ""))
 
     def ask(self, operation: command.Operation) -> Answer:
@@ -120,7 +121,7 @@ class Target:
     def watch_connecting(self, waits: dict[object, Span]) -> None:
         """Note how long each greenlet waited for its connection: that is our own pool, or one being made."""
         connections = self._client._connection_pool
-        connect = connections.get_socket
+        connect = self._connect
 
         def get_socket() -> Any:
             began = time.perf_counter_ns()

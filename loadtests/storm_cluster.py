@@ -88,6 +88,7 @@ class Master:
         lessor = self._lessor = Lessor(shelves, len(names), run)
         gathering = self.gathering = Gathering(names, steps(storm.plan), storm.satisfied, lessor)
         self._began = time.time_ns() + HEAD_START
+        self.engine.starts(self._began)
         for index, name in enumerate(names):
             leases = [self._leased(name, shelf, self._wanted(len(names))) for shelf in shelves]
             self._tell(name, "storm.begin", {"index": index, "count": len(names), "leases": leases, **self._when()})

@@ -95,11 +95,14 @@ class Engine:
         tell_request: Callable[..., None],
         tell_second: Callable[[SeriesEntry], None],
         share: Share | None = None,
+        campaign: Campaign | None = None,
     ) -> None:
         self.storm = storm
         self.plan = storm.plan
         self._share = share
-        if share is None:
+        if campaign is not None:
+            self.campaign = campaign
+        elif share is None:
             self.campaign = Campaign(storm.plan, storm.found, storm.query, most_requests(storm.plan))
         else:
             self.campaign = share.campaign
@@ -140,6 +143,10 @@ class Engine:
         self._began_wall = time.time_ns() + head_start
         self._began = time.perf_counter_ns() + head_start
 
+    def starts(self, at: Instant) -> None:
+        """The storm that others carry out begins at this moment."""
+        self._began_wall = at
+
     def run(self, conclude: Callable[[StormResult], None], go: Callable[[], None] | None = None) -> None:
         """The storm from its first request to its result, which `conclude` is given before anybody else sees it.
 
@@ -174,6 +181,30 @@ class Engine:
     @property
     def stopped(self) -> str | None:
         """Why it was stopped."""
+        return self._stopped
+
+    @property
+    def cpu_percent(self) -> float:
+        """Of the busiest second."""
+        return self._cpu_percent
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of measuring so far, or in all."""
+        warm_up = self.plan.warm_up
+        since = time.time_ns() - self._began_wall if self._began_wall else 0
+        return max((self._seconds or min(since, self.plan.span)) - warm_up, 0) / SECOND
+
+    @property
+    def seconds(self) -> Span:
+        """How long load was offered."""
+        return self._seconds
+
+    @property
+    def ended(self) -> str | None:
+        """Why it ended before its time, if it did."""
+        if self._exhausted_at is not None:
+            return "the pool ran out of ids"
         return self._stopped
 
     def interrupt(self) -> None:
@@ -229,6 +260,11 @@ class Engine:
             self.said |= {ErrorKind(kind): words for kind, words in process.said.items()}
         self._workers = Workers(len(gathered.processes), len(gathered.lost), gathered.starved)
         self._used = gathered.used
+        self._judge()
+
+    def take_over(self, meter: Meter, cpu_percent: float, seconds: Span) -> None:
+        """Judge what was fired in several parts with this storm's campaign."""
+        self.meter, self._cpu_percent, self._seconds = meter, cpu_percent, seconds
         self._judge()
 
     def _judge(self) -> None:

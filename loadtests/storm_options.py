@@ -20,6 +20,8 @@ from agent_sim.errors import UsageError
 from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.logins import Login, need_operator
 from agent_sim.protocol.oig import BASE
+from agent_sim.results.checks import Threshold
+from agent_sim.scenario.threshold_text import read_threshold
 from agent_sim.storms import guard
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.kinds import WORDS
@@ -67,6 +69,10 @@ class Asked:
     foreign: tuple[str, ...]
     faults: tuple[Path, Instant] | None
     satisfied: Span = SATISFIED
+    thresholds: tuple[Threshold, ...] = ()
+    report: Path | None = None
+    finds_knee: bool = False
+    slowest: Span | None = None
 
     @property
     def host(self) -> str:
@@ -102,6 +108,14 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--scope", choices=["prefix", "all"], default="prefix", help="'all' asks before it goes on.")
     group.add_argument("--plan", type=Path, metavar="FILE", help="A storm plan as JSON, instead of the above.")
     group.add_argument("--result", type=Path, metavar="FILE", help="Where to write the result as JSON.")
+    group.add_argument("--find-knee", action="store_true",
+                       help="Look for the largest sustained rate, around --rate; -t is then not needed.")  # fmt: skip
+    group.add_argument("--slowest", type=float, metavar="SECONDS",
+                       help="With --find-knee: what p99 may be at most for a rate to be sustained.")  # fmt: skip
+    group.add_argument("--report", type=Path, metavar="FOLDER",
+                       help="Where to write result.json, junit.xml, summary.md and report.html.")  # fmt: skip
+    group.add_argument("--threshold", action="append", default=[], metavar="TEXT",
+                       help="Such as 'latency p99 <= 250ms' or 'error_rate <= 1%%'; may be repeated.")  # fmt: skip
     group.add_argument("--faults", type=Path, metavar="FILE", help="A scenario whose faults meet the requests.")
     group.add_argument("--faults-start", type=int, metavar="NANOSECONDS", help="When its run began, since the epoch.")
     group.add_argument("--api-path", help=f"Of the API (default /KeyfactorAPI, or {BASE} for jobs of the scheduler).")
@@ -152,6 +166,10 @@ def read(options: Namespace, parser: Any) -> Asked:
         foreign=tuple(options.foreign),
         faults=None if options.faults is None else (options.faults, options.faults_start or 0),
         satisfied=round(max(options.apdex, 0.001) * SECOND),
+        thresholds=tuple(read_threshold(text) for text in options.threshold),
+        report=options.report,
+        finds_knee=options.find_knee,
+        slowest=None if options.slowest is None else round(options.slowest * SECOND),
     )
 
 
@@ -276,6 +294,8 @@ def named_by_tags(options: Namespace) -> None:
 def _stages(options: Namespace) -> tuple[Stage, ...]:
     if options.rate is not None and options.num_users is not None:
         raise UsageError("--rate is an open storm and -u a closed loop: give one of them")
+    if options.find_knee:
+        return _around(options)
     if options.run_time is None:
         raise UsageError("how long? add -t 30s")
     span = options.run_time * SECOND
@@ -286,6 +306,16 @@ def _stages(options: Namespace) -> tuple[Stage, ...]:
     if options.num_users < 1:
         raise UsageError(f"-u must be 1 or more, is {options.num_users}")
     return (Stage(0, _warm_up(options) + span),)
+
+
+def _around(options: Namespace) -> tuple[Stage, ...]:
+    """The rate around which the knee is looked for."""
+    if options.rate is None or options.run_time is not None or options.warm_up is not None:
+        raise UsageError("--find-knee takes --rate, around which it looks, and neither -u nor -t nor --warm-up")
+    rates, is_ramp = parse_load(options.rate)
+    if is_ramp or len(rates) > 1:
+        raise UsageError(f"--find-knee takes one rate, found {options.rate}")
+    return (Stage(rates[0], 0), Stage(rates[0], SECOND))
 
 
 def _open_stages(options: Namespace, span: Span) -> tuple[Stage, ...]:

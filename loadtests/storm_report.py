@@ -1,13 +1,14 @@
 """What a person reads: the lines before a storm, and its one-row table and verdict after it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from agent_sim.histogram import Histogram
+from agent_sim.results.verdict import Verdict
 from agent_sim.storms.budget import budget
 from agent_sim.storms.kinds import WORDS
 from agent_sim.storms.meter import SeriesEntry
@@ -82,6 +83,13 @@ def show(result: StormResult, said: Mapping[ErrorKind, str], *, could_read: bool
     if result["stopped"]:
         console.print(f"stopped: {result['stopped']}", markup=False)
     console.print(verdict(result, could_read=could_read), markup=False)
+
+
+def show_thresholds(verdicts: Sequence[Verdict]) -> None:
+    """A line for each threshold."""
+    for each in verdicts:
+        if each.kind == "threshold":
+            say(f"threshold {each.name}: {each.answer.replace('_', ' ')}: {each.detail}")
 
 
 def _table(result: StormResult) -> Table:

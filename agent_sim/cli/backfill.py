@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated, Final
 import typer
 
 from agent_sim.cli.replay import AGENT, backfilled
+from agent_sim.cli.serve import told_to_stop
 from agent_sim.errors import AgentSimError, UsageError
 from agent_sim.logins import clear
 from agent_sim.scenario.load import dump, load
@@ -61,18 +63,15 @@ async def with_past(scenario: Scenario, folder: Path, db: str, account: str = AG
     file = folder / "scenario.past.yaml"
     file.write_text(dump(scenario), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "agent_sim.cli.backfill", str(file), db, "--account", account),
-        stdin=asyncio.subprocess.DEVNULL,
+        *(sys.executable, "-m", "agent_sim.cli.backfill", str(file), db, "--account", account, "--exit-with-parent"),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=clear(os.environ),
+        start_new_session=True,  # Ctrl-C is for us
     )
-    try:
-        out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    with told_to_stop(exit_with_parent=False) as stop:
+        out, err = await _finished(process, stop)
     said = out.decode().strip()
     if process.returncode or not said:
         last = err.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
@@ -81,13 +80,46 @@ async def with_past(scenario: Scenario, folder: Path, db: str, account: str = AG
     return None if runs < 0 else Made(db, runs, seconds, used)
 
 
+async def _finished(process: asyncio.subprocess.Process, stop: asyncio.Event) -> tuple[bytes, bytes]:
+    """What it says by its end; it is ended if we are told to stop."""
+    stopping, ending = asyncio.create_task(stop.wait()), asyncio.create_task(_said(process))
+    try:
+        await asyncio.wait({stopping, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
+            raise UsageError("stopped before the past was made up")
+        return ending.result()
+    finally:
+        stopping.cancel()
+        if process.returncode is None:
+            process.kill()
+            await asyncio.wait({ending})
+
+
+async def _said(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+    """Its input stays open for as long as we live: the end of it tells it that we do not."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
+    await process.wait()
+    return out, err
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
 def main(
     scenario: Annotated[Path, typer.Argument()],
     db: Annotated[str, typer.Argument()],
     account: Annotated[str, typer.Option()] = AGENT,
+    exit_with_parent: Annotated[bool, typer.Option("--exit-with-parent")] = False,
 ) -> None:
     """Make up the past of a scenario until now; a database that knows runs is left alone (-1)."""
     begun = time.monotonic()
+    if exit_with_parent:
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         chosen = load(scenario)
         assert chosen.history is not None

@@ -152,7 +152,7 @@ class Board:
 
 
 def _about(storm: StormPlan) -> str:
-    of = {"ids": f"{storm.batch} ids a request", "query": "by query"}[storm.by]
+    of = "by query" if storm.by == "query" else f"{storm.batch} ids a request"
     return f"{storm.operation}, {of}"
 
 

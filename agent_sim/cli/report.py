@@ -64,10 +64,11 @@ def report(
     `command` is how to run it again, `used` what the run itself took. Whoever reads no table has its own `tell`.
     """
     settled: IfOpen = None if inconclusive is None else inconclusive.value
-    found = render(folder.path, scenario, command, {**environment(), **used}, settled)
+    with (folder.path / "journal.jsonl").open(encoding="utf-8") as lines:
+        found = render(folder.path, lines, scenario, command, {**environment(), **used}, settled)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        lines = annotations(found.verdicts, replay=found.replay, inconclusive=settled)
-        _tell_github(found.markdown, lines, sys.stdout if tell is None else sys.stderr)
+        told = annotations(found.verdicts, replay=found.replay, inconclusive=settled)
+        _tell_github(found.markdown, told, sys.stdout if tell is None else sys.stderr)
     (tell or show)(found)
     return found.summary, exit_code(found.verdicts, settled)
 
@@ -84,10 +85,11 @@ class Rendered:
     settled: IfOpen
 
 
-def render(path: Path, scenario: Scenario, command: str, where: Mapping[str, str], settled: IfOpen) -> Rendered:
-    """Judge the journal in a run's folder and write its results beside it. `where` is what it ran on and took."""
-    with (path / "journal.jsonl").open(encoding="utf-8") as lines:
-        summary = summarise(journal.read(lines, remark=_remark))
+def render(
+    path: Path, lines: Iterable[str], scenario: Scenario, command: str, where: Mapping[str, str], settled: IfOpen
+) -> Rendered:
+    """Judge the journal of the run in a folder and write its results there. `where` is what it ran on and took."""
+    summary = summarise(journal.read(lines, remark=_remark))
     verdicts = judge(summary, plan(scenario, 0).checks)
     replay = replay_command(path, scenario, summary)
     markdown = render_markdown(summary, verdicts, replay=replay, inconclusive=settled)

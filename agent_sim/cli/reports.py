@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_sim.cli.compare import read_document, read_run
+from agent_sim.cli.folder import given_journal
 from agent_sim.cli.report import IfInconclusive, Inconclusive, render, say_as, show
 from agent_sim.cli.showing import AsJson, say
 from agent_sim.errors import UsageError
@@ -20,7 +21,6 @@ from agent_sim.results.several import Several, several
 from agent_sim.results.verdict import IfOpen, exit_code
 from agent_sim.results.wording import visible
 from agent_sim.scenario.load import Overrides, load
-from agent_sim.scenario.models import Scenario
 
 TOLERANCE: Final = 0.1
 """How much worse than the first run's a figure may be before the page says so: as `agent-sim compare` has it."""
@@ -60,7 +60,7 @@ def report_runs(
 
 def _again(run: Path, inconclusive: IfInconclusive | None, *, as_json: bool) -> int:
     for name in _NEEDED:
-        if not (run / name).is_file():
+        if not (run / name).exists():
             raise UsageError(f"{run}: no folder of a run: it lacks {name}")
     document = _before(run)
     told = document.get("environment")
@@ -68,17 +68,15 @@ def _again(run: Path, inconclusive: IfInconclusive | None, *, as_json: bool) -> 
     said = document.get("settled_as")
     settled: IfOpen = inconclusive.value if inconclusive is not None else "pass" if said == "pass" else None
     settled = "fail" if inconclusive is None and said == "fail" else settled
-    found = render(run, _scenario(run), str(document.get("command") or ""), where, settled)
+    scenario, command = load(run / "scenario.resolved.yaml", Overrides()), str(document.get("command") or "")
+    with given_journal(run / "journal.jsonl") as lines:
+        found = render(run, lines, scenario, command, where, settled)
     (say_as("report") if as_json else show)(found)
     return exit_code(found.verdicts, settled)
 
 
 def _name(run: Path) -> str:
     return run.resolve().name if run.is_dir() else str(run)
-
-
-def _scenario(run: Path) -> Scenario:
-    return load(run / "scenario.resolved.yaml", Overrides())
 
 
 def _before(run: Path) -> JsonObject:

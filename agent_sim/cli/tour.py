@@ -52,11 +52,11 @@ TOUR: Final = (
         stop=("fault", "shz-down"),
     ),
     Step(
-        "Operators reschedule everything that can be: the storm mass-reschedule sends the ids, 20 a request.",
+        "The storm: operators reschedule every failed renewal that nobody has acknowledged, 20 ids a request.",
         start=("storm", "mass-reschedule"),
     ),
     Step(
-        "The second try succeeds at two agents of three in shz. The rest fails again: first cure the cause, then"
+        "Many succeed at the second try. Where the cause still holds they fail again: first cure the cause, then"
         " reschedule.",
         25,
     ),

@@ -275,7 +275,7 @@ def _checks(scenario: Scenario) -> Checks:
     laws = {name: getattr(wanted.invariants, name) for name in checks.Invariants.model_fields}
     slowest = max((round(one.heartbeat.every * (1 + one.heartbeat.jitter)) for one in scenario.fleets), default=0)
     invariants = (_invariant(name, law, slowest) for name, law in laws.items() if law is not None)
-    return Checks(tuple(_threshold(one) for one in wanted.thresholds), tuple(invariants))
+    return Checks(tuple(threshold(one) for one in wanted.thresholds), tuple(invariants))
 
 
 def _invariant(name: str, law: checks.Law, heartbeat: Span) -> InvariantCheck:
@@ -288,7 +288,8 @@ def _invariant(name: str, law: checks.Law, heartbeat: Span) -> InvariantCheck:
     )
 
 
-def _threshold(wanted: checks.Threshold) -> Threshold:
+def threshold(wanted: checks.Threshold) -> Threshold:
+    """A threshold as checks have it."""
     name, labels = checks.metric_parts(wanted.metric)
     bound = BOUNDS[name]
     limits = [f"{sign} {value}" for sign, value in ((">=", wanted.min), ("<=", wanted.max)) if value is not None]

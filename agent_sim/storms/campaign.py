@@ -216,6 +216,10 @@ class Campaign:
         """Ids, each counted once for each operation that was asked of it."""
         return sum((book.ledger.totals() for book in self.books.values()), NONE)
 
+    def roughly(self) -> Totals:
+        """The same at a glance, to look at meanwhile: an id that was both accepted and unknown counts as both."""
+        return sum((book.ledger.roughly() for book in self.books.values()), NONE)
+
     def trail(self) -> Trail:
         """Which jobs are off the schedule, and which there are, by our doing: for the laws of jobs."""
         kind = made.type_of(self.plan.operation, self.plan.job_type)

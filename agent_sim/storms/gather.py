@@ -13,6 +13,7 @@ from typing import Final, TypedDict
 from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.storms.campaign import Campaign
 from agent_sim.storms.leases import Lessor, Settled
+from agent_sim.storms.ledger import Totals
 from agent_sim.storms.meter import Meter, PartJson, Second, SeriesEntry
 from agent_sim.storms.steps import Step
 from agent_sim.storms.taxonomy import ErrorKind, Outcome
@@ -206,6 +207,17 @@ class Gathering:
             whole.add_process(process.meter)
         whole.series = self.series
         return whole
+
+    def totals(self) -> Totals:
+        """Ids by what has been reported of them so far."""
+        sent = accepted = refused = unknown = 0
+        for batch, each in self._lessor.book():
+            count = 0 if batch is None else len(batch)
+            sent += count
+            accepted += count * (each.outcome is Outcome.ACCEPTED)
+            refused += count * (each.outcome is Outcome.REFUSED)
+            unknown += count * (each.outcome is Outcome.UNKNOWN)
+        return Totals(sent, accepted, refused, unknown)
 
     @property
     def used(self) -> int:

@@ -158,6 +158,8 @@ class Search:
             return
         reasons = faults_of(outcome, self._slowest_us)
         self._note(trial, outcome, reasons)
+        if trial.is_overload:
+            return  # it is there for what comes after it
         if outcome.limited is not None:
             self._bound = outcome.limited
             self._overload_or_end()

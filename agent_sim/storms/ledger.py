@@ -155,6 +155,11 @@ class Ledger:
                 found[position] = min(began, entry.began), max(last, ended)
         return found
 
+    def roughly(self) -> Totals:
+        """`totals` without telling apart what an id was more than once, quick for a million ids."""
+        columns = (self._sent, *(self._columns[outcome] for outcome in Outcome))
+        return Totals(*(self.size - column.count(0) for column in columns))
+
     def totals(self) -> Totals:
         """How many ids were sent, and how many of them were accepted, else unknown, else refused."""
         sent = accepted = refused = unknown = 0

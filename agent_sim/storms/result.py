@@ -12,6 +12,7 @@ from typing import Final, Literal, TypedDict
 from agent_sim.histogram import HistogramJson
 from agent_sim.instants import SECOND, Instant, Span, to_iso
 from agent_sim.storms.health import Health
+from agent_sim.storms.knee import KneeJson
 from agent_sim.storms.ledger import Totals
 from agent_sim.storms.meter import Meter, SeriesEntry, Tally
 from agent_sim.storms.plan import StormPlan
@@ -150,6 +151,7 @@ class StormResult(TypedDict):
     is_steady: bool | None
     steps: list[StepJson]
     workers: WorkersJson
+    knee: KneeJson | None
     stopped: str | None
 
 
@@ -225,6 +227,7 @@ def storm_result(
         is_steady=_steady(plan, meter),
         steps=[_step(*each, run.seconds) for each in zip(parts, meter.tallies, strict=False)],
         workers=WorkersJson(asked=run.workers.asked, lost=run.workers.lost, starved=run.workers.starved),
+        knee=None,
         stopped=run.stopped,
     )
 

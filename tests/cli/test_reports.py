@@ -1,6 +1,7 @@
 """`agent-sim report`: one run rendered again, several side by side; on the folders of real replays."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -82,6 +83,26 @@ def test_a_journal_that_is_none_is_refused_with_its_line(folder):
 
     assert isinstance(ended.exception, UsageError)
     assert "journal line 1: unknown event" in str(ended.exception)
+
+
+def test_a_journal_that_would_never_end_is_refused(folder):
+    (folder / "journal.jsonl").unlink()
+    os.mkfifo(folder / "journal.jsonl")
+
+    ended = run("report", folder)
+
+    assert isinstance(ended.exception, UsageError)
+    assert str(ended.exception).endswith("must be a file or the folder of a run, is a pipe")
+
+
+@pytest.mark.parametrize("result", ["[]", "{", '{"environment": [1], "command": 7, "settled_as": {}}'])
+def test_a_result_that_is_none_costs_only_what_it_would_have_told(folder, result):
+    (folder / "result.json").write_text(result)
+
+    ended = run("report", folder)
+
+    assert ended.exit_code == 0, ended.output
+    assert json.loads((folder / "result.json").read_text())["environment"] == {}
 
 
 def test_several_runs_are_put_side_by_side(replays, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -555,6 +556,46 @@ def test_the_settings_file_and_locusts_own_files_work(storms: Storms):
 # --- nothing to do, bad input, a bad target ---------------------------------------------------
 
 
+def test_steps_thresholds_and_a_warm_up_make_the_report_of_a_run(storms: Storms):
+    folder = storms.folder / "report"
+    options = ("--rate", "10/s,20/s", "--batch", "1", "-t", "2s", "--warm-up", "1s", "--report", str(folder))
+    bounds = ("--threshold", "error_rate <= 1%", "--threshold", "latency p99 <= 250ms")
+    with served(FakeCommand(failed_runs(100))) as fake:
+        ended = storms.run(fake.url, "--storm", "reschedule", *options, *bounds)
+
+    assert ended.result is not None
+    assert ended.code == 3  # 30 requests have no p99
+    assert len(fake.ids) == 40
+    steps = ended.result["steps"]
+    assert [(step["begins"], step["planned"], step["warm_up"]) for step in steps] == [
+        (0, 10, True),
+        (1, 10, False),
+        (2, 20, False),
+    ]
+    assert (ended.result["planned"], ended.result["seconds"], ended.result["ids_per_second"]) == (30, 2, 15)
+    assert ended.result["ledger"]["accepted"] == 40
+    assert all(step["little"] == pytest.approx(1, abs=0.05) for step in steps)
+    assert "threshold error_rate <= 1%: held" in ended.said
+    assert "threshold latency p99 <= 250ms: not measured: p99 needs 1,000 requests, there were 30" in ended.said
+    junit = (folder / "junit.xml").read_text()
+    assert ElementTree.fromstring(junit).tag in ("testsuite", "testsuites")
+    assert "no lost_update" in junit
+    assert json.loads((folder / "result.json").read_text())["schema"] == "agent-sim/result/1"
+    assert "storm reschedule" in (folder / "summary.md").read_text()
+    assert "storm reschedule" in (folder / "report.html").read_text()
+
+
+def test_a_search_for_the_knee_ends_with_the_ids_and_says_so(storms: Storms):
+    with served(FakeCommand(failed_runs(60))) as fake:
+        ended = storms.run(fake.url, "--storm", "acknowledge", "--batch", "2", "--rate", "100/s", "--find-knee")
+
+    assert ended.result is not None
+    assert ended.result["knee"]["bound"] == "the pool ran out of ids"
+    assert "a lower bound only: the pool ran out of ids" in ended.said
+    assert sorted(fake.ids) == list(range(1, 61))
+    assert ended.violations == {}
+
+
 def test_an_empty_pool_is_inconclusive_and_says_so(storms: Storms):
     with served(FakeCommand(failed_runs(5, machine="web"))) as fake:
         ended = storms.run(fake.url, "--storm", "reschedule", *OPEN)
@@ -580,6 +621,9 @@ def test_an_empty_pool_is_inconclusive_and_says_so(storms: Storms):
         (("--plan", "missing.json"), "--plan missing.json: No such file"),
         (("--plan", "missing.json", "--batch", "5"), "leave out --batch"),
         (("--storm", "reschedule", "--rate", "20/s..", "-t", "1s"), "must be like 20/s"),
+        (("--storm", "reschedule", *OPEN, "--threshold", "latensy p99 <= 3ms"), "no metric"),
+        (("--storm", "reschedule", *OPEN, "--find-knee"), "--find-knee takes --rate"),
+        (("--storm", "reschedule", "--find-knee", "--rate", "1/s..2/s"), "takes one rate"),
         (("--storm", "reschedule", "--rate", "20/s,", "-t", "1s"), "must be like 20/s"),
         (("--storm", "reshedule", *OPEN), "invalid choice: 'reshedule'"),
     ],

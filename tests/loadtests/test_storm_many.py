@@ -1,10 +1,13 @@
 """Storms on several processes: `--processes`, and master and workers started one by one."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -118,3 +121,54 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+# --- the web page -----------------------------------------------------------------------------
+
+
+def test_the_web_page_begins_the_storm_and_has_a_tab_for_it(tmp_path: Path):
+    """Plain requests against the page of a real Locust."""
+    port = _free_port()
+    options = ("--storm", "reschedule", "--web-host", "127.0.0.1", "--web-port", str(port), "--quiet-period", "0.1")
+    with served(FakeCommand(failed_runs(120))) as fake:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "locust", "-f", str(STORM), "--host", fake.url, *OPEN, *options],
+            env={**os.environ, **CREDENTIALS},
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            wait_for(lambda: b"extended_tabs" in _got(port, "/"))
+            assert _tab(port)["verdict"].startswith("not begun")
+            assert fake.asked == []
+            _got(port, "/swarm", b"user_count=1&spawn_rate=1")
+            wait_for(
+                lambda: (
+                    _tab(port)["verdict"] == "every accepted id changed exactly once" or "saturated" in str(_tab(port))
+                )
+            )
+        finally:
+            process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+        tab_ids = sorted(fake.ids)
+
+    assert tab_ids == list(range(1, 101))
+    assert process.returncode in (0, 3)
+    assert "ids: 100 needed" in said
+
+
+def _tab(port: int) -> dict[str, str]:
+    told = json.loads(_got(port, "/stats/requests"))
+    [rows] = [table["data"] for table in told["extended_stats"] if table["key"] == "storm"]
+    return {row["name"]: row["value"] for row in rows}
+
+
+def _got(port: int, path: str, data: bytes | None = None) -> bytes:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", data, timeout=30) as reply:
+            return bytes(reply.read())
+    except urllib.error.URLError:
+        return b""

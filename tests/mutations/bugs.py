@@ -15,7 +15,7 @@ from agent_sim.server.problems import AgentCode
 from agent_sim.server.tables.columns import array
 from agent_sim.states import JobState, RunState
 from tests.fleet.replays import START
-from tests.mutations.stage import OPERATOR, RECURRING, RESCHEDULED, RESTART, Bug
+from tests.mutations.stage import OPERATOR, RECURRING, RESCHEDULED, RESTART, UNSCHEDULED, Bug
 
 
 def every(n: int) -> Callable[[], bool]:
@@ -260,6 +260,24 @@ def says_unscheduled_and_leaves_the_job_waiting(server):
     server._work.unschedule = unschedule
 
 
+def hands_out_what_was_unscheduled(server):
+    work, gone = server._work, {}
+    unschedule, waiting = work.unschedule, work.jobs.waiting
+
+    def unscheduled(job_ids, now):
+        gone.update({job_id: work.jobs.by_id(job_id) for job_id in job_ids})
+        unschedule(job_ids, now)
+
+    def configure(handler, body, caller, now):
+        if body.job_id in gone:
+            work.jobs.update(gone.pop(body.job_id))
+        return handler(body, caller, now)
+
+    work.unschedule = unscheduled
+    work.jobs.waiting = lambda agent_id: [*waiting(agent_id), *(j for j in gone.values() if j.agent_id == agent_id)]
+    on_wire(server, wire.Configure, configure)
+
+
 def acknowledges_the_row_below(server):
     work = server._work
 
@@ -332,6 +350,9 @@ BUGS = [
     Bug(counts_one_agent_too_many, "fleet_count"),
     Bug(leaves_an_agent_out_of_its_list, "fleet_count"),
     Bug(says_unscheduled_and_leaves_the_job_waiting, "no_job_after_unschedule"),
+    Bug(says_unscheduled_and_leaves_the_job_waiting, "no_job_after_unschedule", scenario=UNSCHEDULED),
+    Bug(hands_out_what_was_unscheduled, "no_job_after_unschedule", scenario=UNSCHEDULED),
+    Bug(unschedules_on_its_own, "no_lost_jobs", scenario=UNSCHEDULED),
     Bug(acknowledges_the_row_below, "acknowledged_stays_acknowledged"),
     Bug(forgets_an_acknowledgement_that_is_made_again, "acknowledged_stays_acknowledged"),
     Bug(runs_a_rescheduled_job_twice, "rescheduled_once", others=("at_most_once",)),

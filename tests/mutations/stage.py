@@ -89,6 +89,27 @@ checks: {invariants: EVERY_LAW}
 """What comes round and is asked for in between."""
 
 
+UNSCHEDULED = """
+version: 1
+name: unscheduled
+seed: 5
+stop: {after: 9m, drain: 1m}
+server: {retries: 0, job_timeout: 60s}
+fleets:
+  - {name: one, count: 8, capabilities: [LOGS, "custom:Patch"], heartbeat: {every: 5s}}
+behaviours:
+  - name: default
+    jobs: [{type: LOGS, duration: 20s}, {type: "custom:Patch", duration: 2s}]
+schedules:
+  - {name: patch, type: "custom:Patch", schedule: {interval: 3m}}
+  - {name: logs, type: LOGS, every: 10s, until: 4m}
+storms:
+  - {name: off, at: 200s, op: unschedule, target: {batch: 2}, load: {rate: 1/s}, for: 20s}
+checks: {invariants: EVERY_LAW}
+"""
+"""What an unschedule storm meets: jobs that come round, and jobs that wait because their agents are busy."""
+
+
 RESTART = 176 * SECOND
 
 
@@ -208,6 +229,7 @@ DEEDS = {
     ],
     RECURRING: [],
     RESCHEDULED: [],
+    UNSCHEDULED: [],
 }
 
 

@@ -40,7 +40,7 @@ def _handed_out(facts: Facts, grace: float) -> Iterator[Finding]:
             starts = [run.start for run in facts.runs.get(job, ()) if run.start is not None]
             starts += [at for kind, at, _ in story if kind == "configured"]
             if any(off + grace < at < on for at in (*starts, *hidden.get(job, ()))):
-                yield Finding(job, "job|handed out after it was unscheduled", off)
+                yield Finding(job, "job|handed out after being unscheduled", off)
                 break
 
 

@@ -38,7 +38,7 @@ BROKEN = {
 def test_broken_if(lines):
     verdict = judged(LAW, *lines, census())
 
-    assert said(verdict) == ("broken", "1 job handed out after it was unscheduled", ("job-1",))
+    assert said(verdict) == ("broken", "1 job handed out after being unscheduled", ("job-1",))
 
 
 def test_there_is_a_time_of_grace():

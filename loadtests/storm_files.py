@@ -1,0 +1,107 @@
+"""What a plain storm leaves for people and machines: result.json, junit.xml, summary.md, report.html.
+
+A storm that nobody else's run carries is made a run of its own, so that the reports of runs are its reports.
+"""
+
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import cast
+
+from storm_options import Asked
+
+from agent_sim.results import journal
+from agent_sim.results.checks import Checks, Threshold
+from agent_sim.results.judge import judge
+from agent_sim.results.plain import JsonObject
+from agent_sim.results.summary import Summary, summarise
+from agent_sim.results.verdict import Verdict
+from agent_sim.storms.result import BROKEN, INCONCLUSIVE, PASSED, StormResult, doubt
+from agent_sim.storms.taxonomy import Violation
+
+
+def judged(asked: Asked, result: StormResult, thresholds: Sequence[Threshold]) -> tuple[Summary, tuple[Verdict, ...]]:
+    """The storm as a run of its own, and the verdicts on it."""
+    summary = summarise(_lines(asked, result))
+    found = judge(summary, Checks(tuple(thresholds)))
+    return summary, (*found, *_rules(result), *_doubts(result))
+
+
+def code_of(code: int, verdicts: Sequence[Verdict]) -> int:
+    """The storm's own exit code, unless a threshold makes it a worse one."""
+    answers = {verdict.answer for verdict in verdicts if verdict.kind == "threshold" and verdict.counts}
+    if code in (PASSED, INCONCLUSIVE) and "broken" in answers:
+        return BROKEN
+    return INCONCLUSIVE if code == PASSED and "not_measured" in answers else code
+
+
+def write_files(folder: Path, summary: Summary, verdicts: Sequence[Verdict], command: str) -> None:
+    """The four files."""
+    # Only a storm that is asked for files has their templates and libraries to load.
+    from agent_sim.results.render.html import render_html
+    from agent_sim.results.render.json import render_json
+    from agent_sim.results.render.junit import render_junit
+    from agent_sim.results.render.markdown import render_markdown
+
+    folder.mkdir(parents=True, exist_ok=True)
+    where = environment()
+    documents = {
+        "result.json": render_json(summary, verdicts, environment=where, command=command),
+        "junit.xml": render_junit(summary, verdicts),
+        "summary.md": render_markdown(summary, verdicts),
+        "report.html": render_html(summary, verdicts, environment=where, command=command),
+    }
+    for name, text in documents.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def environment() -> Mapping[str, str]:
+    """The machine and the versions that a measurement belongs to; no names of hosts or users."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cores": str(os.cpu_count()),
+        **{name: version(name) for name in ("agent-sim", "locust", "gevent", "geventhttpclient")},
+    }
+
+
+def _lines(asked: Asked, result: StormResult) -> Iterator[journal.Line]:
+    whole = result["warm_up"] + result["seconds"]
+    yield journal.RunStarted(
+        t=0.0,
+        scenario=f"storm {result['name']}",
+        seed=result["seed"],
+        target=asked.url,
+        embedded=False,
+        agents=0,
+        prefix=asked.plan.prefix,
+        started_at=result["started_at"],
+        version=version("agent-sim"),
+        connections="pool",
+    )
+    yield journal.StormStarted(0.0, result["name"], result["operation"])
+    yield journal.StormEnded(whole, result["name"], cast(JsonObject, dict(result)))
+    yield journal.RunEnded(whole, "interrupted" if result["stopped"] == "interrupted" else "finished", True, ())
+
+
+def _rules(result: StormResult) -> Iterator[Verdict]:
+    compared = result["reconciliation"]
+    for rule in Violation:
+        name = f"storm {result['name']}: no {rule}"
+        hidden = [note for note in compared["not_checkable"] if note.startswith(f"{rule}:")]
+        count = compared["violations"].get(rule, 0)
+        if count:
+            yield Verdict("storm", name, "broken", f"{count:,} found")
+        elif hidden or not compared["checked"]:
+            why = hidden[0] if hidden else "nothing was compared"
+            yield Verdict("storm", name, "unknown", why, warn_only=True)
+        else:
+            yield Verdict("storm", name, "kept", f"{compared['checked']:,} ids compared")
+
+
+def _doubts(result: StormResult) -> Iterator[Verdict]:
+    if (words := doubt(result)) is not None:
+        yield Verdict("generator", f"storm {result['name']}: what measured is sound", "unknown", words)
