@@ -291,11 +291,9 @@ def _claim(book: Book, entry: Entry, body: object) -> Sequence[int]:
 
 
 def _made(book: Book) -> Iterator[tuple[str, str]]:
-    """The jobs that a book's accepted requests made."""
-    if isinstance(book.row, StormOperation) and book.row.creates:
-        for position, token in enumerate(book.tokens):
-            if book.ledger.account(position).accepted:
-                yield token.machine, book.ledger.claims.get(position, "")
+    """The jobs that answers to a book's requests named: of others only the reconciliation can tell what became."""
+    for position, job in sorted(book.ledger.claims.items()):
+        yield book.tokens[position].machine, job
 
 
 def _again_and_again(tokens: tuple[Token, ...], count: int) -> tuple[Token, ...]:
