@@ -18,6 +18,7 @@ import typer
 from agent_sim.cli.replay import AGENT, backfilled
 from agent_sim.cli.serve import told_to_stop
 from agent_sim.errors import AgentSimError, UsageError
+from agent_sim.instants import DAY
 from agent_sim.logins import clear
 from agent_sim.scenario.load import dump, load
 from agent_sim.scenario.models import Scenario
@@ -25,6 +26,8 @@ from agent_sim.scenario.units import duration_text
 from agent_sim.server.store import SqliteStore
 
 IN_MEMORY: Final = ":memory:"
+_SO_FAR: Final = b"so far: "
+_TELL_EVERY: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,33 @@ async def _said(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
     """Its input stays open for as long as we live: the end of it tells it that we do not."""
     assert process.stdout is not None
     assert process.stderr is not None
-    out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
+    out, err = await asyncio.gather(process.stdout.read(), _heard(process.stderr))
     await process.wait()
     return out, err
+
+
+async def _heard(stream: asyncio.StreamReader) -> bytes:
+    """What it says of how far it is, is passed on; the rest is its last words."""
+    rest = b""
+    async for line in stream:
+        if line.startswith(_SO_FAR):
+            sys.stderr.write(line.removeprefix(_SO_FAR).decode())
+        else:
+            rest += line
+    return rest
+
+
+class _Progress:
+    """Says how far it is, every few seconds of the wall."""
+
+    def __init__(self, days: float) -> None:
+        self._days, self._said = days, time.monotonic()
+
+    def __call__(self, days: float, runs: int) -> None:
+        if time.monotonic() - self._said >= _TELL_EVERY:
+            self._said = time.monotonic()
+            sys.stderr.write(f"{_SO_FAR.decode()}{days:.0f} of {self._days:.0f} days, {runs:,} runs\n")
+            sys.stderr.flush()
 
 
 def _end_with_parent() -> None:
@@ -126,7 +153,8 @@ def main(
         store = SqliteStore.open(db, chosen.server.durability)
         try:
             is_new = not store.rows("run_first", {})
-            runs = backfilled(store, chosen, chosen.history, time.time_ns(), account).runs if is_new else -1
+            tell = _Progress(chosen.history.backfill / DAY)
+            runs = backfilled(store, chosen, chosen.history, time.time_ns(), account, tell).runs if is_new else -1
         finally:
             store.close()
     except AgentSimError as error:

@@ -27,7 +27,7 @@ from agent_sim.draws import guid, key
 from agent_sim.errors import UsageError
 from agent_sim.fleet.oig_replay import OigBackend
 from agent_sim.fleet.replay import NOTHING, Backend, Replay
-from agent_sim.instants import NEVER, SECOND, Instant, from_iso, to_iso
+from agent_sim.instants import DAY, NEVER, SECOND, Instant, from_iso, to_iso
 from agent_sim.operator.readback import Mark, mark
 from agent_sim.protocol import command
 from agent_sim.protocol.agent import AgentReply, AgentRequest
@@ -149,15 +149,25 @@ class Backfilled:
 
 
 def backfilled(
-    store: SqliteStore, scenario: Scenario, history: History, end: Instant, account: str = AGENT
+    store: SqliteStore,
+    scenario: Scenario,
+    history: History,
+    end: Instant,
+    account: str = AGENT,
+    tell: Callable[[float, int], None] = lambda days, runs: None,
 ) -> Backfilled:
-    """Make up the scenario's past until `end`, in a database that has none yet; of its work nothing is left to do."""
+    """Make up the scenario's past until `end`, in a database that has none yet; of its work nothing is left to do.
+
+    `tell` hears now and then how many days have passed, and how many runs there are.
+    """
     planned = past(scenario, history, end)
     ended = 0
 
     def count(line: journal.Line) -> None:
         nonlocal ended
         ended += isinstance(line, journal.JobCompleted)
+        if isinstance(line, journal.Traffic):
+            tell(line.t * SECOND / DAY, ended)
 
     server = backend(store, planned.server, planned.seed, "ids of the history", account)
     Replay(planned, server, count, 0).pass_by()

@@ -109,11 +109,12 @@ def _end(whole: JsonObject) -> str:
 
 def _checks(whole: JsonObject) -> dict[str, str]:
     verdicts = [plain.mapping(each) for each in plain.sequence(plain.member(whole, "the result", "verdicts"))]
-    return {
-        f"{verdict.get('kind')} {verdict.get('name')}": str(verdict.get("answer"))
-        for verdict in verdicts
-        if not verdict.get("warn_only")
-    }
+    return {_called(verdict): str(verdict.get("answer")) for verdict in verdicts if not verdict.get("warn_only")}
+
+
+def _called(verdict: JsonObject) -> str:
+    kind, name = str(verdict.get("kind")), str(verdict.get("name"))
+    return name if name.startswith(f"{kind} ") else f"{kind} {name}"
 
 
 # --- its figures ------------------------------------------------------------------------------

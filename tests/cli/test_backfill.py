@@ -139,3 +139,14 @@ def test_no_history_makes_nothing_up(file, tmp_path):
 
     assert asyncio.run(with_past(plain, tmp_path, ":memory:")) is None
     assert not (tmp_path / "server.db").exists()
+
+
+def test_how_far_it_is_is_told_on_the_way(file):
+    scenario = load(file)
+    store = SqliteStore.open(":memory:")
+    told = []
+    backfilled(store, scenario, scenario.history, END, tell=lambda days, runs: told.append((days, runs)))
+
+    assert told == sorted(told)
+    assert 0 < told[0][0] < told[-1][0] <= 2
+    assert told[-1][1] > 20

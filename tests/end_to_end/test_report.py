@@ -9,9 +9,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
+from agent_sim.results.compare import Figure, Quantity, Side
 from agent_sim.results.journal import FaultArmed, FaultOver
 from agent_sim.results.judge import judge
 from agent_sim.results.render.html import render_html
+from agent_sim.results.render.several import render_several
+from agent_sim.results.several import several
 from agent_sim.results.summary import summarise
 from tests.end_to_end.pages import PATIENCE, browser
 from tests.results.demo import HOSTILE, demo_journal
@@ -111,3 +114,23 @@ def test_a_listed_run_opens_to_its_timeline_by_keyboard(chromium: Browser, repor
     expect(run.locator("li").first).to_contain_text("operator: posted by work")
     assert wrong == []
     page.context.close()
+
+
+def test_a_page_about_several_runs_fits_and_axe_finds_nothing_serious(chromium: Browser, tmp_path: Path) -> None:
+    held = Quantity(lambda value: f"{value:.0f} ms", "less", 0.0)
+    sides = [
+        Side(
+            f"20260102T030405Z-run-{number}", "finished", {}, {"heartbeat p50": Figure(held, 10.0 + number)}, {}, "PASS"
+        )
+        for number in range(4)
+    ]
+    path = tmp_path / "several.html"
+    path.write_text(render_several(several(sides, 0.1)), encoding="utf-8")
+    page = chromium.new_page(viewport={"width": 1280, "height": 900}, color_scheme="dark")
+    page.goto(path.as_uri())
+
+    found = Axe().run(page)
+    assert [each["id"] for each in found.response["violations"] if each["impact"] in ("serious", "critical")] == []
+    assert page.locator(".scroll").evaluate("(box) => box.scrollWidth <= box.clientWidth")
+    expect(page.locator("td.bad")).to_have_text(["12 ms (+20.0 %) worse", "13 ms (+30.0 %) worse"])
+    page.close()

@@ -76,6 +76,16 @@ Forecast, if nothing goes wrong
 """
 
 
+def test_a_past_is_told_before_the_run(tmp_path: Path):
+    scenario = loaded(LAB + "history: {backfill: 10d, day: 30s}\n", tmp_path)
+
+    told = explain(scenario, forecast(scenario)).split("What was before\n")[1].split("\n\n")[0]
+    assert told == (
+        "  the embedded server remembers 10d, made up before the run begins: the first 5m of all this\n"
+        "  in slow motion, 30s of it a day; jobs last as long as ever, and no check looks at it"
+    )
+
+
 def told(text: str, folder: Path) -> str:
     scenario = loaded(text, folder)
     return explain(scenario, forecast(scenario))

@@ -1,6 +1,7 @@
 """Who gets what of the pages: cookies, forged requests, permissions, headers."""
 
 import re
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -8,6 +9,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from agent_sim.server.callers import Caller
 from agent_sim.server.http.app import make_app
 from agent_sim.server.web.browsers import COOKIE, Browsers
+from agent_sim.server.web.controls import Control
+from agent_sim.server.web.remote import RemoteControls, state
 from tests.server.bench import OPERATOR, Bench
 from tests.server.http.desks import ACCOUNTS
 
@@ -15,13 +18,22 @@ READER = Caller("reader", frozenset({"/agents/management/read/"}))
 STRANGER = Caller("stranger", frozenset())
 
 
-@pytest.fixture
-async def web():
+@asynccontextmanager
+async def opened(controls=None):
+    """A client of a server of its own."""
     bench = Bench()
     browsers = Browsers(lambda: bench.now)
-    app = make_app(bench.server, bench.store, ACCOUNTS, bench.settings, lambda: bench.now, browsers=browsers)
+    app = make_app(
+        bench.server, bench.store, ACCOUNTS, bench.settings, lambda: bench.now, browsers=browsers, controls=controls
+    )
     async with TestClient(TestServer(app)) as client:
         client.browsers = browsers
+        yield client
+
+
+@pytest.fixture
+async def web():
+    async with opened() as client:
         yield client
 
 
@@ -139,6 +151,55 @@ async def test_a_demos_controls_do_not_exist_without_a_demo(web):
 
     assert answer.status == 404
     assert (await web.post("/ui/controls", json=body, headers=headers)).status == 403
+
+
+DOWN = Control("fault", "shz-down", "agents of shz: cut off", is_running=False)
+
+
+@pytest.mark.parametrize(
+    ("caller", "name", "status", "said"),
+    [
+        (OPERATOR, "shz-down", 204, ["control start fault shz-down"]),
+        (OPERATOR, "nosuch", 404, []),
+        (OPERATOR, "shz-down\ncontrol start fault shz-down", 404, []),
+        (READER, "shz-down", 403, []),  # who may only look
+        (STRANGER, "shz-down", 403, []),
+    ],
+)
+async def test_a_demos_button_is_for_who_may_change_things_and_names_what_there_is(caller, name, status, said):
+    passed_on = []
+    remote = RemoteControls(passed_on.append)
+    remote.feed(f"{state((DOWN,), '')}\n".encode())
+    async with opened(remote) as web:
+        signed, headers = cookie(web, caller)
+        headers["X-CSRF-Token"] = signed.forgery_token
+        answer = await web.post("/ui/controls", json={"kind": "fault", "name": name, "do": "start"}, headers=headers)
+
+    assert (answer.status, passed_on) == (status, said)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, [], 7, {"kind": "fleet", "name": "a", "do": "start"}, {"kind": "fault", "name": 1}]
+)
+async def test_a_button_that_makes_no_sense_presses_nothing(body):
+    async with opened(RemoteControls(lambda line: None)) as web:
+        signed, headers = cookie(web)
+        headers["X-CSRF-Token"] = signed.forgery_token
+
+        assert (await web.post("/ui/controls", json=body, headers=headers)).status == 404
+
+
+async def test_what_a_demo_tells_is_text_on_the_page(web):
+    remote = RemoteControls(lambda line: None)
+    evil = Control("fault", "<b>x</b>", "</script><script>alert(1)</script>", is_running=True)
+    remote.feed(f"{state((evil,), '<img src=x onerror=alert(1)>')}\n".encode())
+    async with opened(remote) as demo:
+        _, headers = cookie(demo)
+        text = await (await demo.get("/", headers=headers)).text()
+
+    assert "<b>x" not in text
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
 
 
 async def test_signing_out_ends_the_session(web):
