@@ -6,6 +6,7 @@ FOR ?= 60s
 AGENTS ?=
 JOBS ?= 1000000
 ROUNDS ?= 200
+MINUTES ?= 60
 MINUTES ?= 10
 SPEED ?= 10
 THOROUGH ?= 5
@@ -62,6 +63,7 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.server
 	$(BIN)/python -m tests.bench.durable
 	$(BIN)/python -m tests.bench.mqtt
+	$(BIN)/python -m tests.bench.fleet --full
 	$(BIN)/python -m tests.bench.outcomes
 	$(BIN)/python -m tests.bench.report
 	$(BIN)/python -m tests.bench.page
@@ -70,6 +72,7 @@ soak: setup ## the long tests: kill -9 under load, ROUNDS times; JOBS jobs under
 	AGENT_SIM_THOROUGH=$(THOROUGH) $(BIN)/python -m pytest tests/contract/test_state_machine.py tests/contract/test_schemathesis.py tests/query
 	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
 	$(BIN)/python -m tests.mutations.menu --jobs $(JOBS)
+	$(BIN)/python -m tests.bench.fleet --only soak --minutes $(MINUTES)
 	$(BIN)/python -m tests.end_to_end.demo_soak --minutes $(MINUTES) --speed $(SPEED)
 
 lock: ## renew requirements.lock from pyproject.toml (needs pip-tools on PATH)

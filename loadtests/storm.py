@@ -49,7 +49,7 @@ from agent_sim.logins import need_operator
 from agent_sim.operator.storm_reader import narrowed_for
 from agent_sim.storms import guard
 from agent_sim.storms.budget import most_requests
-from agent_sim.storms.campaign import Found, look
+from agent_sim.storms.campaign import Found, herd, look
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.health import Health
 from agent_sim.storms.ledger import NONE
@@ -348,6 +348,8 @@ def _prepared(asked: Asked) -> Prepared:
     target.preflight()
     gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
     claim(asked.url, plan, must=not STATE.is_driven)  # who drives us has shared the ids out
+    if plan.kind == "herd":
+        _meet(herd(target, time.time_ns()), plan)
     found = look(plan, target, time.time_ns())
     if asked.everything:
         _confirm(asked, found.all, [_shown(token) for token in found.all.tokens[:SHOWN]])
@@ -365,6 +367,16 @@ def _prepared(asked: Asked) -> Prepared:
         faults,
         satisfied=asked.satisfied,
     )
+
+
+def _meet(agents: int, plan: StormPlan) -> None:
+    """A herd is agents that poll and report; without any it would be another kind of storm."""
+    if not agents:
+        raise UsageError(
+            f"a herd needs agents that poll meanwhile, and none of {plan.prefix or '(all)'}* was seen in five minutes:"
+            " start some with `agent-sim up`, or with loadtests/fleet.py"
+        )
+    report.say(f"herd: {agents:,} agents poll and report meanwhile")
 
 
 def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:

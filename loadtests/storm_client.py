@@ -6,7 +6,7 @@ Every call ends in an answer or a named error; nothing is repeated. What answers
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final, TypeVar, cast
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from gevent import getcurrent
 from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPParseError
-from storm_login import sign_in
+from storm_login import Header, sign_in
 from storm_options import Asked
 
 from agent_sim.errors import MalformedMessage, TargetError, UsageError
@@ -82,9 +82,8 @@ class Target:
         self.api = f"{self.root}/{asked.api_path.strip('/')}".rstrip("/")
         self.url = f"{parts.scheme}://{parts.netloc}{self.root}"
         self._prefix = asked.plan.prefix
-        self._client = _client(asked)
+        self._client = _client(asked, sign_in(asked.login, str(asked.ca or "")))
         self._connect = self._client._connection_pool.get_socket
-        self._sign_in = sign_in(asked.login, str(asked.ca or ""))
 
     def ask(self, operation: command.Operation) -> Answer:
         """Send one request and wait for its answer, at most the timeout."""
@@ -106,9 +105,7 @@ class Target:
 
     def _exchange(self, call: ApiCall | Call, base: str, expected: int) -> Answer:
         path = f"{base}{call.path}{'?' * bool(call.query)}{call.query}"
-        response = self._client.request(
-            call.method, path, body=call.body or b"", headers={**_HEADERS, **self._sign_in()}
-        )
+        response = self._client.request(call.method, path, body=call.body or b"")
         body = response.read()
         status = response.status_code
         total = str(response.get("x-total-count") or "")
@@ -233,7 +230,30 @@ def _agent_id(agent: command.AgentRecord) -> str:
     return agent.agent_id
 
 
-def _client(asked: Asked) -> HTTPClient:
+class _Client(HTTPClient):
+    """Has the library write a request's head once and repeats it: merging headers anew takes it a third of its time."""
+
+    sign_in: Header
+    _signed: Mapping[str, str] | None = None
+    _lines = ""
+
+    def _build_request(
+        self, method: str, request_uri: str, body: Any = b"", headers: Any = None, chunked: Any = None
+    ) -> str:
+        signed = self.sign_in()
+        if signed != self._signed:
+            whole = super()._build_request("GET", "/", b"", {**_HEADERS, **signed}, False)
+            self._lines, self._signed = whole.partition("\r\n")[2].removesuffix("\r\n"), signed
+        if not _PATH.fullmatch(request_uri):
+            raise ValueError(f"{request_uri!r} is no path")
+        length = f"Content-Length: {len(body)}\r\n" if body or method != "GET" else ""
+        return f"{method} {request_uri} HTTP/1.1\r\n{self._lines}{length}\r\n"
+
+
+_PATH: Final = re.compile(r"/[!-~]*")
+
+
+def _client(asked: Asked, header: Header) -> HTTPClient:
     arguments: dict[str, Any] = {
         "concurrency": asked.plan.max_in_flight + 1,
         "connection_timeout": min(CONNECT_TIMEOUT, asked.timeout),
@@ -245,9 +265,10 @@ def _client(asked: Asked) -> HTTPClient:
     if asked.insecure:
         arguments["ssl_context_factory"] = _unverified
     try:
-        client = HTTPClient.from_url(asked.url, **arguments)
+        client = cast(_Client, _Client.from_url(asked.url, **arguments))
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"--ca {asked.ca}: {_words(error)}") from error
+    client.sign_in = header
     _mark_unsent(client)
     return client
 

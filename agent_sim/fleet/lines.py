@@ -190,7 +190,7 @@ def of_trail(storm: str, trail: Trail, t: float) -> Iterator[journal.Line]:
     """The lines for jobs that a storm took off the schedule, or had made."""
     word = FETCH_LOGS.word if trail.job_type == FETCH_LOGS.history else f"{CUSTOM_PREFIX}{trail.job_type}"
     for machine, job in trail.posted:
-        yield journal.JobPosted(t, storm, word, machine, job or None)
+        yield journal.JobPosted(t, storm, word, machine, job)
     for first in range(0, len(trail.unscheduled), _AT_ONCE):
         yield journal.JobsUnscheduled(t, storm, trail.unscheduled[first : first + _AT_ONCE], ())
     for first in range(0, len(trail.maybe_unscheduled), _AT_ONCE):

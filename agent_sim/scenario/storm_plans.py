@@ -4,7 +4,7 @@ What one storm must know of the others is settled here: storms that ask the same
 share of the ids, and a storm that makes jobs learns whether anybody else makes such jobs.
 """
 
-from agent_sim.instants import SECOND, Instant, Span
+from agent_sim.instants import MINUTE, SECOND, Instant, Span
 from agent_sim.protocol.enums import CUSTOM_PREFIX, FETCH_LOGS
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.storms import LOG_FETCH, Storm
@@ -13,6 +13,9 @@ from agent_sim.storms.plan import Stage, StormPlan
 
 READING: Span = 5 * SECOND
 """So long after a storm's end another one that asks the same could still spoil the comparison (our choice)."""
+
+COMPARED: Span = MINUTE
+"""So long after a storm's end it has been compared, on a target that answers (our choice)."""
 
 
 def storm_plans(scenario: Scenario, prefix: str, start: Instant) -> tuple[StormPlan, ...]:
@@ -73,7 +76,7 @@ def _is_alone(scenario: Scenario, storm: Storm) -> bool | None:
     of the orchestrators, other storms; None where no jobs are made."""
     if not storm.makes:
         return None
-    end = offset(scenario, storm.at) + storm.span
+    end = offset(scenario, storm.at) + storm.span + COMPARED
     begins = (offset(scenario, one.from_ if one.at is None else one.at) for one in scenario.schedules
               if one.type.casefold() == storm.makes.casefold())  # fmt: skip
     return not any(begin < end for begin in begins)

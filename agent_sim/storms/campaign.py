@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agent_sim.instants import Instant
+from agent_sim.instants import MINUTE, Instant, Span
 from agent_sim.protocol import command, job_commands, oig
 from agent_sim.storms import made
 from agent_sim.storms.catalogue import CATALOGUE
@@ -26,6 +26,10 @@ from agent_sim.storms.trail import Trail
 
 NAMES: Final = 100_000
 """Turns that orchestrators get where nobody knows how many there will be (our choice)."""
+
+
+SEEN: Final[Span] = 5 * MINUTE
+"""Who was seen within this time is there: an agent of a real server beats every few minutes (our choice)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,11 @@ def look(plan: StormPlan, reader: Reader, now: Instant) -> Found:
     if OPERATIONS[plan.operation].creates:
         return Found(harvests, made.mark(reader, made.type_of(plan.operation, plan.job_type), now))
     return Found(harvests, mark(reader))
+
+
+def herd(reader: Reader, now: Instant) -> int:
+    """How many orchestrators in scope are there that poll: they were seen of late."""
+    return sum(agent.last_seen is not None and agent.last_seen > now - SEEN for agent in reader.agents())
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,11 +300,9 @@ def _claim(book: Book, entry: Entry, body: object) -> Sequence[int]:
 
 
 def _made(book: Book) -> Iterator[tuple[str, str]]:
-    """The jobs that a book's accepted requests made."""
-    if isinstance(book.row, StormOperation) and book.row.creates:
-        for position, token in enumerate(book.tokens):
-            if book.ledger.account(position).accepted:
-                yield token.machine, book.ledger.claims.get(position, "")
+    """The jobs that answers to a book's requests named: of others only the reconciliation can tell what became."""
+    for position, job in sorted(book.ledger.claims.items()):
+        yield book.tokens[position].machine, job
 
 
 def _again_and_again(tokens: tuple[Token, ...], count: int) -> tuple[Token, ...]:

@@ -148,7 +148,7 @@ def unfit(operation: str, by: str, kind: str, batch: int, job_type: str) -> Iter
     if by == "query" and kind not in ("plain", "herd"):
         yield f"a {kind} storm asks by ids, not by query"
     if row.creates and operation != "fetch_logs" and not job_type:
-        yield f"{operation} needs a job type"
+        yield f"{operation} needs a job type: --job-type NAME, or in a scenario target: {{type: custom:NAME}}"
     if any(sign in job_type for sign in '"\\ '):
         yield f"a job type has no spaces, quotes or backslashes, found {job_type!r}"
     if job_type and (not row.creates or operation == "fetch_logs"):

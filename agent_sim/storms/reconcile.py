@@ -144,15 +144,17 @@ def _judge_batches(ledger: Ledger, found: _Findings) -> frozenset[int]:
     for entry in ledger.entries:
         if entry.batch is None or any(ledger.account(i).sent > 1 for i in entry.positions):
             continue  # what others asked of the same ids cannot be told from it
-        done = [i for i in entry.positions if found.observed.transitions[i] or i in found.observed.no_ops]
-        if not any(found.observed.transitions[i] for i in entry.positions):
+        done = sum(found.observed.transitions[i] > 0 for i in entry.positions)
+        already = sum(i in found.observed.no_ops and not found.observed.transitions[i] for i in entry.positions)
+        if not done:
             continue
         good = _may_be_done(entry)
         if good is None or not found.can_judge(Violation.TORN_BATCH, Violation.PHANTOM_TRANSITION):
             continue
         settled.update(entry.positions)
-        if len(done) != good:
-            said = f"{len(done)} of {good} ids done, expected all or none"
+        # Whether one that needed nothing done counts among the refused is the target's to say.
+        if not done <= good <= done + already:
+            said = f"{done} of {good} ids done, expected all or none"
             found.add(Violation.TORN_BATCH, entry.batch.first, f"{entry.outcome and entry.outcome.value}; {said}")
     if found.is_contended and found.can_judge(Violation.NO_WINNER, Violation.DOUBLE_TRANSITION):
         _judge_winners(ledger, found)

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """Jobs by id. Of `maybe_unscheduled` nobody knows; `posted` are pairs of an orchestrator and the job that it got,
-    "" where the answer named none; they are of `job_type`."""
+    """Jobs by id. Of `maybe_unscheduled` nobody knows; `posted` are pairs of an orchestrator and the job that it got;
+    they are of `job_type`."""
 
     job_type: str = ""
     unscheduled: tuple[str, ...] = ()

@@ -31,13 +31,14 @@ from agent_sim.draws import key
 from agent_sim.fleet import lines
 from agent_sim.fleet.live import Kind, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic, error_of
+from agent_sim.histogram import Histogram
 from agent_sim.instants import SECOND
 from agent_sim.protocol.agent import AgentReply
 from agent_sim.protocol.enums import BY_GUID
 from agent_sim.storms.stop import StopRule
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.fast_http import FastPool
-from agent_sim.transports.http import HttpPool
+from agent_sim.transports.http import HttpPool, authorization
 
 LOGIN = Credentials("agent", "secret")
 BODY = orjson.dumps({"AgentPlatform": 7, "TenantId": "0" * 36, "ClientMachine": "m" * 30, "SessionToken": "t" * 36})
@@ -133,7 +134,7 @@ async def driven(
     await asyncio.sleep(options.ramp + options.settle)
     freeze()
     idle = resident()
-    scheduler.late.__init__()
+    scheduler.late = Histogram()
     measured.mark()
     await asyncio.sleep(options.seconds)
     measured.mark()
@@ -156,13 +157,14 @@ async def tasks(options: argparse.Namespace) -> dict[str, float]:
     async def beat(session: aiohttp.ClientSession, number: int) -> None:
         await asyncio.sleep(number * options.interval / options.agents)
         while True:
-            async with session.post(url, data=BODY, headers={"Content-Type": "application/json"}) as reply:
+            async with session.post(url, data=BODY) as reply:
                 orjson.loads(await reply.read())
             measured.polls += 1
             await asyncio.sleep(options.interval)
 
     connector = aiohttp.TCPConnector(limit=options.connections)
-    async with aiohttp.ClientSession(connector=connector, auth=aiohttp.BasicAuth("agent", "secret")) as session:
+    headers = {"Authorization": authorization(LOGIN), "Content-Type": "application/json"}
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         running = [asyncio.create_task(beat(session, number)) for number in range(options.agents)]
         await asyncio.sleep(options.interval + options.settle)
         idle = resident()

@@ -8,6 +8,7 @@ Register gets a session of its own, everything else the same heartbeat. Prints i
 import argparse
 import asyncio
 import ssl
+from pathlib import Path
 
 import uvloop
 
@@ -52,7 +53,7 @@ async def main(interval: float, cert: str | None) -> None:
     tls = None
     if cert is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(cert)
+        tls.load_cert_chain(cert, Path(cert).with_suffix(".key"))
     server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0, ssl=tls, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

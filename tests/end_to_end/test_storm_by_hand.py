@@ -126,7 +126,7 @@ def test_storms_that_approve_make_jobs_and_unschedule_them_do_each_exactly_once(
     asked = [
         (("-T", "approve", "--batch", "2", "--rate", "3/s"), 6),
         (("-T", "custom_bulk", "--job-type", "Patch", "--batch", "4", "--rate", "3/s", "--alone"), 24),
-        (("--storm", "fetch_logs", "--rate", "5/s", "--alone"), 10),
+        (("--storm", "fetch_logs", "-T", "herd", "--rate", "5/s", "--alone"), 10),
         (("--storm", "custom", "--job-type", "FetchLogs", "--rate", "5/s", "--alone"), 10),
         (("--storm", "unschedule", "--kind", "contended", "--copies", "2", "--batch", "5", "--rate", "4/s"), 20),
         (("--storm", "unschedule", "--kind", "query", "--rate", "2/s"), 24),
@@ -142,6 +142,15 @@ def test_storms_that_approve_make_jobs_and_unschedule_them_do_each_exactly_once(
     queued, off = kinds(newcomers, "queued"), kinds(newcomers, "unscheduled")
     assert len(queued) == len(set(off)) == len(off) == 44
     assert len(kinds(newcomers, "approved")) == 6
+
+
+def test_a_herd_without_agents_is_refused_and_says_how_to_get_some(server_process, tmp_path):
+    words = ("--storm", "reschedule", "--kind", "herd", "--rate", "5/s", "-t", "2s", "--prefix", "agentsim-nobody-")
+    ended, result = storm(server_process, tmp_path, *words)
+
+    assert (ended.returncode, result) == (2, None)
+    assert "a herd needs agents that poll meanwhile" in ended.stderr
+    assert "agent-sim up" in ended.stderr
 
 
 def test_arrivals_and_users_together_are_a_usage_error(server_process, tmp_path):

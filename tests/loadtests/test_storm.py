@@ -626,6 +626,8 @@ def test_an_empty_pool_is_inconclusive_and_says_so(storms: Storms):
         (("--storm", "reschedule", "--find-knee", "--rate", "1/s..2/s"), "takes one rate"),
         (("--storm", "reschedule", "--rate", "20/s,", "-t", "1s"), "must be like 20/s"),
         (("--storm", "reshedule", *OPEN), "invalid choice: 'reshedule'"),
+        (("--storm", "custom", *OPEN[:2], "-t", "1s"), "custom needs a job type: --job-type NAME"),
+        (("-T", "acknowledge", "unschedule", *OPEN), "-T names acknowledge and unschedule: one storm at a time"),
     ],
 )
 def test_bad_usage_is_one_clear_line(storms: Storms, options: tuple[str, ...], complaint: str):

@@ -368,3 +368,64 @@ def test_all_fleets_travel_as_the_scenario_says_unless_they_say_otherwise(tmp_pa
     text = LAB + "  - {name: near, count: 1, transport: {kind: http}}\ntransport: {kind: mqtt}\n"
 
     assert wires(text, tmp_path) == {"lab": {"mqtt"}, "near": {"http"}}
+
+
+STORMY = """\
+version: 1
+name: s
+stop: {after: 10m}
+fleets: [{name: lab, count: 4, capabilities: [LOGS, "custom:Patch", PEM]}]
+"""
+
+
+def _storms(text: str, tmp_path: Path) -> tuple[StormPlan, ...]:
+    return plan(loaded(STORMY + text, tmp_path), 0).storms
+
+
+def _storm_of(name: str, at: str, op: str, target: str = "") -> str:
+    return f"  - {{name: {name}, at: {at}, op: {op}, target: {{{target}}}, load: {{rate: 1/s}}, for: 10s}}\n"
+
+
+def test_storms_that_ask_the_same_at_once_each_get_their_share_of_the_ids(tmp_path: Path):
+    text = "storms:\n" + "".join(
+        _storm_of(name, at, op, target)
+        for name, at, op, target in (
+            ("a", "10s", "acknowledge", ""),
+            ("b", "15s", "acknowledge", ""),
+            ("c", "24s", "acknowledge", ""),  # meets b only, and so shares with a as well
+            ("d", "5m", "acknowledge", ""),
+            ("e", "10s", "unschedule", ""),
+            ("f", "15s", "fetch_logs", ""),
+            ("g", "15s", "custom", "type: LOGS"),
+        )
+    )
+
+    assert [storm.share for storm in _storms(text, tmp_path)] == [
+        *((0, 3), (1, 3), (2, 3), (0, 1), (0, 1)),
+        *((0, 2), (1, 2)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "alone"),
+    [
+        ("", True),
+        ("schedules: [{name: x, type: LOGS, at: 5s}]\n", False),  # some may still be on their way
+        ("schedules: [{name: x, type: LOGS, every: 1m, from: 30s}]\n", False),  # before it has been compared
+        ("schedules: [{name: x, type: LOGS, at: 5m}]\n", True),
+        ("schedules: [{name: x, type: 'custom:Patch', at: 5s}]\n", True),
+    ],
+)
+def test_a_storm_knows_whether_anybody_else_makes_such_jobs(tmp_path: Path, schedule: str, alone: bool):
+    [fetch, other] = _storms(
+        schedule + "storms:\n" + _storm_of("a", "10s", "fetch_logs") + _storm_of("b", "10s", "unschedule"), tmp_path
+    )
+
+    assert (fetch.alone, other.alone) == (alone, None)
+    assert (fetch.batch, other.batch) == (1, 50)
+
+
+def test_whom_a_storm_approves_the_operator_leaves_to_it(tmp_path: Path):
+    approving = loaded(STORMY + "storms:\n" + _storm_of("a", "10s", "approve"), tmp_path)
+
+    assert not plan(approving, 0).operator.may_approve

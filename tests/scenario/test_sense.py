@@ -79,7 +79,7 @@ BROKEN = [
     ),
     (
         PHASES + "storms:\n  - {name: a, at: 10s, op: custom, load: {rate: 1/s}, for: 20s}\n",
-        "8:5: storms[0].target: custom needs a job type",
+        "8:5: storms[0].target: custom needs a job type: --job-type NAME, or in a scenario target: {type: custom:NAME}",
     ),
     (
         PHASES

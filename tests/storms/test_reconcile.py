@@ -189,6 +189,7 @@ def test_a_batch_is_done_as_a_whole_or_not_at_all(outcome, failed, named, transi
 
 def test_of_a_torn_batch_those_that_waited_already_are_not_missing():
     assert rules(batches(3, [((0, 1, 2), UNKNOWN, 0, 3)]), (1, 0, 1), no_ops=[1]) == {}
+    assert rules(batches(3, [((0, 1, 2), NO, 1, 3)]), (1, 0, 1), no_ops=[1]) == {}  # it was the one that was refused
 
 
 def test_whether_a_batch_is_torn_cannot_be_said_where_changes_cannot_be_seen():

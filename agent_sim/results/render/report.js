@@ -5,7 +5,7 @@
   const data = JSON.parse(document.getElementById("chart-data").textContent);
   const root = document.getElementById("charts");
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const left = 56, right = 12;
+  const left = 56, right = 20;
   let plots = [], map = null;
 
   // Nulls before and after a series are not in the file.

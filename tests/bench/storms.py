@@ -1,0 +1,303 @@
+"""What a storm's request costs beside Locust's own users, and how honestly storms measure, in one run.
+
+    python -m tests.bench.storms [--rounds 3]
+
+CPU per request of whole process trees, against a server that does nothing, in turn: a storm's closed loop, the same on
+two processes, a plain FastHttpUser, a plain HttpUser, 50 users each, one id a request. Then what is measured of what is
+known: achieved of offered at 70 % of a core, p99 while the server stalls, percentiles beside an exact sort. Last the
+embedded server by batch size, where every id is compared with what the server did. (Reference: load-testing 5.)
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from agent_sim.cli.embedded import embedded_server, made_logins
+from agent_sim.cli.library import storm_file
+from agent_sim.draws import key, unit
+from agent_sim.histogram import Histogram
+from agent_sim.settings import DEFAULT_SETTINGS
+from agent_sim.storms.campaign import Campaign, Found
+from agent_sim.storms.observe import Mark
+from agent_sim.storms.plan import Stage, StormPlan
+from agent_sim.storms.pool import Harvest, Token
+from tests.bench.figures import Bound, Figure, tell
+from tests.bench.million import make
+from tests.bench.quiet import Watch
+
+USERS = "50"
+WARM = 1500  # requests before anything is measured
+SECONDS = 2.0
+STALL, EVERY = 1.0, 5.0
+BATCHES = {1: 100, 10: 100, 100: 50, 1000: 5}  # how many requests of each size, in a second
+RUNS = 200_000  # in the embedded server's history; every fifth can be rescheduled
+SECRET = {"AGENT_SIM_USERNAME": "operator", "AGENT_SIM_PASSWORD": "secret"}
+
+PLAIN = """
+from locust import {kind}, constant, task
+class Plain({kind}):
+    wait_time = constant(0)
+    @task
+    def ask(self):
+        self.client.post("/KeyfactorAPI/OrchestratorJobs/Acknowledge", data='{{"JobAuditIds":[1001]}}',
+            headers={{"Content-Type": "application/json", "x-keyfactor-requested-with": "APIClient"}}, name="A")
+"""
+
+
+@contextmanager
+def null_server(*options: str) -> Iterator[str]:
+    """Its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.null_command", *options], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def locust(file: Path, url: str, *options: str, login: dict[str, str] | None = None) -> "subprocess.Popen[bytes]":
+    """A Locust without words."""
+    command = [sys.executable, "-m", "locust", "-f", str(file), "--headless", "--only-summary", "--host", url, *options]
+    return subprocess.Popen(
+        command,
+        env={**os.environ, **(SECRET if login is None else login)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def count(url: str) -> int:
+    """POSTs that the null server has answered."""
+    with urllib.request.urlopen(f"{url}/count", timeout=30) as reply:
+        return int(reply.read())
+
+
+def cpu(process: psutil.Process) -> float:
+    """Of a process and its children."""
+    tree = [process, *process.children()]
+    return sum(sum(each.cpu_times()[:2]) for each in tree)
+
+
+def cost(file: Path, url: str, *options: str) -> float:
+    """CPU in µs per request, once it is warm."""
+    before = count(url)
+    process = locust(file, url, *options, "-u", USERS, "-r", USERS, "-t", "60s")
+    watched = psutil.Process(process.pid)
+    deadline = time.monotonic() + 120
+    while count(url) < before + WARM:
+        if time.monotonic() > deadline or process.poll() is not None:
+            raise SystemExit(f"{file.name} {' '.join(options)} sends nothing")
+        time.sleep(0.05)
+    used, sent = cpu(watched), count(url)
+    time.sleep(SECONDS)
+    per_request = 1e6 * (cpu(watched) - used) / (count(url) - sent)
+    for each in [*watched.children(), watched]:
+        each.kill()
+    process.wait()
+    return per_request
+
+
+def costs(rounds: int, folder: Path) -> dict[str, list[float]]:
+    """Of each way of asking, in turn."""
+    for kind in ("FastHttpUser", "HttpUser"):
+        (folder / f"{kind}.py").write_text(PLAIN.format(kind=kind), encoding="utf-8")
+    ways: dict[str, tuple[Path, tuple[str, ...]]] = {
+        "storm": (storm_file(), ("--storm", "acknowledge", "--batch", "1")),
+        "FastHttpUser": (folder / "FastHttpUser.py", ()),
+        "storm on two processes": (storm_file(), ("--storm", "acknowledge", "--batch", "1", "--processes", "2")),
+        "HttpUser": (folder / "HttpUser.py", ()),
+    }
+    found: dict[str, list[float]] = {way: [] for way in ways}
+    with null_server() as url:
+        for _ in range(rounds):
+            for way, (file, options) in ways.items():
+                found[way].append(cost(file, url, *options))
+    return found
+
+
+def storm(url: str, folder: Path, *options: str, login: dict[str, str] | None = None) -> dict[str, Any]:
+    """The result of a plain storm that runs to its end."""
+    result = folder / "storm.json"
+    result.unlink(missing_ok=True)
+    locust(storm_file(), url, "--result", str(result), "--quiet-period", "0.1", *options, login=login).wait(180)
+    told: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+    return told
+
+
+def by_steps(url: str, folder: Path, rate: float, seconds: float, rounds: int) -> list[dict[str, Any]]:
+    """A storm of equal steps, one a round."""
+    rates = ",".join([f"{rate:.0f}/s"] * rounds)
+    options = ("--rate", rates, "-t", f"{seconds * rounds:.0f}s", "--max-in-flight", "2000", "--warm-up", "1s")
+    told = storm(url, folder, "--storm", "acknowledge", "--batch", "1", *options)
+    steps: list[dict[str, Any]] = [step for step in told["steps"] if not step["warm_up"]]
+    return steps
+
+
+def stalled(folder: Path, rounds: int) -> list[float]:
+    """p99 while the server stalls, as a share of what a caller at a random moment meets."""
+    with null_server("--stall", str(STALL), "--every", str(EVERY), "--runs", "8000") as url:
+        steps = by_steps(url, folder, 300, EVERY, rounds)
+    theory = STALL * (1 - 0.01 * EVERY / STALL)
+    return [Histogram.from_json(step["response"]).percentile(0.99) / 1e6 / theory for step in steps]
+
+
+def percentiles(rounds: int) -> list[float]:
+    """The largest error of p50 to p99.9 beside an exact sort, in percent."""
+    errors = []
+    for number in range(rounds):
+        chance, histogram, exact = key(number, "latencies"), Histogram(), []
+        for each in range(100_000):
+            one, other = unit(chance, each, "u"), unit(chance, each, "v")
+            normal = math.sqrt(-2 * math.log(1 - one)) * math.cos(2 * math.pi * other)
+            value = round(3000 * math.exp(0.8 * normal))
+            histogram.record(value)
+            exact.append(value)
+        exact.sort()
+        shares = (0.5, 0.9, 0.95, 0.99, 0.999)
+        errors.append(
+            max(abs(histogram.percentile(q) / exact[math.ceil(q * len(exact)) - 1] - 1) for q in shares) * 100
+        )
+    return errors
+
+
+def ledger_cost(rounds: int, requests: int = 20_000) -> list[float]:
+    """CPU in µs of taking and booking one id."""
+    plan = StormPlan("bench", "acknowledge", "ids", 1, "", (Stage(1, 1),), "uniform", 1, "", 1, 0)
+    tokens = tuple(Token(number, f"job-{number}") for number in range(requests))
+    found = []
+    for _ in range(rounds):
+        campaign = Campaign(plan, Found({"acknowledge": Harvest(tokens, 0, 0)}, Mark(None, 0)), "")
+        ledger = campaign.books["acknowledge"].ledger
+        before = time.process_time()
+        while (asking := campaign.take(0)) is not None:
+            campaign.settle(asking, None, None, 1)
+        whole = time.process_time() - before
+        before = time.process_time()
+        for token in tokens:
+            campaign.books["acknowledge"].row.ask((token,), plan)  # type: ignore[union-attr]  # a request is made anyway
+        found.append(1e6 * (whole - (time.process_time() - before)) / requests)
+        assert ledger.totals().accepted == requests
+    return found
+
+
+def by_batch(rounds: int, folder: Path) -> tuple[dict[int, list[float]], dict[int, list[float]], int]:
+    """Seconds a request and ids a second by batch size on the embedded server, and broken rules in all."""
+    spans: dict[int, list[float]] = {size: [] for size in BATCHES}
+    rates: dict[int, list[float]] = {size: [] for size in BATCHES}
+    broken = 0
+
+    async def measure() -> None:
+        nonlocal broken
+        logins = made_logins()
+        async with embedded_server(DEFAULT_SETTINGS, logins, folder, db=str(folder / "bench.db")) as server:
+            for _ in range(rounds):
+                for size, requests in BATCHES.items():
+                    told = await asyncio.to_thread(_batch, server.address, folder, size, requests, logins.environment())
+                    spans[size].append(Histogram.from_json(told["service"]).mean_us / 1e6)
+                    rates[size].append(size / spans[size][-1])
+                    broken += sum(told["reconciliation"]["violations"].values())
+
+    make(folder / "bench.db", RUNS)
+    asyncio.run(measure())
+    return spans, rates, broken
+
+
+def _batch(url: str, folder: Path, size: int, requests: int, login: dict[str, str]) -> dict[str, Any]:
+    """So many requests in a second, far from what the server can take."""
+    return storm(
+        url,
+        folder,
+        "--storm",
+        "reschedule",
+        "--prefix",
+        "m",
+        "--batch",
+        str(size),
+        "--rate",
+        f"{requests}/s",
+        "-t",
+        "1s",
+        login=login,
+    )
+
+
+def fit(spans: dict[int, float]) -> tuple[float, float]:
+    """The fixed cost of a request and the cost of an id, in seconds, weighing relative errors alike."""
+    weights = {size: 1 / span**2 for size, span in spans.items()}
+    whole = sum(weights.values())
+    x = sum(weights[size] * size for size in spans) / whole
+    y = sum(weights[size] * span for size, span in spans.items()) / whole
+    slope = sum(weights[size] * (size - x) * (span - y) for size, span in spans.items())
+    slope /= sum(weights[size] * (size - x) ** 2 for size in spans)
+    return y - slope * x, slope
+
+
+def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
+    """Round by round."""
+    return [one / other for one, other in zip(over, under, strict=True)]
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as name, Watch() as watch:
+        folder = Path(name)
+        cpus = costs(rounds, folder)
+        rate = 0.7e6 / min(cpus["storm"])
+        with null_server("--runs", str(round(rate * (4 * rounds + 2)))) as url:
+            kept = [step["completed"] / step["planned"] for step in by_steps(url, folder, rate, 4, rounds)]
+        stalls, errors, books = stalled(folder, rounds), percentiles(rounds), ledger_cost(rounds)
+        spans, rates, broken = by_batch(rounds, folder)
+    fits = [fit({size: spans[size][number] for size in spans}) for number in range(rounds)]
+    figures = [
+        *(Figure(f"CPU per request: {way}", values, "µs") for way, values in cpus.items()),
+        Figure("storm ÷ FastHttpUser", ratios(cpus["storm"], cpus["FastHttpUser"]), "", Bound(0.80, 0.55)),
+        Figure("HttpUser ÷ storm", ratios(cpus["HttpUser"], cpus["storm"]), "", Bound(3.5, 5)),
+        Figure(
+            "two processes, efficiency by CPU",
+            ratios(cpus["storm"], cpus["storm on two processes"]),
+            "",
+            Bound(0.8, 0.9),
+        ),
+        Figure("achieved ÷ offered at 70 % CPU", kept, "", Bound(0.98, 0.99)),
+        Figure("p99 under a stall ÷ theory, off by", [abs(each - 1) for each in stalls], "", Bound(0.15, 0.05)),
+        Figure("percentiles beside an exact sort, off by", errors, "%", Bound(1, 0.2)),
+        Figure("ledger: CPU per request", books, "µs"),
+        Figure(
+            "ledger on ÷ off",
+            [1 / (1 - book / each) for book, each in zip(books, cpus["storm"], strict=True)],
+            "",
+            Bound(1.10, 1.05),
+        ),
+        *(Figure(f"ids/s at {size} a request, one at a time", values) for size, values in rates.items()),
+        Figure("fixed cost of a request", [1000 * fixed for fixed, _ in fits], "ms"),
+        Figure("cost of an id", [1e6 * each for _, each in fits], "µs"),
+        Figure(
+            "cost of an id ÷ of a request", [each / max(fixed, 1e-9) for fixed, each in fits], "", Bound(0.05, 0.02)
+        ),
+        Figure("broken rules", [float(broken)] * rounds, "", Bound(0, 0)),
+    ]
+    tell("storms", figures, watch.share)
+
+
+if __name__ == "__main__":
+    main()
