@@ -120,6 +120,13 @@ def add_arguments(parser: Any, **_: Any) -> None:
     add_options(parser)
 
 
+def _only_alone(asked: Asked) -> None:
+    """What workers are not told of, and would leave out without a word. Raises UsageError."""
+    for option, is_asked in (("--find-knee", asked.finds_knee), ("--faults", asked.faults is not None)):
+        if is_asked:
+            raise UsageError(f"{option} works in one process: leave out --processes and --master")
+
+
 @events.init.add_listener
 def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> None:
     """All that comes before the first request; ends the process if the storm cannot begin."""
@@ -135,8 +142,8 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
     try:
         require_honest_client()
         asked = STATE.asked = read(options, STATE.parser)
-        if asked.finds_knee and isinstance(runner, MasterRunner):
-            raise UsageError("--find-knee runs in one process: leave out --processes and --master")
+        if isinstance(runner, MasterRunner):
+            _only_alone(asked)
         storm = _prepared(asked)
     except (UsageError, QueryError) as error:
         _leave(USAGE, str(error))

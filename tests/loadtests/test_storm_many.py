@@ -47,7 +47,14 @@ def test_two_processes_are_one_storm(storms: ManyStorms):
     assert (ended.result["offered_rate"], ended.result["seconds"]) == (40, 2)
     assert ended.result["response"]["count"] == ended.result["wait"]["count"] == 80
     assert sum(second["completed"] for second in ended.result["series"]) == 80
-    assert ended.result["steps"][0]["little"] == pytest.approx(1, abs=0.05)
+    assert ended.result["steps"][0]["little"] == pytest.approx(1, abs=0.3)
+
+
+def test_what_workers_are_not_told_of_is_refused(storms: ManyStorms, tmp_path: Path):
+    ended = storms.run("http://127.0.0.1:9", "--storm", "reschedule", *OPEN, "--faults", str(tmp_path / "any.yaml"))
+
+    assert ended.code == 2
+    assert "--faults works in one process: leave out --processes and --master" in ended.complaint
 
 
 def test_a_worker_killed_in_the_middle_is_told_and_nothing_counts_twice(storms: ManyStorms):
