@@ -5,6 +5,7 @@ does not depend on the order of events, on the number of processes or on Python'
 """
 
 import hashlib
+from functools import lru_cache
 from typing import NewType
 
 Key = NewType("Key", bytes)
@@ -38,9 +39,18 @@ def guid(parent: Key, *purpose: str | int) -> str:
 
 def _digest(parent: bytes, parts: tuple[str | int, ...]) -> Key:
     # Type and length stand before each part, so ("ab", "c") and ("a", "bc") differ, and so do 1 and "1".
-    hasher = hashlib.blake2b(parent, digest_size=16)
+    told = parent
     for part in parts:
-        data = str(part).encode()
-        hasher.update(b"%c%d:" % (b"i" if isinstance(part, int) else b"s", len(data)))
-        hasher.update(data)
-    return Key(hasher.digest())
+        told += _number(part) if isinstance(part, int) else _text(part)
+    return Key(hashlib.blake2b(told, digest_size=16).digest())
+
+
+def _number(part: int) -> bytes:
+    data = str(part).encode()
+    return b"i%d:%b" % (len(data), data)
+
+
+@lru_cache(maxsize=1024)  # most texts are purposes, of which there are few
+def _text(part: str) -> bytes:
+    data = str(part).encode()
+    return b"s%d:%b" % (len(data), data)

@@ -15,6 +15,7 @@ end well: its job comes back as the next attempt. Source: agent-protocol 2 to 4 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, assert_never
 
 from agent_sim.agent import clock
@@ -211,6 +212,9 @@ class Agent:
 
     def _answered(self, request: AgentRequest, reply: AgentReply, now: Instant) -> None:
         body = reply.body if reply.status < 300 else None
+        if request is self.beat and self.token is not None:  # the session's own, as most answers are
+            self._heartbeat_answered(body if isinstance(body, HeartbeatReply) else None, now)
+            return
         match request.body:
             case Register():
                 if request is self.registering:
@@ -258,7 +262,7 @@ class Agent:
         self.registered_before = True
 
     def _beat_every(self, minutes: float) -> None:
-        self.interval = max(round(minutes * MINUTE), SECOND // 10)
+        self.interval = _interval(minutes)
 
     def _heartbeat_answered(self, reply: HeartbeatReply | None, now: Instant) -> None:
         if reply is not None and not reply.result.is_refusal:
@@ -374,3 +378,8 @@ class Agent:
         if self.worker is not None:
             self.worker.listed.reset_clock(self.clock, new, now)
         self.clock = new
+
+
+@lru_cache(maxsize=256)  # every heartbeat's answer says it again
+def _interval(minutes: float) -> Span:
+    return max(round(minutes * MINUTE), SECOND // 10)

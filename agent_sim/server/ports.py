@@ -4,7 +4,7 @@ Protocols only. `server.store` holds the one real store; ids and tokens come fro
 server (random ones) or from a replay (keyed ones).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -46,6 +46,12 @@ class Store(Protocol):
 
     def run_many(self, name: str, values: Sequence[Values]) -> None:
         """Run a named statement once for each set of values."""
+
+    def later(self, name: str, values: Values) -> None:
+        """Run a named statement that yields nothing before anything else is asked of the store, or with the commit."""
+
+    def tell(self, tables: Sequence[str], forget: Callable[[], None]) -> None:
+        """Call `forget` when records of these tables change otherwise than `later`, or when changes are undone."""
 
     def select(self, name: str, filling: Filling, parameters: Parameters) -> list[Row]:
         """Run a named SELECT with its {braces} filled; `parameters` for its question marks, in order."""

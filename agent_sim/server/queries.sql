@@ -112,15 +112,14 @@ SELECT job_id, job_category, state, store_id, container_id
 FROM scheduled_job WHERE job_id IN (SELECT value FROM json_each(:job_ids)) ORDER BY seq
 
 -- name: run_add
-INSERT INTO run (job_id, agent_id, agent_machine, job_type, job_category, schedule, schedule_time, store_path,
-                 client_machine, result, status, operation_start)
-SELECT job.job_id, job.agent_id, agent.client_machine, job.job_type, job.job_category, job.schedule,
+INSERT INTO run (job_history_id, job_id, agent_id, agent_machine, job_type, job_category, schedule, schedule_time,
+                 store_path, client_machine, result, status, operation_start)
+SELECT :job_history_id, job.job_id, job.agent_id, agent.client_machine, job.job_type, job.job_category, job.schedule,
        job.schedule_time, store.store_path, store.client_machine, :result, :status, :operation_start
 FROM job
 JOIN agent ON agent.agent_id = job.agent_id
 LEFT JOIN certificate_store AS store ON store.id = job.store_id
 WHERE job.job_id = :job_id
-RETURNING job_history_id
 
 -- name: run_in_process
 SELECT job_history_id FROM run WHERE job_id = :job_id AND status = 2

@@ -13,6 +13,7 @@ from agent_sim.jobs.model import Job, Run
 from agent_sim.protocol.enums import Result, Status
 from agent_sim.server.ports import Row, Store, Values
 from agent_sim.server.sessions import Sessions
+from agent_sim.server.tables.at_hand import AtHand
 from agent_sim.server.tables.columns import array
 from agent_sim.server.tables.jobs import Jobs, Runs, Transitions
 from agent_sim.states import JobState, RunState
@@ -29,8 +30,9 @@ class Work:
         self._sessions = sessions
         self._retries = retries
         self._changed: dict[str, None] = {}  # AgentIds in order, for pushing transports
-        self.jobs = Jobs(store, custom_category)
-        self.runs = Runs(store)
+        at_hand = AtHand(store)
+        self.jobs = Jobs(store, at_hand, custom_category)
+        self.runs = Runs(store, at_hand)
         self.transitions = Transitions(store)
 
     # --- whose work changed -------------------------------------------------------------------
@@ -58,7 +60,7 @@ class Work:
     def take(self, job: Job, now: Instant) -> int:
         """Its agent takes a waiting job: a run begins. Returns the audit id."""
         self.jobs.update(model.take(job))
-        audit_id = self.runs.begin(job.job_id, now)
+        audit_id = self.runs.begin(job, now)
         self.transitions.add(now, "configured", job.job_id, audit_id)
         return audit_id
 

@@ -184,6 +184,7 @@ class Bench:
         tables += ("container", "store_type", "agent_pool", "agent_pool_agent", "certificate")
         tables += ("blueprint", "blueprint_store", "blueprint_job")
         columns = "SELECT agent_id, client_machine, status, auth_certificate_reenrollment, blueprint FROM agent"
+        self.store.settle()
         connection = self.store._connection
         return [connection.execute(columns).fetchall()] + [
             connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables

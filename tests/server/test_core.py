@@ -255,6 +255,7 @@ class Walker:
     )
 
     def states(self) -> tuple[dict[str, JobState], dict[int, tuple[RunState, int]]]:
+        self.bench.store.settle()
         connection = self.bench.store._connection
         jobs = {job: JobState(state) for job, state in connection.execute("SELECT job_id, state FROM job")}
         runs = connection.execute("SELECT job_history_id, status, result FROM run")

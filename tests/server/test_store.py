@@ -11,6 +11,7 @@ import pytest
 
 from agent_sim.errors import UsageError
 from agent_sim.server.store import APPLICATION_ID, SCHEMA_VERSION, SqliteStore
+from agent_sim.server.tables.at_hand import AtHand
 
 TYPE = {"id": "t1", "job_type_name": "Rotate", "description": None, "job_type_fields": "[]"}
 
@@ -266,11 +267,11 @@ def test_an_audit_id_is_never_given_again_even_if_its_run_is_deleted():
     job |= {"type_category": "custom", "requested": 1}
     job |= {"schedule": None, "schedule_time": None, "state": "running", "at_once": 1, "failures": 0}
     store.run("job_add", {**job, "store_id": None, "details": "{}"})
-    run = {"job_id": "j", "result": 2, "status": 3, "operation_start": 1}
-    first = store.rows("run_add", run)
+    first = AtHand(store).next_audit_id()
+    store.run("run_add", {"job_history_id": first, "job_id": "j", "result": 2, "status": 3, "operation_start": 1})
     store._connection.execute("DELETE FROM run")
 
-    assert (first, store.rows("run_add", run)) == ([(1,)], [(2,)])
+    assert (first, AtHand(store).next_audit_id()) == (1, 2)
 
 
 def test_a_new_database_is_for_its_owner_alone_with_what_lies_beside_it(tmp_path):
@@ -280,3 +281,76 @@ def test_a_new_database_is_for_its_owner_alone_with_what_lies_beside_it(tmp_path
 
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     store.close()
+
+
+# --- what is written later --------------------------------------------------------------------
+
+NOTED = {"at": 1, "kind": "k", "job_id": "j", "audit_id": None}
+
+
+def noted(store: SqliteStore) -> list[str]:
+    return [row[2] for row in store.rows("transition_page", {"after": 0, "limit": 100})]
+
+
+def test_what_is_written_later_is_seen_by_whoever_reads_and_is_there_after_a_restart(tmp_path):
+    store = reopened(tmp_path / "sim.db")
+    store.later("transition_add", NOTED)
+    assert store.dirty
+    seen = noted(store)
+    store.later("transition_add", {**NOTED, "kind": "l"})
+    store.commit()
+    assert not store.dirty
+    store.close()
+
+    assert (seen, noted(reopened(tmp_path / "sim.db"))) == (["k"], ["k", "l"])
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_what_a_failed_request_put_off_is_dropped_and_that_of_earlier_ones_stays(looked):
+    store = SqliteStore.open(":memory:")
+    with store.change():
+        store.later("transition_add", NOTED)
+    with suppress(ZeroDivisionError), store.change():
+        store.later("transition_add", {**NOTED, "kind": "undone"})
+        if looked:
+            assert noted(store) == ["k", "undone"]
+        _ = 1 / 0
+
+    assert noted(store) == ["k"]
+
+
+@pytest.mark.parametrize("value", ["half a character: \ud800", 2**63])
+def test_what_no_database_takes_is_refused_before_it_is_put_off(value):
+    store = SqliteStore.open(":memory:")
+    with pytest.raises((UnicodeEncodeError, OverflowError)):
+        store.later("transition_add", {**NOTED, "at" if isinstance(value, int) else "kind": value})
+
+    assert (store.dirty, noted(store)) == (False, [])
+
+
+def test_if_what_was_put_off_cannot_be_written_nothing_lasts_and_the_next_commit_says_so_once():
+    store = SqliteStore.open(":memory:")
+    told: list[str] = []
+    store.tell(("job",), lambda: told.append("forget"))
+    store.run("job_type_add", TYPE)
+    store.commit()
+    store.run("job_type_add", {**TYPE, "id": "t2", "job_type_name": "Gone"})
+    store.later("transition_add", {**NOTED, "kind": None})  # NOT NULL
+    with pytest.raises(sqlite3.IntegrityError), store.change():
+        names(store)
+    assert (store.dirty, told) == (True, ["forget"])
+    with pytest.raises(sqlite3.OperationalError, match="changes were lost: NOT NULL"):
+        store.commit()
+
+    assert (store.dirty, names(store)) == (False, ["Rotate"])
+
+
+def test_who_keeps_records_in_memory_hears_of_changes_to_their_table_and_of_no_others():
+    store = SqliteStore.open(":memory:")
+    told: list[str] = []
+    store.tell(("job_type",), lambda: told.append("forget"))
+    store.run("job_type_add", TYPE)  # a new record changes none that is there
+    store.later("transition_add", NOTED)
+    store.run("job_type_change", {**TYPE, "description": "d"})
+
+    assert told == ["forget"]

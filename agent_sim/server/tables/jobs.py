@@ -11,6 +11,7 @@ from agent_sim.jobs.model import STATE, STATUS, Job, Run
 from agent_sim.protocol.command import Transition
 from agent_sim.protocol.enums import Category, JobType, Result, Status, category_by_suffix
 from agent_sim.server.ports import Row, Store, Values
+from agent_sim.server.tables.at_hand import AtHand
 from agent_sim.server.tables.columns import array, document, job_type, named_texts, schedule, schedule_columns
 from agent_sim.server.tables.positions import Positions
 from agent_sim.states import JobState
@@ -22,8 +23,8 @@ _FORGOTTEN_AT_ONCE: Final = 1000
 class Jobs:
     """The table `job`. By setting, a custom job counts as what its name ends in (command-api 4.6)."""
 
-    def __init__(self, store: Store, custom_category: str = "suffix") -> None:
-        self._store = store
+    def __init__(self, store: Store, at_hand: AtHand, custom_category: str = "suffix") -> None:
+        self._store, self._at_hand = store, at_hand
         self._by_suffix = custom_category == "suffix"
 
     def add(self, job: Job) -> None:
@@ -42,6 +43,7 @@ class Jobs:
             "details": document(job.details),
         }
         self._store.run("job_add", {**columns, **schedule_columns(job.schedule)})
+        self._at_hand.keep(job)
 
     def _counts_as(self, kind: JobType) -> Category:
         named = category_by_suffix(kind.history) if self._by_suffix and kind.category is Category.CUSTOM else None
@@ -50,15 +52,26 @@ class Jobs:
     def update(self, job: Job) -> None:
         """Store where the job stands."""
         columns: Values = {"job_id": job.job_id, "state": job.state, "at_once": job.at_once, "failures": job.failures}
-        self._store.run("job_update", columns)
+        self._store.later("job_update", columns)
+        self._at_hand.keep(job)
 
     def by_id(self, job_id: str) -> Job | None:
+        known = self._at_hand.job(job_id)
+        if known is not None:
+            return known
         rows = self._store.rows("job_by_id", {"job_id": job_id})
-        return _job(rows[0]) if rows else None
+        if not rows:
+            return None
+        job = _job(rows[0])
+        self._at_hand.keep(job)
+        return job
 
     def waiting(self, agent_id: str) -> list[Job]:
         """In the order in which they were accepted."""
-        return [_job(row) for row in self._store.rows("jobs_waiting", {"agent_id": agent_id})]
+        jobs = [_job(row) for row in self._store.rows("jobs_waiting", {"agent_id": agent_id})]
+        for job in jobs:  # soon asked for one by one
+            self._at_hand.keep(job)
+        return jobs
 
     def of_stores(self, ids: Sequence[str]) -> list[str]:
         """The ids of all jobs of these stores that are not gone."""
@@ -81,8 +94,8 @@ class Jobs:
 class Runs:
     """The table `run` and what belongs to its rows."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, at_hand: AtHand) -> None:
+        self._store, self._at_hand = store, at_hand
         self._positions = Positions()
         self._counted: tuple[int, int] | None = None  # how many there were, and the last audit id given
 
@@ -121,23 +134,33 @@ class Runs:
         [(at,)] = self._store.rows("run_last_start", {"job_id": job_id})
         return None if at is None else int(at)
 
-    def begin(self, job_id: str, at: Instant) -> int:
+    def begin(self, job: Job, at: Instant) -> int:
         """A new run in process of this job; returns its audit id."""
+        audit_id = self._at_hand.next_audit_id()
         columns: Values = {
-            "job_id": job_id,
+            "job_history_id": audit_id,
+            "job_id": job.job_id,
             "result": Result.UNKNOWN,
             "status": Status.IN_PROCESS,
             "operation_start": at,
         }
-        [(audit_id,)] = self._store.rows("run_add", columns)
-        return int(audit_id)
+        self._store.later("run_add", columns)
+        self._at_hand.begun(Run(audit_id, job.job_id, job.agent_id, at))
+        return audit_id
 
     def in_process(self, job_id: str) -> int | None:
         """The audit id of this job's run in process."""
+        known = self._at_hand.in_process(job_id)
+        if known is not None:
+            return known
         rows = self._store.rows("run_in_process", {"job_id": job_id})
         return int(rows[0][0]) if rows else None
 
     def with_job(self, audit_id: int) -> tuple[Run, Job] | None:
+        run = self._at_hand.run(audit_id)
+        job = self._at_hand.job(run.job_id) if run is not None else None
+        if run is not None and job is not None:
+            return run, job
         rows = self._store.rows("run_with_job", {"job_history_id": audit_id})
         return _run_with_job(rows[0]) if rows else None
 
@@ -160,7 +183,8 @@ class Runs:
             "message": run.message,
             "timed_out": run.timed_out,
         }
-        self._store.run("run_end", columns)
+        self._store.later("run_end", columns)
+        self._at_hand.ended(run)
 
     def counted(self, since: Instant) -> tuple[int, int]:
         """Failures and warnings that ended at or after `since` and are not acknowledged (command-api 7)."""
@@ -201,7 +225,7 @@ class Runs:
         return str(rows[0][0]) if rows else None
 
     def add_data(self, audit_id: int, data: str) -> None:
-        self._store.run("run_data_add", {"job_history_id": audit_id, "data": data})
+        self._store.later("run_data_add", {"job_history_id": audit_id, "data": data})
 
     def add_locations(self, audit_id: int, paths: tuple[str, ...]) -> None:
         self._store.run_many("run_location_add", [{"job_history_id": audit_id, "path": path} for path in paths])
@@ -214,7 +238,7 @@ class Transitions:
         self._store = store
 
     def add(self, at: Instant, kind: str, job_id: str, audit_id: int | None = None) -> None:
-        self._store.run("transition_add", {"at": at, "kind": kind, "job_id": job_id, "audit_id": audit_id})
+        self._store.later("transition_add", {"at": at, "kind": kind, "job_id": job_id, "audit_id": audit_id})
 
     def keep(self, most: int) -> None:
         """Forget the oldest beyond so many, a few at a time."""

@@ -26,6 +26,7 @@ def test_a_page_is_a_slice_whatever_was_forgotten(steps, wanted):
     for number in range(8):
         audit_id = bench.run(session, bench.schedule(), Result.SUCCESS, log="")
         end = (number * 5) % 8  # not in the order of audit ids, so that gaps come
+        bench.store.settle()
         bench.store._connection.execute("UPDATE run SET operation_end = ? WHERE job_history_id = ?", (end, audit_id))
     for step in [*steps, "look"]:
         if step == "run":
@@ -34,6 +35,7 @@ def test_a_page_is_a_slice_whatever_was_forgotten(steps, wanted):
             _begin_and_undo(bench)
         elif isinstance(step, int):
             runs.expire(step)
+        bench.store.settle()
         rows = bench.store._connection.execute("SELECT job_history_id FROM run ORDER BY 1").fetchall()
         everything = [audit_id for (audit_id,) in rows]
         for page in wanted:
@@ -43,10 +45,10 @@ def test_a_page_is_a_slice_whatever_was_forgotten(steps, wanted):
 
 
 def _begin_and_undo(bench: Bench) -> None:
-    job_id = bench.schedule()
+    job = bench.server._work.jobs.by_id(bench.schedule())
     try:
         with bench.store.change():
-            bench.server._work.runs.begin(job_id, 0)
+            bench.server._work.runs.begin(job, 0)
             bench.server._work.runs.total()
             raise ZeroDivisionError
     except ZeroDivisionError:
