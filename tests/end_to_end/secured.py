@@ -50,7 +50,7 @@ class Secured:
         request = urllib.request.Request(f"{self.url}{path}", data=data, headers=headers, method=method)
         context = context or ssl.create_default_context(cafile=str(self.ca_file))
         try:
-            with urllib.request.urlopen(request, timeout=20, context=context) as response:
+            with urllib.request.urlopen(request, timeout=60, context=context) as response:
                 return Answer(response.status, dict(response.headers), response.read())
         except urllib.error.HTTPError as error:
             with error:

@@ -208,7 +208,7 @@ def test_a_server_that_was_not_told_to_gives_and_takes_no_tokens(lasting_server,
 def raw(server: ServerProcess, *headers: bytes, path: bytes = b"/KeyfactorAPI/Agents") -> bytes:
     """The answer to a GET with these header lines and no others."""
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         lines = [b"GET " + path + b" HTTP/1.1", b"Host: x", b"Connection: close", *headers]
         connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
         data = b""

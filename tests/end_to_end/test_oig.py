@@ -30,7 +30,7 @@ class Scheduler:
 
     def ask(self, method, path, body=None, headers=WRITE, login=f"{USER}:{SECRET}"):
         """The status and the JSON of an answer; `path` is below the base and sent as it is."""
-        connection = http.client.HTTPConnection(self.host, timeout=20)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         proof = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"} if login else {}
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         try:
@@ -52,7 +52,7 @@ def scheduler(lasting_server):
 
 def curl(*words: str, folder) -> str:
     return subprocess.run(
-        ["curl", "-sS", *words], cwd=folder, capture_output=True, text=True, timeout=30, check=True
+        ["curl", "-sS", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=True
     ).stdout
 
 
@@ -242,7 +242,7 @@ def test_jobs_outlive_a_killed_server_and_what_ran_is_interrupted(start_server, 
 
 def test_raw_garbage_gets_an_answer_and_the_server_goes_on(scheduler):
     host, port = scheduler.host.split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as raw:
+    with socket.create_connection((host, int(port)), timeout=60) as raw:
         raw.sendall(b"POST " + BASE.encode() + b"/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n")
         assert raw.recv(100).split(b" ")[1] == b"400"
 

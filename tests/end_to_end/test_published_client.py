@@ -63,7 +63,7 @@ def server(start_server: Start, tmp_path: Path) -> ServerProcess:
 def client(server: ServerProcess) -> AuthenticatedClient:
     pair = f"{ACCOUNTS['AGENT_SIM_USERNAME']}:{ACCOUNTS['AGENT_SIM_PASSWORD']}"
     return AuthenticatedClient(
-        f"{server.url}/KeyfactorAPI", token=base64.b64encode(pair.encode()).decode(), prefix="Basic", timeout=20.0
+        f"{server.url}/KeyfactorAPI", token=base64.b64encode(pair.encode()).decode(), prefix="Basic", timeout=60.0
     )
 
 

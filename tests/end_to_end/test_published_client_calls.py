@@ -41,7 +41,7 @@ class World:
     def __init__(self, server: ServerProcess, name: str) -> None:
         pair = f"{ACCOUNTS['AGENT_SIM_USERNAME']}:{ACCOUNTS['AGENT_SIM_PASSWORD']}"
         token = base64.b64encode(pair.encode()).decode()
-        self.client = AuthenticatedClient(f"{server.url}/KeyfactorAPI", token=token, prefix="Basic", timeout=20.0)
+        self.client = AuthenticatedClient(f"{server.url}/KeyfactorAPI", token=token, prefix="Basic", timeout=60.0)
         self.operator, self.name = server.operator, f"{name}-{uuid4().hex[:8]}"
         self.agent = Agent(server.wire, self.name)
         self.agent.register()

@@ -45,7 +45,7 @@ checks:
 CALM = SCENARIO.split("storms:")[0] + "checks:\n  invariants: {no_lost_jobs: true, at_most_once: true}\n"
 
 
-def agent_sim(*words, cwd, timeout=60, **accounts):
+def agent_sim(*words, cwd, timeout=240, **accounts):
     return subprocess.run(
         [sys.executable, "-m", "agent_sim.cli.main", *map(str, words)],
         cwd=cwd,
@@ -129,7 +129,7 @@ def test_ctrl_c_ends_a_run_cleanly_and_the_report_is_written(scenario, tmp_path)
     )
     wait_for_journal(tmp_path, "storm_started")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=40)
+    out, err = process.communicate(timeout=120)
 
     folder = only_folder(tmp_path)
     assert "verdict:" in out, out + err
@@ -160,7 +160,7 @@ def test_a_threshold_that_aborts_ends_the_run_its_storms_and_gives_exit_code_1(s
     folder = only_folder(tmp_path)
     result = json.loads((folder / "result.json").read_text())
     assert ended.returncode == 1, ended.stdout + ended.stderr
-    assert "BROKEN   error_rate <= 5%" in ended.stdout
+    assert re.search("BROKEN +error_rate <= 5%", ended.stdout)
     assert result["ended"]["reason"].startswith("aborted: threshold error_rate <= 5% is broken: ")
     assert result["seconds"] < 3600
     assert '"event":"storm_started"' in (folder / "journal.jsonl").read_text()

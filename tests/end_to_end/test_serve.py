@@ -12,7 +12,7 @@ import time
 import pytest
 
 from tests.end_to_end.by_hand import Agent, Operator, Wire
-from tests.end_to_end.conftest import ACCOUNTS
+from tests.end_to_end.conftest import ACCOUNTS, PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -186,7 +186,7 @@ def test_a_stop_does_not_wait_long_for_a_body_that_does_not_come(server_process)
     start = b"POST /KeyfactorAPI/Agents/Approve HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %b\r\n"
     start %= base64.b64encode(b"operator:operator's secret")
     start += b"x-keyfactor-requested-with: x\r\nContent-Length: 1000\r\n\r\n["
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(start)
         time.sleep(0.3)
         began = time.monotonic()
@@ -219,7 +219,7 @@ def test_it_stops_with_its_parent_if_told_so(start_server):
 
     server.close_input()
 
-    assert server.process.wait(timeout=20) == 0
+    assert server.process.wait(timeout=PATIENCE) == 0
 
 
 def test_without_that_the_end_of_standard_input_means_nothing(server_process):

@@ -175,7 +175,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_body(server_process):
     host, port = server_process.url.removeprefix("http://").split(":")
     start = b"POST /KeyfactorAgents/Session/Register HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
     for _ in range(3):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(start)
 
     assert is_alive(server_process)

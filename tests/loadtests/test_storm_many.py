@@ -159,7 +159,7 @@ def test_the_web_page_begins_the_storm_and_has_a_tab_for_it(tmp_path: Path):
             )
         finally:
             process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=240)
         tab_ids = sorted(fake.ids)
 
     assert tab_ids == list(range(1, 101))
