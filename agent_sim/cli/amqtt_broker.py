@@ -8,8 +8,9 @@ import contextlib
 import hmac
 import logging
 import warnings
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from amqtt.broker import Broker as Amqtt
 from amqtt.plugins.base import BaseAuthPlugin
@@ -37,6 +38,16 @@ class Users(BaseAuthPlugin):
         return known is not None and hmac.compare_digest(known.encode(), (session.password or "").encode())
 
 
+class _Subscriptions(dict[str, list[tuple[Session, int]]]):
+    """Who wants what. amqtt 0.12 goes through them with awaits between, in which others subscribe: it gets a copy."""
+
+    def items(self) -> Any:
+        return list(super().items())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(super().__iter__()))
+
+
 @contextlib.asynccontextmanager
 async def amqtt_running(
     server: Credentials, agents: Sequence[Credentials], prefix: str = PREFIX, port: int = 0
@@ -57,6 +68,7 @@ async def amqtt_running(
                 },
             }
         )
+    broker._subscriptions = _Subscriptions()
     await broker.start()
     try:
         yield at
