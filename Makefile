@@ -41,7 +41,7 @@ packages: ## install the Debian packages that the tests need, where missing (nee
 	|| { echo "error: the tests need$$missing; install them, or run make test-fast"; exit 2; }
 
 test: setup packages lint ## lint, types, import contracts and every test
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 test-fast: setup ## only the tests that need no real processes: seconds
 	$(BIN)/python -m pytest -m "not slow" -n auto
