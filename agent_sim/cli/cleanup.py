@@ -40,6 +40,8 @@ def cleanup(
 
     Only what carries the run's prefix is touched. 0: all of that is gone, 1: something would not go, 4: target.
     """
+    if not (run / "journal.jsonl").exists():
+        raise UsageError(f"{run}: there is no journal in it; expected the folder that a run left")
     begun = _begun(run)
     if begun.embedded and target is None:
         raise UsageError(f"{run}: the run had a server of its own, which ended with it: there is nothing to clean up")
