@@ -4,6 +4,7 @@ The tests of a file stay on one worker, for they may share a server; those of th
 long, so any worker takes the next of them.
 """
 
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -32,10 +33,17 @@ SHARE_NOTHING: Final = frozenset(
 )
 
 
+LONG: Final = tuple(
+    line for line in Path(__file__).with_name("long.txt").read_text().splitlines() if not line.startswith("#")
+)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`."""
+    """Groups for `--dist loadgroup`, and the mark `long`."""
     for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(LONG):
+            item.add_marker(pytest.mark.long)
         file = "/".join(item.path.parts[-2:])
         if file not in SHARE_NOTHING:
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
