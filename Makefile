@@ -41,7 +41,7 @@ packages: ## install the Debian packages that the tests need, where missing (nee
 	|| { echo "error: the tests need$$missing; install them, or run make test-fast"; exit 2; }
 
 test: setup packages lint ## lint, types, import contracts and every test but those that soak runs
-	$(BIN)/python -m pytest -m "not long" -n 4 --dist loadgroup
+	$(BIN)/python -m pytest -m "not long" -n 4 --dist loadfile
 
 test-fast: setup ## only the tests that need no real processes: seconds
 	$(BIN)/python -m pytest -m "not slow and not long" -n auto
@@ -69,7 +69,7 @@ bench: setup ## measured figures as ratios with a baseline in the same run
 	$(BIN)/python -m tests.bench.page
 
 soak: setup ## the long tests: kill -9 under load, ROUNDS times; JOBS jobs under every fault; properties; MINUTES of a demo
-	$(BIN)/python -m pytest -m long -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m long -n 2 --dist loadfile
 	AGENT_SIM_THOROUGH=$(THOROUGH) $(BIN)/python -m pytest tests/contract/test_state_machine.py tests/contract/test_schemathesis.py tests/query
 	$(BIN)/python -m tests.end_to_end.kills.rounds --rounds $(ROUNDS)
 	$(BIN)/python -m tests.mutations.menu --jobs $(JOBS)
