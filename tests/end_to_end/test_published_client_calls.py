@@ -216,7 +216,7 @@ CALLS: dict[str, Callable[[World], Given]] = {
         {"agent_id": w.agent.id, "name": f"blueprint {uuid4()}"},
     ),
     "agent_blueprint.agent_blueprint_get_agent_blueprint": lambda w: path(w.blueprint()),
-    "agent_blueprint.agent_blueprint_get_agent_blueprints": lambda w: NOTHING,
+    "agent_blueprint.agent_blueprint_get_agent_blueprints": lambda w: (w.blueprint(), NOTHING)[1],
     "agent_blueprint.agent_blueprint_get_blueprint_jobs": lambda w: (waiting_job(w), path(w.blueprint()))[1],
     "agent_blueprint.agent_blueprint_get_blueprint_stores": lambda w: path(w.blueprint()),
     "agent_pool.agent_pool_create_agent_pool": lambda w: body(
@@ -226,7 +226,7 @@ CALLS: dict[str, Callable[[World], Given]] = {
     ),
     "agent_pool.agent_pool_delete_agent_pool": lambda w: path(w.pool()),
     "agent_pool.agent_pool_get_agent_pool_by_id": lambda w: path(w.pool()),
-    "agent_pool.agent_pool_get_agent_pools": lambda w: NOTHING,
+    "agent_pool.agent_pool_get_agent_pools": lambda w: (w.pool(), NOTHING)[1],
     "agent_pool.agent_pool_get_default_agent_pool_agents": lambda w: NOTHING,
     "agent_pool.agent_pool_update_agent_pool": lambda w: form(
         m.ModelsAgentsAgentPool.from_dict({"AgentPoolId": w.pool(), "Name": f"pool {uuid4()}"})

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from agent_sim.cli.embedded import embedded_server, made_logins
+from agent_sim.cli.mosquitto import free_port
 from agent_sim.logins import clear
 from agent_sim.scenario.load import load
 from agent_sim.scenario.plan import plan
@@ -34,6 +35,9 @@ async def served(folder, text=SCENARIO):
 
 
 async def started(words, environment, *more):
+    if "--processes" in more:  # others may have a master of their own
+        port = str(free_port())
+        more = (*more, "--master-bind-port", port, "--master-port", port)
     return await asyncio.create_subprocess_exec(
         *words, *more, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
