@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPParseError
+from unsent import NotSent, mark_unsent
 
 from agent_sim.errors import ConnectFailed, MalformedMessage, ReplyTimeout, UsageError
 from agent_sim.protocol import codec
@@ -54,7 +55,7 @@ class Wire:
             )
         except (OSError, ssl.SSLError) as error:
             raise UsageError(f"--ca {place.ca}: {error}") from error
-        _mark_unsent(self._http)
+        mark_unsent(self._http)
 
     def send(self, request: AgentRequest) -> AgentReply:
         """One request of an agent. Raises TransportError."""
@@ -79,29 +80,11 @@ class Wire:
             response = self._http.request(method, path, body=body, headers={**headers, **self._login})
             data = bytes(response.read())
             return response.status_code, str(response.get("x-total-count") or ""), data
-        except _NotSent as unsent:
+        except NotSent as unsent:
             failure: ConnectFailed | ReplyTimeout = ConnectFailed(f"no connection to {url}: {_words(unsent.__cause__)}")
         except (OSError, HTTPParseError) as error:
             failure = ReplyTimeout(f"no answer from {url}: {_words(error)}")
         raise failure
-
-
-class _NotSent(Exception):
-    """There is no connection, so nothing was sent."""
-
-
-def _mark_unsent(client: HTTPClient) -> None:
-    """Tell a connection that could not be made from one that broke: after the first nothing was sent."""
-    pool = client._connection_pool
-    connect = pool.get_socket
-
-    def get_socket() -> Any:
-        try:
-            return connect()
-        except OSError as error:
-            raise _NotSent from error
-
-    pool.get_socket = get_socket  # type: ignore[method-assign]  # the library has no hook for it
 
 
 def _words(error: BaseException | None) -> str:

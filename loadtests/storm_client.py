@@ -17,6 +17,7 @@ from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPParseError
 from storm_login import Header, sign_in
 from storm_options import Asked
+from unsent import NotSent, mark_unsent
 
 from agent_sim.errors import MalformedMessage, TargetError, UsageError
 from agent_sim.instants import Span
@@ -36,10 +37,6 @@ R = TypeVar("R", bound=command.Record)
 CONNECT_TIMEOUT: Final = 5.0
 PAGE: Final = 1000
 """Records asked for at once: what scripts in the wild ask for (command-api 1.5)."""
-
-
-class _NotSent(Exception):
-    """There is no connection, so nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ class Target:
         """What comes of a request, whatever does: every call ends in an answer."""
         try:
             return self._exchange(call, base, expected)
-        except _NotSent as unsent:
+        except NotSent as unsent:
             cause = cast(OSError, unsent.__cause__)
             return Answer(_unconnected(cause), 0, b"", None, _words(cause))
         except TimeoutError:
@@ -269,7 +266,7 @@ def _client(asked: Asked, header: Header) -> HTTPClient:
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"--ca {asked.ca}: {_words(error)}") from error
     client.sign_in = header
-    _mark_unsent(client)
+    mark_unsent(client)
     return client
 
 
@@ -278,20 +275,6 @@ def _unverified(cafile: str | None = None) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _mark_unsent(client: HTTPClient) -> None:
-    """Tell a connection that could not be made from one that broke: after the first nothing was sent."""
-    pool = client._connection_pool
-    connect = pool.get_socket
-
-    def get_socket() -> Any:
-        try:
-            return connect()
-        except OSError as error:
-            raise _NotSent from error
-
-    pool.get_socket = get_socket  # type: ignore[method-assign]  # the library has no hook for it
 
 
 _HEADERS: Final = {

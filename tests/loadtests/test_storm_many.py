@@ -47,7 +47,7 @@ def test_two_processes_are_one_storm(storms: ManyStorms):
     assert (ended.result["offered_rate"], ended.result["seconds"]) == (40, 2)
     assert ended.result["response"]["count"] == ended.result["wait"]["count"] == 80
     assert sum(second["completed"] for second in ended.result["series"]) == 80
-    assert ended.result["steps"][0]["little"] == pytest.approx(1, abs=0.3)
+    assert ended.result["steps"][0]["little"] == pytest.approx(1, abs=0.05)
 
 
 def test_what_workers_are_not_told_of_is_refused(storms: ManyStorms, tmp_path: Path):
