@@ -11,6 +11,7 @@ import typer
 from agent_sim.cli.check import check
 from agent_sim.cli.cleanup import cleanup
 from agent_sim.cli.compare import compare_runs
+from agent_sim.cli.compare_storms import compare_storms
 from agent_sim.cli.demo import demo
 from agent_sim.cli.doctor import doctor
 from agent_sim.cli.explain import explain
@@ -39,6 +40,7 @@ for verb in (run, replay, demo, up, record, fuzz, serve, init, check, explain, s
     app.command()(verb)
 app.command("report")(report_runs)
 app.command("compare")(compare_runs)
+app.command("compare-storms")(compare_storms)
 app.add_typer(users, name="users")
 
 EXIT_CODES = {UsageError: 2, TargetError: 4}
