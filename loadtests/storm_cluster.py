@@ -84,8 +84,10 @@ class Master:
         self._prepare(names)
         storm, books = self.engine.storm, self.engine.campaign.books
         shelves = {name: Shelf(book.supply, book.tokens, book.size) for name, book in books.items()}
-        run = storm.plan.copies if storm.plan.kind == "contended" else 1
-        lessor = self._lessor = Lessor(shelves, len(names), run)
+        is_contended = storm.plan.kind == "contended"
+        # Only an open storm's processes send at one moment; the users of a closed loop are rivals within a process.
+        run = storm.plan.copies if is_contended and storm.users is not None else 1
+        lessor = self._lessor = Lessor(shelves, len(names), run, names if is_contended and run == 1 else ())
         gathering = self.gathering = Gathering(names, steps(storm.plan), storm.satisfied, lessor)
         self._began = time.time_ns() + HEAD_START
         self.engine.starts(self._began)
@@ -258,8 +260,10 @@ class Worker:
     def _on_begin(self, environment: Environment, msg: Any, **_: Any) -> None:
         said, waiting = msg.data, self._waiting
         assert waiting is not None
+        is_dealt = waiting.storm.plan.kind == "contended" and waiting.storm.users is None
         pools = {
-            shelf["name"]: Leased(shelf["ids"], partial(self._ask_for_more, shelf["name"])) for shelf in waiting.shelves
+            shelf["name"]: Leased(shelf["ids"], partial(self._ask_for_more, shelf["name"]), is_dealt=is_dealt)
+            for shelf in waiting.shelves
         }
         sizes = {shelf["name"]: shelf["batch"] for shelf in waiting.shelves}
         for lease in said["leases"]:

@@ -293,11 +293,10 @@ class Engine:
                 self._exhausted_at = due
                 return due
             self.meter.due(due)
-            if self._senders.full():
-                self.meter.drop(due)
-            elif taken := self._take(due):
+            if not self._senders.full() and (taken := self._take(due)):
                 self._senders.spawn(self._send, due, taken)
             else:
+                self.campaign.skip()
                 self.meter.drop(due)
         return max(self._now(), 0) if self._is_over_by(self.plan.span, 0) else self.plan.span
 

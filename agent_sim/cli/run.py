@@ -18,7 +18,6 @@ from typing import Annotated, Literal
 import typer
 
 from agent_sim.cli import identities, ways
-from agent_sim.cli.backfill import database
 from agent_sim.cli.brokers import BrokerInUse, own_broker
 from agent_sim.cli.crew import crew_of, order, refuse_what_needs_one_process
 from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
@@ -27,6 +26,7 @@ from agent_sim.cli.library import SCENARIO, scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.loops import run_fast
 from agent_sim.cli.mqtt_options import MqttOptions
+from agent_sim.cli.past import database
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.report import IfInconclusive, Inconclusive, report, say_as
