@@ -9,17 +9,19 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from agent_sim.credentials import MQTT_NAMES, need
 from agent_sim.errors import UsageError
 from agent_sim.link import trust
 from agent_sim.protocol.mqtt import Broker, Version
-from agent_sim.server.bridge import AtBroker, serving
-from agent_sim.server.core import Server
-from agent_sim.server.http.desk import Desk
 from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 
-Beside = Callable[[Desk], AbstractAsyncContextManager[None]]
+if TYPE_CHECKING:
+    from agent_sim.server.core import Server
+    from agent_sim.server.http.desk import Desk
+
+Beside: TypeAlias = "Callable[[Desk], AbstractAsyncContextManager[None]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,14 @@ class MqttOptions:
 
 
 def beside(
-    options: MqttOptions, credentials: Path | None, server: Server, settings: ServerSettings = DEFAULT_SETTINGS
+    options: MqttOptions, credentials: Path | None, server: "Server", settings: ServerSettings = DEFAULT_SETTINGS
 ) -> tuple[Beside, ...]:
     """What makes a server serve at the broker as well; nothing if there is none. Raises UsageError."""
     at = options.broker()
     if at is None:
         return ()
+    from agent_sim.server.bridge import AtBroker, serving
+
     login = need(MQTT_NAMES, os.environ, credentials)
     how = AtBroker(
         at, login, options.tls(), options.version, options.connections,
