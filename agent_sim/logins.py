@@ -17,6 +17,9 @@ TOKEN_URL, SCOPES, AUDIENCE = TOKEN_NAMES[:3]
 OPERATOR_CLIENT: Final = TOKEN_NAMES[3:5]
 AGENT_CLIENT: Final = TOKEN_NAMES[5:7]
 
+AGENT_ACCOUNT: Final = "agent"
+"""Who agents sign in as where nobody says (our choice)."""
+
 
 @dataclass(frozen=True, slots=True)
 class OAuthClient:

@@ -80,7 +80,7 @@ def _golden(path: Path | None, file: str | None, *, update: bool) -> None:
     """Check or write a golden file. Raises UsageError, ScenarioError, typer.Exit."""
     if path is None or file is not None:
         raise UsageError("expected a scenario file, or --golden FILE alone (and with it perhaps --update)")
-    from agent_sim.cli import golden as golden_files  # it brings the server along
+    from agent_sim.cli import golden as golden_files  # it draws in the whole replay, and few checks want it
 
     cases = len(golden_files.read_golden(path).cases)
     if update:

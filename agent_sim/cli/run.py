@@ -26,6 +26,7 @@ from agent_sim.cli.library import SCENARIO, scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.loops import run_fast
 from agent_sim.cli.mqtt_options import MqttOptions
+from agent_sim.cli.past import database
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.showing import AsJson, IfInconclusive, Inconclusive, MetricsPort, Otel, Quiet, Showing
@@ -299,19 +300,11 @@ async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> As
         tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
         more = (*options_for(scenario, folder.path), *more, *tasks)
         made = stack.enter_context(TemporaryDirectory(prefix="agent-sim-past-"))
-        db = await _database(options, scenario, Path(made), logins.agent.username)
+        db = await database(scenario, Path(made), options.db, logins.agent.username)
         starting = embedded_server(settings, logins, folder.path, options.port, db, more, secret)
         server = await stack.enter_async_context(starting)
         target = Target.at(server.address, ca=ca_file(scenario, folder.path))
         yield _Reached(target, Parties(logins.operator, logins.agent), server, broker)
-
-
-async def _database(options: Options, scenario: Scenario, folder: Path, account: str) -> str:
-    if scenario.history is None:
-        return options.db
-    from agent_sim.cli.backfill import database  # it brings the server along
-
-    return await database(scenario, folder, options.db, account)
 
 
 def _named_broker(options: Options, server: Credentials | None) -> BrokerInUse:

@@ -5,12 +5,13 @@ With `--json` standard output has one JSON object and nothing else, whatever com
 | member      | is                                                                              | of               |
 |-------------|---------------------------------------------------------------------------------|------------------|
 | `schema`    | "agent-sim/said/1": members are added under the same name, never removed         | every verb       |
-| `verb`      | "run", "replay", "report", "check", "compare", "doctor"                          | every verb       |
+| `verb`      | "run", "replay", "report", "check", "compare", "compare-storms", "doctor"        | every verb       |
 | `exit_code` | as the process exits                                                             | every verb       |
 | `errors`    | sentences; what standard error says after "error: "                              | every verb       |
 | `verdict`, `settled_as`, `because`, `checks`, `figures`, `outcome_digest`, `folder`, `files`, `replay` | the end of a run | run, replay, report |
 | `file`, `summary`, `remarks`, `problems` | the scenario; problems have path, line, column, message             | check            |
 | `a`, `b`, `tolerance`, `differences`, `regressed`, `rows` | side by side                                       | compare          |
+| `answer`, `decided_by`, `verdict`, `figures`, `failed_or_dropped`, `broken`, `pairs` | two targets in turn        | compare-storms   |
 | `target`, `version`, `told`, `missing` | what was found there                                                  | doctor           |
 
 Only a command line that cannot be read at all (exit code 2, usage on standard error) leaves standard output empty.
@@ -29,7 +30,7 @@ from agent_sim.errors import AgentSimError, ScenarioError
 from agent_sim.results.plain import Json
 
 SCHEMA: Final = "agent-sim/said/1"
-VERBS: Final = frozenset({"run", "replay", "report", "check", "compare", "doctor"})
+VERBS: Final = frozenset({"run", "replay", "report", "check", "compare", "compare-storms", "doctor"})
 """Those that take `--json` in this shape."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for programs.")]
