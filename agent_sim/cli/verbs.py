@@ -30,6 +30,7 @@ VERBS: Final[Mapping[str, str]] = {
     "cleanup": "cleanup:cleanup",
     "report": "reports:report_runs",
     "compare": "compare:compare_runs",
+    "compare-storms": "compare_storms:compare_storms",
     "users": "users:users",
 }
 """By name, in the order of `--help`: the module of this package and what it calls the verb (or the group of verbs)."""
