@@ -34,7 +34,7 @@ from storm_claim import claim
 from storm_client import Target, require_honest_client
 from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
-from storm_faults import faults_of
+from storm_faults import Declared
 from storm_files import code_of, judged, write_files
 from storm_knee import Fired, Hunt, words
 from storm_metrics import telling
@@ -43,10 +43,10 @@ from storm_options import Asked, add_options, read, told
 from storm_web import Rows, extend, rows_of
 
 from agent_sim.errors import QueryError, TargetError, UsageError
-from agent_sim.faults.arming import Faults
 from agent_sim.instants import SECOND
 from agent_sim.logins import need_operator
 from agent_sim.operator.storm_reader import narrowed_for
+from agent_sim.scenario.load import load
 from agent_sim.storms import guard
 from agent_sim.storms.budget import most_requests
 from agent_sim.storms.campaign import Found, herd, look
@@ -122,9 +122,8 @@ def add_arguments(parser: Any, **_: Any) -> None:
 
 def _only_alone(asked: Asked) -> None:
     """What workers are not told of, and would leave out without a word. Raises UsageError."""
-    for option, is_asked in (("--find-knee", asked.finds_knee), ("--faults", asked.faults is not None)):
-        if is_asked:
-            raise UsageError(f"{option} works in one process: leave out --processes and --master")
+    if asked.finds_knee:
+        raise UsageError("--find-knee works in one process: leave out --processes and --master")
 
 
 @events.init.add_listener
@@ -361,7 +360,7 @@ def _prepared(asked: Asked) -> Prepared:
     if asked.everything:
         _confirm(asked, found.all, [_shown(token) for token in found.all.tokens[:SHOWN]])
     report.announce(plan, operation, found.all, asked.users, query)
-    faults = Faults(()) if asked.faults is None else faults_of(plan, *asked.faults)
+    declared = None if asked.faults is None else Declared(load(asked.faults[0]), asked.faults[1])
     return Prepared(
         plan,
         operation,
@@ -371,8 +370,8 @@ def _prepared(asked: Asked) -> Prepared:
         found,
         asked.timeout,
         asked.quiet,
-        faults,
         satisfied=asked.satisfied,
+        declared=declared,
     )
 
 
@@ -397,7 +396,6 @@ def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
         _confirm(asked, found, [f"  {token.job_id}" for token in found.tokens[:SHOWN]])
     report.announce(plan, operation, found, asked.users, "")
     all_of_it = Found({operation.name: found}, target.drive(operation.mark(plan)))
-    faults = Faults(())  # they meet the other target's storms only
     return Prepared(
         plan,
         operation,
@@ -407,7 +405,6 @@ def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
         all_of_it,
         asked.timeout,
         asked.quiet,
-        faults,
         satisfied=asked.satisfied,
     )
 

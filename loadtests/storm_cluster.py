@@ -17,7 +17,7 @@ heartbeats. What a lease or a report means is `agent_sim.storms.leases` and `gat
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, cast
 
@@ -27,13 +27,13 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from storm_client import Target
 from storm_engine import Engine, Prepared
+from storm_faults import heard
 from storm_oig import OigTarget
 from storm_options import Asked
 from storm_share import Share
 
 from agent_sim.errors import TargetError, UsageError
-from agent_sim.faults.arming import Faults
-from agent_sim.instants import SECOND, Instant
+from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.storms.campaign import NOBODY
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.gather import Gathering, ReportJson, zero
@@ -84,8 +84,10 @@ class Master:
         self._prepare(names)
         storm, books = self.engine.storm, self.engine.campaign.books
         shelves = {name: Shelf(book.supply, book.tokens, book.size) for name, book in books.items()}
-        run = storm.plan.copies if storm.plan.kind == "contended" else 1
-        lessor = self._lessor = Lessor(shelves, len(names), run)
+        is_contended = storm.plan.kind == "contended"
+        # Only an open storm's processes send at one moment; the users of a closed loop are rivals within a process.
+        run = storm.plan.copies if is_contended and storm.users is not None else 1
+        lessor = self._lessor = Lessor(shelves, len(names), run, names if is_contended and run == 1 else ())
         gathering = self.gathering = Gathering(names, steps(storm.plan), storm.satisfied, lessor)
         self._began = time.time_ns() + HEAD_START
         self.engine.starts(self._began)
@@ -120,6 +122,7 @@ class Master:
             "ca": None if asked.ca is None else str(asked.ca),
             "timeout": storm.timeout,
             "satisfied": storm.satisfied,
+            "declared": None if storm.declared is None else storm.declared.told(),
             "shelves": [
                 {"name": name, "ids": book.ledger.size, "batch": book.size}
                 for name, book in self.engine.campaign.books.items()
@@ -210,6 +213,14 @@ class _Waiting:
     storm: Prepared
     shelves: list[dict[str, Any]]
 
+    def storm_of(self, index: int, shift: Span) -> Prepared:
+        """The storm of the process of this index, whose clock is `shift` ahead of the master's."""
+        declared = self.storm.declared
+        if declared is None:
+            return self.storm
+        start = None if declared.start is None else declared.start + shift
+        return replace(self.storm, declared=replace(declared, start=start, index=index))
+
 
 @dataclass(slots=True)
 class Worker:
@@ -251,23 +262,27 @@ class Worker:
         target = OigTarget(asked) if isinstance(operation, OigStorm) else Target(asked)
         target.preflight()  # one request: the way is open, and our credentials hold
         return Prepared(
-            plan, operation, said["query"], said["users"], target, NOBODY, said["timeout"], 0.0, Faults(()),
+            plan, operation, said["query"], said["users"], target, NOBODY, said["timeout"], 0.0,
             satisfied=said["satisfied"],
+            declared=None if said["declared"] is None else heard(*said["declared"]),
         )  # fmt: skip
 
     def _on_begin(self, environment: Environment, msg: Any, **_: Any) -> None:
         said, waiting = msg.data, self._waiting
         assert waiting is not None
+        is_dealt = waiting.storm.plan.kind == "contended" and waiting.storm.users is None
         pools = {
-            shelf["name"]: Leased(shelf["ids"], partial(self._ask_for_more, shelf["name"])) for shelf in waiting.shelves
+            shelf["name"]: Leased(shelf["ids"], partial(self._ask_for_more, shelf["name"]), is_dealt=is_dealt)
+            for shelf in waiting.shelves
         }
         sizes = {shelf["name"]: shelf["batch"] for shelf in waiting.shelves}
         for lease in said["leases"]:
             pools[lease["shelf"]].add(lease)
-        storm = waiting.storm
+        begin = zero(said["begin"], said["told_at"], time.time_ns())
+        storm = waiting.storm_of(said["index"], begin - said["begin"])
         share = self._share = Share(storm.plan, said["index"], said["count"], pools, sizes, storm.query)
         engine = self.engine = Engine(storm, environment.events.request.fire, lambda _: None, share)
-        engine.begin(zero(said["begin"], said["told_at"], time.time_ns()))
+        engine.begin(begin)
         self.begun.set()
         gevent.spawn(self._fire, engine)
 

@@ -16,7 +16,7 @@ from gevent import getcurrent
 from gevent.event import Event
 from gevent.pool import Pool as Senders
 from storm_client import Answer, Target, understood
-from storm_faults import detour
+from storm_faults import Declared, detour
 from storm_oig import OigTarget
 from storm_share import Share
 
@@ -78,9 +78,9 @@ class Prepared:
     found: Found
     timeout: int
     quiet: float
-    faults: Faults
     patience: float = 10.0  # seconds that a target may take to be there again before it is compared
     satisfied: Span = SATISFIED
+    declared: Declared | None = None
 
 
 class Engine:
@@ -100,6 +100,9 @@ class Engine:
         self.storm = storm
         self.plan = storm.plan
         self._share = share
+        # What chance has for the requests of one process it has for no other's.
+        self._sender = storm.plan.name if share is None else f"{storm.plan.name} {share.index}"
+        self._faults = Faults(())
         if campaign is not None:
             self.campaign = campaign
         elif share is None:
@@ -142,6 +145,8 @@ class Engine:
             head_start = at - time.time_ns()
         self._began_wall = time.time_ns() + head_start
         self._began = time.perf_counter_ns() + head_start
+        if self.storm.declared is not None:
+            self._faults = self.storm.declared.of(self.plan, self._began_wall)
 
     def starts(self, at: Instant) -> None:
         """The storm that others carry out begins at this moment."""
@@ -293,11 +298,10 @@ class Engine:
                 self._exhausted_at = due
                 return due
             self.meter.due(due)
-            if self._senders.full():
-                self.meter.drop(due)
-            elif taken := self._take(due):
+            if not self._senders.full() and (taken := self._take(due)):
                 self._senders.spawn(self._send, due, taken)
             else:
+                self.campaign.skip()
                 self.meter.drop(due)
         return max(self._now(), 0) if self._is_over_by(self.plan.span, 0) else self.plan.span
 
@@ -363,7 +367,7 @@ class Engine:
     def _send(self, due: Span, asking: Asking) -> None:
         sent = self._now()
         self.meter.start(due, sent)
-        strikes = self.storm.faults.strikes(self.plan.name, asking.part.operation, self._wall(sent))
+        strikes = self._faults.strikes(self._sender, asking.part.operation, self._wall(sent))
         try:
             answer = self._asked(asking.operation, strikes)
         except gevent.GreenletExit:

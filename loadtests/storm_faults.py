@@ -1,10 +1,13 @@
 """Declared faults around a storm's requests: the steps of `agent_sim.faults.course`, taken with gevent.
 
 Which faults there are is read from the scenario of the run that the storm belongs to; what they do is decided there.
+Of a storm on many processes each one carries out what meets its own requests, by draws of its own.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 import gevent
@@ -19,7 +22,8 @@ from agent_sim.protocol.codec import api_call
 from agent_sim.protocol.command import Operation
 from agent_sim.protocol.endpoints import BY_OPERATION
 from agent_sim.scenario.fault_plans import storm_fault_plans
-from agent_sim.scenario.load import load
+from agent_sim.scenario.load import dump, load
+from agent_sim.scenario.models import Scenario
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.taxonomy import ErrorKind, classify
 
@@ -46,9 +50,31 @@ class AnswerWire:
         return Answer(ErrorKind.WRONG_2XX, reply.status, body, None, "spoilt by a declared fault")
 
 
-def faults_of(plan: StormPlan, scenario: Path, start: Instant) -> Faults:
-    """The faults that meet this storm, of a run that began at `start`. Raises ScenarioError."""
-    return Faults(storm_fault_plans(load(scenario), start, plan.operation))
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The faults of a scenario whose run began at `start`, None: with the storm; for the process of that `index`."""
+
+    scenario: Scenario
+    start: Instant | None
+    index: int = 0
+
+    def of(self, plan: StormPlan, began: Instant) -> Faults:
+        """Those that meet a storm that began then."""
+        plans = storm_fault_plans(self.scenario, began if self.start is None else self.start, plan.operation)
+        # What strikes once strikes once in all: that is for the first process.
+        return Faults(each for each in plans if self.index == 0 or not each.is_once)
+
+    def told(self) -> tuple[str, Instant | None]:
+        """For a machine that has not the scenario's files."""
+        return dump(self.scenario), self.start
+
+
+def heard(text: str, start: Instant | None) -> Declared:
+    """The inverse of `told`. Raises ScenarioError."""
+    with NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        return Declared(load(Path(file.name)), start)
 
 
 def detour(

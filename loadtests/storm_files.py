@@ -15,6 +15,7 @@ from storm_options import Asked
 from agent_sim.results import journal
 from agent_sim.results.checks import Checks, Threshold
 from agent_sim.results.judge import judge
+from agent_sim.results.machines import processor
 from agent_sim.results.plain import JsonObject
 from agent_sim.results.summary import Summary, summarise
 from agent_sim.results.verdict import Verdict
@@ -59,7 +60,9 @@ def write_files(folder: Path, summary: Summary, verdicts: Sequence[Verdict], com
 
 def environment() -> Mapping[str, str]:
     """The machine and the versions that a measurement belongs to; no names of hosts or users."""
+    cpuinfo = Path("/proc/cpuinfo")
     return {
+        "processor": processor(cpuinfo.read_text(encoding="utf-8")) if cpuinfo.exists() else "",
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),

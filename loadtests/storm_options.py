@@ -52,7 +52,7 @@ _PLANNED: Final = (
 class Asked:
     """What the command line asks for. `users` is a closed loop's number of users, None for an open storm.
 
-    `faults` are a scenario, and when its run began.
+    `faults` are a scenario, and when its run began, None for with the storm.
     """
 
     plan: StormPlan
@@ -67,7 +67,7 @@ class Asked:
     result: Path | None
     everything: bool
     foreign: tuple[str, ...]
-    faults: tuple[Path, Instant] | None
+    faults: tuple[Path, Instant | None] | None
     satisfied: Span = SATISFIED
     thresholds: tuple[Threshold, ...] = ()
     report: Path | None = None
@@ -117,7 +117,12 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--threshold", action="append", default=[], metavar="TEXT",
                        help="Such as 'latency p99 <= 250ms' or 'error_rate <= 1%%'; may be repeated.")  # fmt: skip
     group.add_argument("--faults", type=Path, metavar="FILE", help="A scenario whose faults meet the requests.")
-    group.add_argument("--faults-start", type=int, metavar="NANOSECONDS", help="When its run began, since the epoch.")
+    group.add_argument(
+        "--faults-start",
+        type=int,
+        metavar="NANOSECONDS",
+        help="When its run began, since the epoch (default: with the storm).",
+    )
     group.add_argument("--api-path", help=f"Of the API (default /KeyfactorAPI, or {BASE} for jobs of the scheduler).")
     group.add_argument("--api-url", metavar="URL", help="Base of the API, instead of --host and --api-path.")
     group.add_argument("--credentials", type=Path, metavar="FILE",
@@ -164,7 +169,7 @@ def read(options: Namespace, parser: Any) -> Asked:
         result=options.result,
         everything=everything,
         foreign=tuple(options.foreign),
-        faults=None if options.faults is None else (options.faults, options.faults_start or 0),
+        faults=None if options.faults is None else (options.faults, options.faults_start),
         satisfied=round(max(options.apdex, 0.001) * SECOND),
         thresholds=tuple(read_threshold(text) for text in options.threshold),
         report=options.report,

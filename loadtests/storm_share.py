@@ -1,7 +1,7 @@
 """One process's share of a storm: which arrivals fall to it, its ids on lease, and what it has yet to report."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import islice
 from typing import Final, cast
 
 from agent_sim.instants import Span
@@ -49,11 +49,8 @@ class Share:
         return max(count // self.count + (self.index < count % self.count), 1)
 
     def dues(self, plan: StormPlan) -> Iterator[Span]:
-        """When requests of this process are due: of the storm's, every n-th; contenders stay together."""
-        together = plan.copies if plan.kind == "contended" else 1
-        all_of_them = dues(plan)
-        groups = iter(lambda: tuple(islice(all_of_them, together)), ())
-        return chain.from_iterable(islice(groups, self.index, None, self.count))
+        """When requests of this process are due: of the storm's, every n-th."""
+        return islice(dues(plan), self.index, None, self.count)
 
     def send(self, asking: Asking) -> None:
         """A request begins."""

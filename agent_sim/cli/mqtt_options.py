@@ -3,23 +3,13 @@
 Passwords come from the environment or a credentials file, never from here.
 """
 
-import os
 import ssl
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_sim.credentials import MQTT_NAMES, need
 from agent_sim.errors import UsageError
 from agent_sim.link import trust
 from agent_sim.protocol.mqtt import Broker, Version
-from agent_sim.server.bridge import AtBroker, serving
-from agent_sim.server.core import Server
-from agent_sim.server.http.desk import Desk
-from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
-
-Beside = Callable[[Desk], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +46,3 @@ class MqttOptions:
         """The same files as options, for a server that we start."""
         given = (("--mqtt-ca", self.ca), ("--mqtt-cert", self.certificate), ("--mqtt-key", self.key))
         return tuple(word for name, path in given if path is not None for word in (name, str(path)))
-
-
-def beside(
-    options: MqttOptions, credentials: Path | None, server: Server, settings: ServerSettings = DEFAULT_SETTINGS
-) -> tuple[Beside, ...]:
-    """What makes a server serve at the broker as well; nothing if there is none. Raises UsageError."""
-    at = options.broker()
-    if at is None:
-        return ()
-    login = need(MQTT_NAMES, os.environ, credentials)
-    how = AtBroker(
-        at, login, options.tls(), options.version, options.connections,
-        settings.mqtt_clean_start, settings.mqtt_session_expiry,
-    )  # fmt: skip  # where, then how
-    return (lambda desk: serving(how, desk, server, desk.committer.after),)

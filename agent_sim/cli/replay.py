@@ -21,13 +21,14 @@ import typer
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import SCENARIO, scenario_file
 from agent_sim.cli.oig_tasks import ScenarioTasks
-from agent_sim.cli.report import Inconclusive, report, say_as
-from agent_sim.cli.showing import AsJson, Quiet
+from agent_sim.cli.report import report, say_as
+from agent_sim.cli.showing import AsJson, Inconclusive, Quiet
 from agent_sim.draws import guid, key
 from agent_sim.errors import UsageError
 from agent_sim.fleet.oig_replay import OigBackend
 from agent_sim.fleet.replay import NOTHING, Backend, Replay
 from agent_sim.instants import DAY, NEVER, SECOND, Instant, from_iso, to_iso
+from agent_sim.logins import AGENT_ACCOUNT
 from agent_sim.operator.readback import Mark, mark
 from agent_sim.protocol import command
 from agent_sim.protocol.agent import AgentReply, AgentRequest
@@ -50,7 +51,6 @@ DEFAULT_SEED: Final = 0
 """The seed of a scenario without one (our choice): a replay makes nothing up, or it would not be one."""
 
 IDS: Final = "ids of the server"
-AGENT: Final = "agent"
 
 _EARLIEST: Final = from_iso("1971-01-01T00:00:00Z")
 _LATEST: Final = from_iso("2200-01-01T00:00:00Z")
@@ -153,7 +153,7 @@ def backfilled(
     scenario: Scenario,
     history: History,
     end: Instant,
-    account: str = AGENT,
+    account: str = AGENT_ACCOUNT,
     tell: Callable[[float, int], None] = lambda days, runs: None,
 ) -> Backfilled:
     """Make up the scenario's past until `end`, in a database that has none yet; of its work nothing is left to do.
@@ -218,7 +218,9 @@ def whole_backend(store: SqliteStore, planned: Plan) -> Backend:
     return replace(command_side, oig=side)
 
 
-def backend(store: SqliteStore, settings: ServerSettings, seed: int, ids: str = IDS, account: str = AGENT) -> Backend:
+def backend(
+    store: SqliteStore, settings: ServerSettings, seed: int, ids: str = IDS, account: str = AGENT_ACCOUNT
+) -> Backend:
     """The embedded server over a database, behind the three functions that a replay knows.
 
     `ids` tells its ids from those of another one with the same seed; `account` is who the agents sign in as.

@@ -12,12 +12,10 @@ import gc
 import ipaddress
 import logging
 import os
-import signal
 import ssl
 import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -30,8 +28,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from agent_sim.cli.mqtt_options import MqttOptions, beside
+from agent_sim.cli.beside_broker import beside
+from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.tls_options import TlsOptions, listening
+from agent_sim.cli.told import told_to_stop, unheard
 from agent_sim.errors import AgentSimError, UsageError
 from agent_sim.server.auth import Accounts, find_pairs
 from agent_sim.server.bearer import Judge
@@ -182,7 +182,7 @@ def serve(
                     chosen,
                     token_endpoint,
                     partial(browsers.link, accounts.operator) if sign_in_link else None,
-                    remote.feed if remote is not None else _unheard,
+                    remote.feed if remote is not None else unheard,
                     exit_with_parent=exit_with_parent or controls,
                 )
             )
@@ -357,40 +357,6 @@ def _why_not(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EACCES:
         return f"port {port} on {host} is not allowed for this user: name one above 1023 with --port"
     return f"cannot listen on {host} port {port}: {error.strerror or error}"
-
-
-def _unheard(data: bytes) -> None:
-    """What is said to somebody who only waits for the end of it."""
-
-
-@contextlib.contextmanager
-def told_to_stop(*, exit_with_parent: bool, take: Callable[[bytes], None] = _unheard) -> Iterator[asyncio.Event]:
-    """An event that SIGTERM, Ctrl-C and, if asked for, the end of standard input set; `take` gets what comes there."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    for number in signals:
-        loop.add_signal_handler(number, stop.set)
-    if exit_with_parent:
-        threading.Thread(target=_await_end_of_input, args=(loop, stop, take), name="parent", daemon=True).start()
-    try:
-        yield stop
-    finally:
-        for number in signals:  # so that a second Ctrl-C does not wait for anybody
-            loop.remove_signal_handler(number)
-
-
-def _await_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, take: Callable[[bytes], None]) -> None:
-    while data := _read_input():
-        take(data)
-    with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-        loop.call_soon_threadsafe(stop.set)
-
-
-def _read_input() -> bytes:
-    try:
-        return os.read(0, 4096)
-    except OSError:
-        return b""
 
 
 if __name__ == "__main__":

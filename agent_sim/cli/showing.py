@@ -5,12 +5,13 @@ With `--json` standard output has one JSON object and nothing else, whatever com
 | member      | is                                                                              | of               |
 |-------------|---------------------------------------------------------------------------------|------------------|
 | `schema`    | "agent-sim/said/1": members are added under the same name, never removed         | every verb       |
-| `verb`      | "run", "replay", "report", "check", "compare", "doctor"                          | every verb       |
+| `verb`      | "run", "replay", "report", "check", "compare", "compare-storms", "doctor"        | every verb       |
 | `exit_code` | as the process exits                                                             | every verb       |
 | `errors`    | sentences; what standard error says after "error: "                              | every verb       |
 | `verdict`, `settled_as`, `because`, `checks`, `figures`, `outcome_digest`, `folder`, `files`, `replay` | the end of a run | run, replay, report |
 | `file`, `summary`, `remarks`, `problems` | the scenario; problems have path, line, column, message             | check            |
 | `a`, `b`, `tolerance`, `differences`, `regressed`, `rows` | side by side                                       | compare          |
+| `answer`, `decided_by`, `verdict`, `figures`, `failed_or_dropped`, `broken`, `pairs` | two targets in turn        | compare-storms   |
 | `target`, `version`, `told`, `missing` | what was found there                                                  | doctor           |
 
 Only a command line that cannot be read at all (exit code 2, usage on standard error) leaves standard output empty.
@@ -20,6 +21,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
@@ -28,7 +30,7 @@ from agent_sim.errors import AgentSimError, ScenarioError
 from agent_sim.results.plain import Json
 
 SCHEMA: Final = "agent-sim/said/1"
-VERBS: Final = frozenset({"run", "replay", "report", "check", "compare", "doctor"})
+VERBS: Final = frozenset({"run", "replay", "report", "check", "compare", "compare-storms", "doctor"})
 """Those that take `--json` in this shape."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text, for programs.")]
@@ -40,6 +42,18 @@ MetricsPort = Annotated[
 Otel = Annotated[
     bool,
     typer.Option("--otel", help="Send them to the OpenTelemetry collector that OTEL_EXPORTER_OTLP_ENDPOINT names."),
+]
+
+
+class IfInconclusive(StrEnum):
+    """What a run counts as if a check could not be decided."""
+
+    PASS = "pass"
+    FAIL = "fail"
+
+
+Inconclusive = Annotated[
+    IfInconclusive | None, typer.Option(help="What checks that could not be decided count as; else exit code 3.")
 ]
 
 

@@ -20,17 +20,17 @@ import psutil
 import typer
 
 from agent_sim.cli import ways
-from agent_sim.cli.backfill import database
 from agent_sim.cli.brokers import BrokerInUse, own_broker
 from agent_sim.cli.embedded import CONTROLS, SIGN_IN_LINK, Embedded, Logins, embedded_server, made_logins, options_for
 from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
+from agent_sim.cli.past import database
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.run import scaled
-from agent_sim.cli.serve import told_to_stop
 from agent_sim.cli.shown import shown, toured
 from agent_sim.cli.sign_in import has_certificates
 from agent_sim.cli.storm_process import StormProcess
+from agent_sim.cli.told import told_to_stop
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, append_private, find
 from agent_sim.errors import TargetError, UsageError
 from agent_sim.fleet.live import WallClock
@@ -40,8 +40,9 @@ from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.plan import StormPlan
+from agent_sim.transports.aiohttp_pool import HttpSession
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpSession
+from agent_sim.transports.http import HttpCommand
 
 API_URL: Final = "AGENT_SIM_API_URL"
 AGENTS_URL: Final = "AGENT_SIM_AGENTS_URL"

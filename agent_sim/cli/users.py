@@ -18,7 +18,7 @@ from agent_sim.server.users import BUILT_IN, add_user
 LONGEST_PASSWORD: Final = 1024
 """Characters; our choice."""
 
-users = typer.Typer(help="Keep the users of the embedded server.", no_args_is_help=True)
+users = typer.Typer(help="Keep the users of the embedded server.", no_args_is_help=True, add_completion=False)
 
 
 @users.callback()

@@ -29,6 +29,11 @@ CALIBRATION_WITHIN: Final = 0.1
 
 Answer = Literal["worse", "better", "same", "unsure"]
 
+
+class Disturbed(UsageError):
+    """What was measured may be sound, and the machine was in the way: on a quieter one it can be made again."""
+
+
 # Student's t for a two-sided interval of 95 %, by degrees of freedom; beyond them the normal distribution's.
 _T: Final = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
@@ -78,32 +83,37 @@ _SAID: Final[Mapping[Answer, str]] = {
 }
 
 
-def compare(a: Sequence[Measured], b: Sequence[Measured]) -> Comparison:
-    """Runs in the order in which they were made, the first of A before the first of B and so on.
+def compare(
+    a: Sequence[Measured], b: Sequence[Measured], least: float = LEAST_CHANGE, *, anyway: bool = False
+) -> Comparison:
+    """Runs in the order in which they were made, each of A beside its one of B; less change than `least` is none.
 
-    Raises UsageError for what cannot be compared.
+    `anyway`: whatever the machines were and did.
+    Raises UsageError for what cannot be compared, Disturbed where only the machine is to blame.
     """
-    if problem := next(iter(_problems(a, b)), None):
+    if problem := next(iter([*_no_pairs(a, b), *([] if anyway else _unlike_machines([*a, *b]))]), None):
         raise UsageError(f"cannot compare: {problem}")
+    if not anyway and (problem := next(iter([*_busy([*a, *b]), *_drifted(a, b)]), None)):
+        raise Disturbed(f"cannot tell: {problem}")
     logs = [math.log(after.value / before.value) for before, after in zip(a, b, strict=True)]
     mean = math.fsum(logs) / len(logs)
     spread = math.sqrt(math.fsum((each - mean) ** 2 for each in logs) / (len(logs) - 1))
     half = _quantile(len(logs) - 1) * spread / math.sqrt(len(logs))
     ratio, low, high = math.exp(mean), math.exp(mean - half), math.exp(mean + half)
-    return Comparison(ratio, low, high, len(logs), _answer(ratio, low, high), _calibrated(a), _calibrated(b))
+    return Comparison(ratio, low, high, len(logs), _answer(ratio, low, high, least), _calibrated(a), _calibrated(b))
 
 
-def _answer(ratio: float, low: float, high: float) -> Answer:
-    if low > 1 and ratio > 1 + LEAST_CHANGE:
+def _answer(ratio: float, low: float, high: float, least: float) -> Answer:
+    if low > 1 and ratio > 1 + least:
         return "worse"
-    if high < 1 and ratio < 1 / (1 + LEAST_CHANGE):
+    if high < 1 and ratio < 1 / (1 + least):
         return "better"
     if high / ratio > 1 + WIDEST:
         return "unsure"
     return "same"
 
 
-def _problems(a: Sequence[Measured], b: Sequence[Measured]) -> list[str]:
+def _no_pairs(a: Sequence[Measured], b: Sequence[Measured]) -> list[str]:
     runs = [*a, *b]
     if len(a) != len(b):
         return [f"{len(a)} runs of A and {len(b)} of B: they must be made in turn"]
@@ -111,7 +121,7 @@ def _problems(a: Sequence[Measured], b: Sequence[Measured]) -> list[str]:
         return [f"{len(a)} pairs of runs, at least {LEAST_PAIRS} are needed"]
     if any(not (each.value > 0 and math.isfinite(each.value)) for each in runs):
         return ["a run without a figure"]
-    return [*_unlike_machines(runs), *_busy(runs), *_drifted(a, b)]
+    return []
 
 
 def _unlike_machines(runs: Sequence[Measured]) -> list[str]:

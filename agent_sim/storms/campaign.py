@@ -183,6 +183,12 @@ class Campaign:
             book.supply.take_all()
         return self._asking(part, book, batch, now)
 
+    def skip(self) -> None:
+        """An arrival goes without a request."""
+        if len(self._parts) == 1 and self._parts[0].by == "ids":
+            book = self.books[self._parts[0].operation]
+            book.supply.skip(book.size)
+
     def _instead(self, part: Part, now: Instant) -> Asking | None:
         """The main sort of request, where a lesser one has nothing left."""
         main = self._parts[0]

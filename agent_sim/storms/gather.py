@@ -221,8 +221,9 @@ class Gathering:
 
     @property
     def used(self) -> int:
-        """Ids that were taken from the pool, as far as reported."""
-        return sum(process.used for process in self.processes.values())
+        """Different ids that were asked for, as far as reported."""
+        # A request by query takes them all, in whichever process.
+        return max([self._lessor.used, *(process.used for process in self.processes.values())])
 
     @property
     def starved(self) -> int:

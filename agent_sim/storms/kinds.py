@@ -107,10 +107,14 @@ class _Contended:
 
     def take(self, size: int) -> Batch | None:
         if not self._left:
-            self._batch, self._left = self._pool.take(size), self._copies
-        if self._batch is not None:
-            self._left -= 1
+            self._batch = self._pool.take(size)
+            self._left = 0 if self._batch is None else self._copies
+        self._left = max(self._left - 1, 0)
         return self._batch
+
+    def skip(self, size: int) -> None:
+        """One rival fewer: its turn is not the first of the next ones."""
+        self.take(size)
 
     def take_all(self) -> None:
         self._pool.take_all()
@@ -143,6 +147,9 @@ class _Hot:
         positions = shuffled if number % 2 else sorted(shuffled)
         self._seen.update(positions)
         return Batch(tuple(positions))
+
+    def skip(self, size: int) -> None:
+        """The next arrival has the ids."""
 
     def take_all(self) -> None:
         self._seen.update(range(self._few))

@@ -3,7 +3,8 @@
 A batch has a number for as long as the storm lasts, so that a report says "number 17: accepted" and not which ids those
 were. A batch whose process is lost was perhaps sent: its ids count as asked and their outcome as unknown, and nobody
 is given them again (load-testing 3.2). What a process has left when it ends in good order was never sent. A storm of
-several operations has a pool for each: a shelf.
+several operations has a pool for each: a shelf. Batches of a contended storm are dealt like cards, so that the copies
+of one go to several processes, each of which sends its own at the moment that is due for all of them.
 """
 
 import math
@@ -66,9 +67,11 @@ class Settled:
 
 
 class Lessor:
-    """The one that hands batches out. `run` batches belong together and go to one process."""
+    """The one that hands batches out. `run` batches belong together and go to one process; or they are dealt one by
+    one, if there are processes to whom they are `dealt`.
+    """
 
-    def __init__(self, shelves: Mapping[str, Shelf], processes: int, run: int = 1) -> None:
+    def __init__(self, shelves: Mapping[str, Shelf], processes: int, run: int = 1, dealt: Sequence[str] = ()) -> None:
         self._shelves = shelves
         self._processes, self._run = max(processes, 1), max(run, 1)
         self._batches: list[Batch] = []
@@ -77,6 +80,9 @@ class Lessor:
         self._settled: dict[int, Settled] = {}
         self._by_query: list[Settled] = []
         self._given_back: set[int] = set()
+        self._seats = {name: seat for seat, name in enumerate(dealt)}
+        self._decks: dict[str, list[Batch]] = {name: [] for name in shelves}
+        self._next: dict[tuple[str, str], int] = {}
 
     def lease(self, holder: str, shelf: str, batches: int) -> LeaseJson:
         """The next batches for a process, at most as many as it asks for; none if none are left.
@@ -84,17 +90,34 @@ class Lessor:
         Towards the end of the pool they become few, so that the processes run dry together; but not fewer than an
         eighth of what was asked for, so that nobody waits for the next ones.
         """
-        first, from_ = len(self._batches), self._shelves[shelf]
-        most = max(LARGEST // from_.size, 1)
-        wanted = max(min(batches, most, max(self._fair_share(shelf), batches // 8)), 1)
+        first, most = len(self._batches), max(LARGEST // self._shelves[shelf].size, 1)
+        few = batches if self._seats else max(self._fair_share(shelf), batches // 8)
+        wanted = max(min(batches, most, few), 1)
         for _ in range(math.ceil(wanted / self._run) * self._run):
-            batch = from_.supply.take(from_.size)
+            batch = self._drawn(holder, shelf)
             if batch is None:
                 break
             self._batches.append(batch)
             self._holders.append((holder, shelf))
             self._handed[shelf] += len(batch)
-        return self._told(shelf, first)
+        return self._told(holder, shelf, first)
+
+    def _drawn(self, holder: str, shelf: str) -> Batch | None:
+        """The next batch for a process."""
+        from_ = self._shelves[shelf]
+        if not self._seats:
+            return from_.supply.take(from_.size)
+        deck, place = self._decks[shelf], self._place(holder, shelf)
+        while len(deck) <= place:
+            batch = from_.supply.take(from_.size)
+            if batch is None:
+                return None
+            deck.append(batch)
+        self._next[holder, shelf] = place + len(self._seats)
+        return deck[place]
+
+    def _place(self, holder: str, shelf: str) -> int:
+        return self._next.get((holder, shelf), self._seats[holder])
 
     def settle(self, holder: str, settled: Iterable[Settled]) -> int:
         """Book what a process reports; returns how many of it was not its to report, and is not booked."""
@@ -137,6 +160,12 @@ class Lessor:
             yield None, each
 
     @property
+    def used(self) -> int:
+        """How many different ids were asked for, by one process or by several."""
+        places = {(each.shelf, place) for batch, each in self.book() if batch for place in batch.positions}
+        return len(places)
+
+    @property
     def unsettled(self) -> int:
         """Batches that somebody holds and has not reported yet."""
         return len(self._batches) - len(self._settled) - len(self._given_back)
@@ -153,7 +182,11 @@ class Lessor:
         left = len(from_.tokens) - self._handed[shelf] / self._run
         return math.ceil(left / from_.size / self._processes / 2) * self._run
 
-    def _told(self, shelf: str, first: int) -> LeaseJson:
+    def _is_last(self, holder: str, shelf: str) -> bool:
+        is_over = self._shelves[shelf].supply.is_exhausted
+        return is_over and (not self._seats or self._place(holder, shelf) >= len(self._decks[shelf]))
+
+    def _told(self, holder: str, shelf: str, first: int) -> LeaseJson:
         from_, batches = self._shelves[shelf], self._batches[first:]
         tokens = [from_.tokens[place] for batch in batches for place in batch.positions]
         return LeaseJson(
@@ -162,19 +195,21 @@ class Lessor:
             batches=[list(batch.positions) for batch in batches],
             ids=b"".join(token.audit_id.to_bytes(8, "little", signed=True) for token in tokens),
             names=[token.job_id for token in tokens],
-            is_last=from_.supply.is_exhausted,
+            is_last=self._is_last(holder, shelf),
         )
 
 
 class Leased:
     """The pool of a process that is leased its batches: what a storm takes from as if it were the whole pool.
 
-    `ask` is told how many batches are wanted when few are left.
+    `ask` is told how many batches are wanted when few are left. `is_dealt`: each batch is for one arrival, which gives
+    it up if it is dropped.
     """
 
-    def __init__(self, size: int, ask: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, size: int, ask: Callable[[int], None] = lambda _: None, *, is_dealt: bool = False) -> None:
         self.tokens: dict[int, Token] = {}
-        self._size, self._ask = size, ask
+        self._size, self._ask, self._is_dealt = size, ask, is_dealt
+        self._given_up = 0
         self._lease = 0
         self._batches: list[tuple[int, Batch]] = []
         self._taken = 0
@@ -212,6 +247,16 @@ class Leased:
             self._batches.append((lease["first"] + offset, Batch(tuple(positions))))
         self._lease = max(self._lease, len(lease["batches"]))
         self._is_last = self._is_last or lease["is_last"]
+        late = min(self._given_up, self.in_hand)
+        self._given_up -= late
+        self._taken += late
+
+    def skip(self, size: int) -> None:
+        """An arrival goes without a request: of rivals, the others must not get the next one's batch."""
+        if self._is_dealt and self.in_hand:
+            self._taken += 1
+        elif self._is_dealt:
+            self._given_up += 1
 
     def take(self, size: int) -> Batch | None:
         """The next batch; None if none is here, whether or not more will come. Asks for more in good time."""

@@ -80,6 +80,10 @@ class Supply(Protocol):
         """The next batch of at most `size`; None if nothing is left."""
         ...
 
+    def skip(self, size: int) -> None:
+        """An arrival goes without a request: whatever falls to it alone is given up."""
+        ...
+
     def take_all(self) -> None:
         """Mark every id as used: a request by query may concern each of them."""
         ...
@@ -164,6 +168,9 @@ class Pool:
         first = self._used
         self._used = min(first + size, len(self.tokens))
         return Batch(range(first, self._used))
+
+    def skip(self, size: int) -> None:
+        """The next arrival has the ids."""
 
     def take_all(self) -> None:
         """Mark every id as used: a request by query may concern each of them."""

@@ -15,6 +15,7 @@ from typing import Final
 import psutil
 
 from agent_sim.cli.report import environment
+from agent_sim.results.machines import processor
 from tests.bench.quiet import MOST, is_quiet
 
 KEPT_IN: Final = Path("runs/bench")
@@ -109,8 +110,5 @@ def machine() -> dict[str, str]:
 
 def _processor() -> str:
     """What the kernel calls it; empty where it does not say."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    file = Path("/proc/cpuinfo")
+    return processor(file.read_text(encoding="utf-8")) if file.exists() else ""

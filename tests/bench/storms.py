@@ -61,7 +61,7 @@ class Plain({kind}):
 def null_server(*options: str) -> Iterator[str]:
     """Its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.null_command", *options], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "agent_sim.cli.null_command", *options], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None

@@ -6,7 +6,8 @@ import json
 import pytest
 import typer
 
-from agent_sim.cli.backfill import main, with_past
+from agent_sim.cli.backfill import main
+from agent_sim.cli.past import with_past
 from agent_sim.cli.replay import backfilled, replay
 from agent_sim.errors import UsageError
 from agent_sim.instants import DAY, SECOND

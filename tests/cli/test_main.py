@@ -1,4 +1,7 @@
-"""The command line as a whole: every verb can tell what it does."""
+"""The command line as a whole: every verb can tell what it does, and loads no more than it needs."""
+
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -27,3 +30,18 @@ def test_every_verb_tells_its_options_and_no_text_is_lost_on_the_way(verb):
         help_text = getattr(parameter, "help", None)
         if help_text and not getattr(parameter, "hidden", False):
             assert "".join(help_text.split()) in flat, parameter.name
+
+
+def test_a_verb_does_not_load_what_others_need():
+    # What only some runs need, and then when they need it: a token, certificates, MQTT, metrics, a report, a terminal.
+    some = "aiohttp cryptography jinja2 rich.console prometheus_client psutil jwt paho sqlite3 agent_sim.results.judge"
+    steps = (
+        ("main", f"{some} pydantic lark asyncio agent_sim.scenario agent_sim.protocol"),
+        ("check", f"{some} agent_sim.server.core agent_sim.fleet.replay agent_sim.transports"),
+        ("run", f"{some} agent_sim.server agent_sim.fleet.replay locust"),
+    )
+    lines = [f"import agent_sim.cli.{verb}; print(*{{*{heavy.split()}}} & {{*sys.modules}})" for verb, heavy in steps]
+
+    loaded = subprocess.run([sys.executable, "-c", "\n".join(["import sys", *lines])], check=True, capture_output=True)
+
+    assert loaded.stdout.split() == [], loaded.stdout

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_sim.cli.mqtt_options import MqttOptions, beside
+from agent_sim.cli.beside_broker import beside
+from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.errors import UsageError
 from agent_sim.protocol.mqtt import Broker
 from tests.server.bench import Bench

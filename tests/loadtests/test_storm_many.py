@@ -15,6 +15,7 @@ import pytest
 
 from tests.loadtests.fake_command import FakeCommand, failed_runs, served
 from tests.loadtests.test_storm import CREDENTIALS, OPEN, STORM, Storms, wait_for
+from tests.loadtests.test_storm_faults import SCENARIO
 
 pytestmark = pytest.mark.slow
 
@@ -33,15 +34,21 @@ def storms(tmp_path: Path) -> ManyStorms:
     return ManyStorms(tmp_path)
 
 
-def test_two_processes_are_one_storm(storms: ManyStorms):
+def test_two_processes_are_one_storm_and_each_carries_out_declared_faults(storms: ManyStorms, tmp_path: Path):
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_text(SCENARIO + "  - {name: busy, at: 0s, on: reschedule, probability: 30%, do: {status: 503}}\n")
+    options = ("--rate", "40/s", "--batch", "5", "-t", "2s", "--faults", str(scenario))
     with served(FakeCommand(failed_runs(440))) as fake:
-        ended = storms.run(fake.url, "--storm", "reschedule", "--rate", "40/s", "--batch", "5", "-t", "2s")
+        ended = storms.run(fake.url, "--storm", "reschedule", *options)
 
     assert ended.result is not None
     assert (ended.code, ended.violations) == (ended.passing, {})
+    met = ended.result["faults"]["busy"]
+    assert 0 < met < 80
+    assert ended.result["errors"] == {"http_5xx": met}
     assert sorted(fake.ids) == sorted(set(fake.ids))
-    assert len(fake.ids) == 400
-    assert ended.result["ledger"] == {"sent": 400, "accepted": 400, "refused": 0, "unknown": 0}
+    assert len(fake.ids) == 5 * (80 - met)
+    assert ended.result["ledger"] == {"sent": 400, "accepted": 400 - 5 * met, "refused": 0, "unknown": 5 * met}
     assert ended.result["workers"] == {"asked": 2, "lost": 0, "starved": 0}
     assert (ended.result["planned"], ended.result["started"], ended.result["completed"]) == (80, 80, 80)
     assert (ended.result["offered_rate"], ended.result["seconds"]) == (40, 2)
@@ -50,11 +57,13 @@ def test_two_processes_are_one_storm(storms: ManyStorms):
     assert ended.result["steps"][0]["little"] == pytest.approx(1, abs=0.05)
 
 
-def test_what_workers_are_not_told_of_is_refused(storms: ManyStorms, tmp_path: Path):
-    ended = storms.run("http://127.0.0.1:9", "--storm", "reschedule", *OPEN, "--faults", str(tmp_path / "any.yaml"))
+def test_rivals_are_in_several_processes_and_two_that_win_are_found_out(storms: ManyStorms):
+    options = ("--kind", "contended", "--copies", "2", *OPEN)
+    with served(FakeCommand(failed_runs(60))) as fake:  # which reschedules again whatever waits already
+        ended = storms.run(fake.url, "--storm", "reschedule", *options)
 
-    assert ended.code == 2
-    assert "--faults works in one process: leave out --processes and --master" in ended.complaint
+    assert (ended.code, ended.violations) == (1, {"two_winners": 50})
+    assert sorted(fake.ids) == sorted([*range(1, 51)] * 2)
 
 
 def test_a_worker_killed_in_the_middle_is_told_and_nothing_counts_twice(storms: ManyStorms):

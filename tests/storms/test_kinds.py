@@ -37,6 +37,18 @@ def test_contenders_get_the_same_batch_as_often_as_said_and_at_the_same_moment()
     assert all(due[place] == due[place - place % 3] for place in range(len(due)))
 
 
+def test_a_contended_storm_ends_with_its_ids_and_a_dropped_arrival_does_not_mix_the_rivals_up():
+    from_ = supply(plan(kind="contended", copies=3, stages=LONG), tokens(4))
+    from_.take(2)
+    from_.skip(2)
+    batches = [from_.take(2) for _ in range(4)]
+
+    assert [batch and batch.positions for batch in batches] == [range(2), *[range(2, 4)] * 3]
+    assert from_.is_exhausted
+    assert from_.take(2) is None
+    assert from_.is_exhausted
+
+
 def test_a_hot_storm_is_about_the_same_few_ids_in_order_and_shuffled_by_turns():
     batches = taken(plan(kind="hot", hot=6, stages=LONG), 50, 4, most=40)
 

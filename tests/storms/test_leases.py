@@ -1,12 +1,16 @@
 """Ids leased to processes: each to one and once, whatever becomes of it."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent_sim.instants import SECOND
+from agent_sim.storms.kinds import dues, supply
 from agent_sim.storms.leases import Leased, Lessor, Settled, Shelf
+from agent_sim.storms.plan import Stage
 from agent_sim.storms.pool import Pool
 from agent_sim.storms.taxonomy import Outcome
-from tests.storms.examples import tokens
+from tests.storms.examples import plan, tokens
 
 SHELF = "reschedule"
 
@@ -115,6 +119,53 @@ def test_batches_that_belong_together_go_to_one_process():
     giver = Lessor({SHELF: Shelf(Pool(tokens(60)), tokens(60), 1)}, 2, together)
 
     assert [len(giver.lease(name, SHELF, wanted)["batches"]) for name, wanted in (("a", 1), ("b", 4))] == [3, 6]
+
+
+CONTENDED = plan(kind="contended", copies=3, stages=(Stage(30, 0), Stage(30, SECOND)))
+
+
+def dealt(ids: int, names: str) -> Lessor:
+    return Lessor({SHELF: Shelf(supply(CONTENDED, tokens(ids)), tokens(ids), 2)}, len(names), 1, list(names))
+
+
+@pytest.mark.parametrize("names", ["ab", "abcde"])
+def test_the_copies_of_a_batch_are_dealt_to_several_processes_and_are_due_at_one_moment(names):
+    giver, moments = dealt(8, names), list(dues(CONTENDED))
+    rivals: dict[int, list[tuple[int, str]]] = {}
+    turns = {name: iter(moments[seat :: len(names)]) for seat, name in enumerate(names)}
+    for wanted in (1, 2, 3, 9):  # whoever comes first, and however much he asks for
+        for name in reversed(names):
+            for positions in giver.lease(name, SHELF, wanted)["batches"]:
+                rivals.setdefault(positions[0], []).append((next(turns[name]), name))
+
+    assert sorted(rivals) == [0, 2, 4, 6]
+    assert all(len(group) == 3 for group in rivals.values())
+    assert all(len({due for due, _ in group}) == 1 for group in rivals.values())
+    assert all(len({name for _, name in group}) == min(3, len(names)) for group in rivals.values())
+    assert all(giver.lease(name, SHELF, 1)["is_last"] for name in names)
+
+
+def test_a_rival_whose_arrival_is_dropped_gives_its_batch_up_be_it_here_or_yet_to_come():
+    giver, pool = dealt(20, "ab"), Leased(20, is_dealt=True)
+    pool.add(giver.lease("a", SHELF, 2))
+    pool.skip(2)
+    later = pool.take(2)
+    pool.skip(2)  # its lease is late
+    pool.add(giver.lease("a", SHELF, 2))
+    last = pool.take(2)
+
+    assert later is not None
+    assert last is not None
+    assert (later.positions, last.positions) == ((0, 1), (4, 5))  # copies 2 and 6 of 3 each
+
+
+def test_ids_that_several_processes_asked_for_are_used_once():
+    giver = dealt(8, "ab")
+    for name in "ab":
+        first = giver.lease(name, SHELF, 3)["first"]
+        giver.settle(name, [said(first), said(first + 1)])
+
+    assert giver.used == 4
 
 
 def test_each_operation_has_a_shelf_and_numbers_are_common():

@@ -1,6 +1,6 @@
 """A Command server that says yes to every storm and does nothing: what load generators are measured against.
 
-    python -m tests.bench.null_command [--runs 60000] [--stall SECONDS --every SECONDS]
+    python -m agent_sim.cli.null_command [--runs 60000] [--stall SECONDS --every SECONDS]
 
 Its history has as many failed runs as asked for. With a stall it answers nothing for so long, every so often, counted
 from its first POST. Prints its port; GET /count says how many POSTs it has answered.
@@ -9,9 +9,10 @@ from its first POST. Prints its port; GET /count says how many POSTs it has answ
 import argparse
 import asyncio
 import json
+from typing import cast
 from urllib.parse import parse_qs
 
-import uvloop
+from agent_sim.cli.loops import run_fast
 
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
@@ -26,7 +27,7 @@ class Answering(asyncio.Protocol):
     first_post: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport, self.buffer = transport, b""
+        self.transport, self.buffer = cast(asyncio.Transport, transport), b""
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -105,5 +106,4 @@ if __name__ == "__main__":
     parser.add_argument("--stall", type=float, default=0.0)
     parser.add_argument("--every", type=float, default=0.0)
     options = parser.parse_args()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(options.runs, options.stall, options.every))
+    run_fast(main(options.runs, options.stall, options.every))
