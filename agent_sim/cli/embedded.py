@@ -7,13 +7,12 @@ import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import psutil
 
 from agent_sim.credentials import AGENT_NAMES, OPERATOR_NAMES, Credentials
 from agent_sim.errors import UsageError
@@ -81,6 +80,10 @@ class Embedded:
 
 def cpu_seconds(pid: int | None = None) -> float:
     """User and system time of a process so far; of this one unless told otherwise."""
+    if pid is None:
+        return time.process_time()
+    import psutil
+
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 

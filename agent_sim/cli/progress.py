@@ -3,29 +3,23 @@
 It shows what a tally has counted of the journal's lines, and knows nothing else about the run.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final, Self
-
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.panel import Panel
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Final, Self
 
 from agent_sim.protocol.enums import Result
 from agent_sim.results import journal, wording
 from agent_sim.results.plain import JsonObject
-from agent_sim.results.render.rows import WAITING, in_order, percentile
 from agent_sim.results.tally import Recent, StormSoFar, Tally
 
+if TYPE_CHECKING:
+    from rich.live import Live
+
 _PLAIN_EVERY: Final = 5.0
-_COLOURS: Final = {Result.SUCCESS: "green", Result.WARNING: "yellow", Result.FAILURE: "red"}
-_STATE_COLOURS: Final = {"online": "green", "offline": "yellow", "crashed": "red", "refused": "red"}
-_QUANTILES: Final = (0.5, 0.95, 0.99)
-_MOST: Final = 6
+_OUTCOMES: Final = (Result.SUCCESS, Result.WARNING, Result.FAILURE)
+MOST: Final = 6
 """Storms and faults shown at once; the rest are counted."""
 
 
@@ -43,37 +37,35 @@ class Progress:
         is_quiet: bool = False,
     ) -> None:
         self.tally = Tally() if tally is None else tally
-        self._title, self._agents, self._seconds, self._elapsed = title, agents, seconds, elapsed
-        self._doing = "starting"
-        self._recent: dict[str, Recent] = {}
+        self.title, self.agents, self.seconds, self.elapsed = title, agents, seconds, elapsed
+        self.stage = "starting"
+        self.recent: dict[str, Recent] = {}
         self._said_at = 0.0
-        self._console = Console(stderr=True, quiet=is_quiet)
-        self._is_plain = not self._console.is_terminal and not is_quiet
-        self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._panel, transient=is_quiet)
-        self._is_live = self._console.is_terminal and not is_quiet
+        self._live = None if is_quiet else _live(self)
+        self._is_plain = self._live is None and not is_quiet
 
     def __enter__(self) -> Self:
-        if self._is_live:
+        if self._live is not None:
             self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._is_live:
+        if self._live is not None:
             self._live.stop()
 
     def doing(self, what: str) -> None:
         """Name the stage the run is in."""
-        self._doing = what
+        self.stage = what
 
     def second(self) -> None:
         """Called about once a second: rates are over this time."""
         self.tally.second()
-        self._recent = dict(self.tally.recent())
-        if self._is_plain and self._elapsed() - self._said_at >= _PLAIN_EVERY:
-            self._said_at = self._elapsed()
-            sys.stderr.write(f"{self._elapsed():6.0f} s  {self._line()}\n")
+        self.recent = dict(self.tally.recent())
+        if self._is_plain and self.elapsed() - self._said_at >= _PLAIN_EVERY:
+            self._said_at = self.elapsed()
+            sys.stderr.write(f"{self.elapsed():6.0f} s  {self._line()}\n")
             sys.stderr.flush()
 
     def observe(self, line: journal.Line) -> None:
@@ -86,68 +78,44 @@ class Progress:
 
     # --- showing --------------------------------------------------------------------------------
 
-    def _rate(self) -> float:
-        return sum(each.per_second for name, each in self._recent.items() if name != journal.POOL_WAIT)
+    @property
+    def rate(self) -> float:
+        """Requests in a second."""
+        return sum(each.per_second for name, each in self.recent.items() if name != journal.POOL_WAIT)
 
     def _line(self) -> str:
         tally = self.tally
-        outcomes = ", ".join(f"{tally.outcomes[result]} {result.name.lower()}" for result in _COLOURS)
+        outcomes = ", ".join(f"{tally.outcomes[result]} {result.name.lower()}" for result in _OUTCOMES)
         phase = f"phase {wording.visible(tally.phase)}, " if tally.phase else ""
         others = [f", {count} {state}" for state, count in tally.agents.items() if state not in ("starting", "online")]
-        storms = [f"; storm {wording.visible(name)}: {_said(storm)}" for name, storm in self._running_storms()]
+        storms = [f"; storm {wording.visible(name)}: {said(storm)}" for name, storm in self._running_storms()]
         armed = [wording.visible(name) for name, is_armed in tally.armed.items() if is_armed]
         faults = f"; fault {_few(armed)}" if armed else ""
         return (
-            f"{self._doing}: {phase}{tally.agents.get('online', 0)}/{self._agents} agents{''.join(others)},"
-            f" {tally.running} jobs running, {outcomes}, {self._rate():.0f} requests/s{''.join(storms)}{faults}"
+            f"{self.stage}: {phase}{tally.agents.get('online', 0)}/{self.agents} agents{''.join(others)},"
+            f" {tally.running} jobs running, {outcomes}, {self.rate:.0f} requests/s{''.join(storms)}{faults}"
         )
 
     def _running_storms(self) -> Iterator[tuple[str, StormSoFar]]:
         return ((name, storm) for name, storm in self.tally.storms.items() if storm.is_running)
 
-    def _panel(self) -> Panel:
-        parts = [self._bar(), Text(), self._facts()]
-        if self._recent:
-            parts += [Text(), _requests(self._recent)]
-        return Panel(Group(*parts), title=Text(self._title), border_style="cyan", padding=(1, 2))
 
-    def _bar(self) -> RenderableType:
-        elapsed, phase = self._elapsed(), self.tally.phase
-        bar = Table.grid(padding=(0, 1))
-        bar.add_row(
-            Text(f"{min(elapsed, self._seconds):.0f} of {self._seconds:.0f} s"),
-            ProgressBar(total=self._seconds, completed=min(elapsed, self._seconds), width=40),
-            Text(f"phase {wording.visible(phase)}" if phase else "", style="bold"),
-            Text(self._doing, style="dim"),
-        )
-        return bar
+def _live(run: Progress) -> "Live | None":
+    """None where there is no terminal; rich is asked only if there may be one, or somebody insists (as it has it)."""
+    if not (sys.stderr.isatty() or os.environ.get("FORCE_COLOR") or os.environ.get("TTY_COMPATIBLE") == "1"):
+        return None
+    from agent_sim.cli.panel import live
 
-    def _facts(self) -> RenderableType:
-        tally = self.tally
-        facts = Table.grid(padding=(0, 2))
-        states = [(f"{count:,} {state}", _STATE_COLOURS.get(state, "")) for state, count in tally.agents.items()]
-        facts.add_row("agents", _joined(states or [(f"0 of {self._agents:,}", "")]))
-        facts.add_row("jobs", f"{tally.posted:,} posted, {tally.running:,} running")
-        facts.add_row("runs", _joined([(f"{tally.outcomes[of]:,} {of.name.lower()}", _COLOURS[of]) for of in _COLOURS]))
-        facts.add_row("requests", f"{self._rate():.0f}/s")
-        for name, is_armed in list(tally.armed.items())[-_MOST:]:
-            state = Text("armed", style="bold red") if is_armed else Text("over", style="dim")
-            facts.add_row(Text(f"fault {wording.visible(name)}"), state)
-        for name, storm in list(tally.storms.items())[-_MOST:]:
-            facts.add_row(Text(f"storm {wording.visible(name)}", style="bold magenta"), _said(storm))
-        return facts
-
-
-def _joined(parts: list[tuple[str, str]]) -> Text:
-    return Text("  ").join(Text(text, style=style) for text, style in parts)
+    return live(run)
 
 
 def _few(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(names[:_MOST]) + more
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + more
 
 
-def _said(storm: StormSoFar) -> str:
+def said(storm: StormSoFar) -> str:
+    """How a storm stands."""
     if not storm.is_running:
         return f"done: {storm.completed:,} requests, {storm.ids:,} ids, {storm.failed:,} failed"
     if storm.last is None:
@@ -156,18 +124,3 @@ def _said(storm: StormSoFar) -> str:
     p95 = storm.last.get("response_p95_us")
     late = f", p95 {wording.latency(p95)}" if isinstance(p95, int | float) and completed else ""
     return f"{completed} requests/s, {ids} ids/s, {failed} failed{late}"
-
-
-def _requests(recent: dict[str, Recent]) -> RenderableType:
-    """The last seconds by operation; a percentile only where enough requests stand behind it."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("last ten seconds")
-    for heading in ("per second", "p50", "p95", "p99", "failed"):
-        table.add_column(heading, justify="right")
-    for name in in_order(recent):
-        each = recent[name]
-        shown = WAITING if name == journal.POOL_WAIT else name
-        latencies = (percentile(each.latency, q) for q in _QUANTILES)
-        failed = Text(f"{each.failed:,}", style="red" if each.failed else "")
-        table.add_row(shown, wording.digits(each.per_second), *latencies, failed)
-    return table

@@ -37,8 +37,9 @@ from agent_sim.scenario.nearest import nearest_seed
 from agent_sim.scenario.observed import Observed, observe
 from agent_sim.scenario.speed import at_speed
 from agent_sim.scenario.units import duration, duration_text
+from agent_sim.transports.aiohttp_pool import HttpSession
 from agent_sim.transports.base import CommandTransport, Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpSession
+from agent_sim.transports.http import HttpCommand
 
 _WIDTH: Final = 120
 _MOST_AGENTS: Final = 200_000

@@ -21,8 +21,8 @@ import typer
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import SCENARIO, scenario_file
 from agent_sim.cli.oig_tasks import ScenarioTasks
-from agent_sim.cli.report import Inconclusive, report, say_as
-from agent_sim.cli.showing import AsJson, Quiet
+from agent_sim.cli.report import report, say_as
+from agent_sim.cli.showing import AsJson, Inconclusive, Quiet
 from agent_sim.draws import guid, key
 from agent_sim.errors import UsageError
 from agent_sim.fleet.oig_replay import OigBackend

@@ -10,16 +10,14 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Final, TextIO
+from typing import Final, TextIO
 
-import typer
 from rich.console import Console
 
 from agent_sim.cli.folder import RunFolder
-from agent_sim.cli.showing import say
+from agent_sim.cli.showing import IfInconclusive, say
 from agent_sim.instants import NEVER
 from agent_sim.results import journal
 from agent_sim.results.judge import judge
@@ -36,18 +34,6 @@ from agent_sim.scenario.plan import plan
 
 _PLAIN_WIDTH: Final = 120
 """Columns of the table where standard output is no terminal."""
-
-
-class IfInconclusive(StrEnum):
-    """What a run counts as if a check could not be decided."""
-
-    PASS = "pass"
-    FAIL = "fail"
-
-
-Inconclusive = Annotated[
-    IfInconclusive | None, typer.Option(help="What checks that could not be decided count as; else exit code 3.")
-]
 
 
 def report(

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from agent_sim.cli.compare import read_document, read_run
 from agent_sim.cli.folder import given_journal
-from agent_sim.cli.report import IfInconclusive, Inconclusive, render, say_as, show
-from agent_sim.cli.showing import AsJson, say
+from agent_sim.cli.report import render, say_as, show
+from agent_sim.cli.showing import AsJson, IfInconclusive, Inconclusive, say
 from agent_sim.errors import UsageError
 from agent_sim.results.plain import Json, JsonObject
 from agent_sim.results.render.several import markdown_several, render_several, sentence, told

@@ -29,9 +29,8 @@ from agent_sim.cli.mqtt_options import MqttOptions
 from agent_sim.cli.past import database
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
-from agent_sim.cli.report import IfInconclusive, Inconclusive, report, say_as
-from agent_sim.cli.showing import AsJson, MetricsPort, Otel, Quiet, Showing
-from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, signed
+from agent_sim.cli.showing import AsJson, IfInconclusive, Inconclusive, MetricsPort, Otel, Quiet, Showing
+from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, session_for, signed
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
 from agent_sim.cli.telemetry import telling
@@ -50,7 +49,7 @@ from agent_sim.settings import ServerSettings
 from agent_sim.storms import guard
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, HttpClient, Target
-from agent_sim.transports.http import HttpCommand, HttpOig, HttpSession
+from agent_sim.transports.http import HttpCommand, HttpOig
 
 _OPERATOR_CONNECTIONS = 32
 
@@ -197,6 +196,8 @@ async def _run(options: Options) -> int:
         refused, through = await _live(options, scenario, folder, reached, limits, tls, tally, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used(), **through}
         used |= {"time_scale": f"{options.time_scale:g}"} if options.time_scale != 1.0 else {}
+    from agent_sim.cli.report import report, say_as  # it brings all that draws reports: not beside a fleet
+
     tell = (lambda _: None) if refused else say_as("run")  # who was refused hears so from the rim
     _, code = report(
         folder, scenario, command, used, options.inconclusive, tell=tell if options.showing.as_json else None
@@ -332,7 +333,8 @@ async def _live(
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         sign_in = await stack.enter_async_context(signed(logins.operator, target.ca))
-        session = await stack.enter_async_context(HttpSession(target, sign_in, ours))
+        made = session_for(target, sign_in, ours, is_ours=reached.server is not None)
+        session = await stack.enter_async_context(made)
         api, scheduler = HttpCommand(session, target), HttpOig(session, target)
         if scenario.fleets:
             await check_target(api, target)
@@ -350,7 +352,11 @@ async def _live(
         state = _state(options)
         planned = planned if state is None else identities.known(planned, identities.read(state))
         if crew is not None:
-            crew.begin(order(folder.path / "scenario.resolved.yaml", planned, target, limits, clock, state))
+            crew.begin(
+                order(
+                    folder.path / "scenario.resolved.yaml", planned, target, limits, clock, state, options.certificate
+                )
+            )
         through = await stack.enter_async_context(
             ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock(), options.certificate)
         )

@@ -21,6 +21,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
@@ -41,6 +42,18 @@ MetricsPort = Annotated[
 Otel = Annotated[
     bool,
     typer.Option("--otel", help="Send them to the OpenTelemetry collector that OTEL_EXPORTER_OTLP_ENDPOINT names."),
+]
+
+
+class IfInconclusive(StrEnum):
+    """What a run counts as if a check could not be decided."""
+
+    PASS = "pass"
+    FAIL = "fail"
+
+
+Inconclusive = Annotated[
+    IfInconclusive | None, typer.Option(help="What checks that could not be decided count as; else exit code 3.")
 ]
 
 

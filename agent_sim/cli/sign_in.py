@@ -4,7 +4,7 @@ Tokens are fetched before the run begins and renewed beside it. Made for a run a
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,8 @@ from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Member
 from agent_sim.transports.base import AgentTransport, Connections, Target
 from agent_sim.transports.bearer import Bearer
-from agent_sim.transports.certified import CertifiedAgent, from_files
-from agent_sim.transports.fast_http import FastPool
-from agent_sim.transports.http import HttpPool, SignIn
+from agent_sim.transports.fast_http import FastPool, FastSession
+from agent_sim.transports.http import Session, SignIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,17 @@ async def signed(login: Login | None, ca: Path | None) -> AsyncIterator[SignIn]:
         yield login
 
 
+def session_for(
+    target: Target, sign_in: SignIn, connections: Connections, *, is_ours: bool
+) -> AbstractAsyncContextManager[Session]:
+    """The operator's connections: to our own server, which has one address for everything, by the fast transport."""
+    if is_ours and not isinstance(sign_in, Bearer):
+        return FastSession(target, sign_in, connections)
+    from agent_sim.transports.aiohttp_pool import HttpSession
+
+    return HttpSession(target, sign_in, connections)
+
+
 @asynccontextmanager
 async def ways(
     members: tuple[Member, ...],
@@ -84,6 +94,8 @@ async def ways(
             elif connections.client == "fast" and not isinstance(sign_in, Bearer):
                 found[kind] = (await stack.enter_async_context(FastPool(target, sign_in, connections))).agent
             else:
+                from agent_sim.transports.aiohttp_pool import HttpPool
+
                 found[kind] = (await stack.enter_async_context(HttpPool(target, sign_in, connections))).agent
         yield lambda number: found[members[number].auth](number)
 
@@ -96,6 +108,8 @@ def _certified(
     certificate: Certificate | None,
     stack: AsyncExitStack,
 ) -> Ways:
+    from agent_sim.transports.certified import CertifiedAgent, from_files
+
     given = None if certificate is None else from_files(target, certificate.certificate, certificate.key)
     made: dict[int, CertifiedAgent] = {}
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from agent_sim.cli.preflight import check_scheduler, check_target
-from agent_sim.cli.sign_in import signed
+from agent_sim.cli.sign_in import session_for, signed
 from agent_sim.errors import TargetError, TransportError
 from agent_sim.logins import need_operator
 from agent_sim.protocol import command, oig
 from agent_sim.transports.base import CommandTransport, Connections, OigTransport, Target
-from agent_sim.transports.http import HttpCommand, HttpOig, HttpSession
+from agent_sim.transports.http import HttpCommand, HttpOig
 
 _CONNECTIONS: Final = Connections(limit=4)
 
@@ -25,7 +25,9 @@ async def reached(target: Target, credentials: Path | None) -> AsyncIterator[Htt
     login = need_operator(environ, credentials)
     async with AsyncExitStack() as stack:
         sign_in = await stack.enter_async_context(signed(login, target.ca))
-        api = HttpCommand(await stack.enter_async_context(HttpSession(target, sign_in, _CONNECTIONS)), target)
+        api = HttpCommand(
+            await stack.enter_async_context(session_for(target, sign_in, _CONNECTIONS, is_ours=False)), target
+        )
         await check_target(api, target)
         yield api
 
@@ -36,7 +38,9 @@ async def scheduler_reached(target: Target, credentials: Path | None) -> AsyncIt
     login = need_operator(environ, credentials)
     async with AsyncExitStack() as stack:
         sign_in = await stack.enter_async_context(signed(login, target.ca))
-        api = HttpOig(await stack.enter_async_context(HttpSession(target, sign_in, _CONNECTIONS)), target)
+        api = HttpOig(
+            await stack.enter_async_context(session_for(target, sign_in, _CONNECTIONS, is_ours=False)), target
+        )
         await check_scheduler(api, target)
         yield api
 

@@ -12,12 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import ProcessCollector, start_http_server
-
 from agent_sim.cli.showing import Showing
 from agent_sim.errors import UsageError
 from agent_sim.results.measures import Family
-from agent_sim.results.render.prometheus import registry_of
 from agent_sim.results.tally import Tally
 
 if TYPE_CHECKING:
@@ -54,6 +51,10 @@ def telling(showing: Showing, tally: Tally, environ: Mapping[str, str] = os.envi
 
 @contextmanager
 def _listening(port: int, read: Read) -> Iterator[None]:
+    from prometheus_client import ProcessCollector, start_http_server
+
+    from agent_sim.results.render.prometheus import registry_of
+
     registry = registry_of(read)
     ProcessCollector(registry=registry)
     try:

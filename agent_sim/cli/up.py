@@ -40,8 +40,9 @@ from agent_sim.scenario.load import Overrides, dump, load, overrides
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.plan import StormPlan
+from agent_sim.transports.aiohttp_pool import HttpSession
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpSession
+from agent_sim.transports.http import HttpCommand
 
 API_URL: Final = "AGENT_SIM_API_URL"
 AGENTS_URL: Final = "AGENT_SIM_AGENTS_URL"

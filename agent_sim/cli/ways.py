@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agent_sim.cli.brokers import BrokerInUse
 from agent_sim.cli.sign_in import Certificate
@@ -24,7 +24,9 @@ from agent_sim.protocol.mqtt import life_at
 from agent_sim.scenario.plan import Member, Plan, TransportPlan
 from agent_sim.transports.base import AgentTransport, Connections, Stations, Target
 from agent_sim.transports.limits import check_limits, sources
-from agent_sim.transports.stations import MqttPool
+
+if TYPE_CHECKING:
+    from agent_sim.transports.stations import MqttPool
 
 _AT_ONCE_PER_GATEWAY: Final = 64
 """Requests in flight for each connection to a broker: more would only wait inside it."""
@@ -36,7 +38,7 @@ class Ways:
 
     members: tuple[Member, ...]
     http: Callable[[int], AgentTransport]
-    mqtt: MqttPool | None
+    mqtt: "MqttPool | None"
     http_limit: asyncio.Semaphore
     mqtt_limit: asyncio.Semaphore
     broker: BrokerInUse | None = None
@@ -174,6 +176,8 @@ async def opened(
                 raise UsageError(
                     "agents sign in at a broker with a user name and password, as AGENT_SIM_AGENT_USERNAME"
                 )
+            from agent_sim.transports.stations import MqttPool
+
             life = life_at(now)
             name = f"{planned.prefix}gateway-{life:x}"  # its own in every run: two runs do not throw each other out
             mqtt = await stack.enter_async_context(MqttPool(broker.at, login, how, life, name, tls))

@@ -10,8 +10,6 @@ import ssl
 from types import TracebackType
 from typing import Final, Self
 
-import aiohttp
-
 from agent_sim.errors import TargetError, UsageError
 from agent_sim.logins import AccessToken, OAuthClient
 from agent_sim.protocol.oauth import HEADERS, Granted, read_grant, request_body
@@ -66,6 +64,8 @@ class Bearer:
 
 
 async def _fetch(client: OAuthClient, ca: str) -> Granted:
+    import aiohttp  # most runs have no token to fetch
+
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     try:
         async with (

@@ -21,8 +21,9 @@ from cryptography.x509.oid import NameOID
 
 from agent_sim.errors import TransportError, UsageError
 from agent_sim.protocol.agent import AgentReply, AgentRequest, Register, SessionReply
+from agent_sim.transports.aiohttp_pool import HttpSession
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpAgents, HttpSession, SignIn, trust
+from agent_sim.transports.http import HttpAgents, SignIn, trust
 
 RENEWAL: Final = frozenset({"A0100007", "A0100008"})
 """Codes that ask for a new certificate; which means what is unknown (agent-protocol 2.4)."""

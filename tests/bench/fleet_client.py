@@ -36,9 +36,10 @@ from agent_sim.instants import SECOND
 from agent_sim.protocol.agent import AgentReply
 from agent_sim.protocol.enums import BY_GUID
 from agent_sim.storms.stop import StopRule
+from agent_sim.transports.aiohttp_pool import HttpPool
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.fast_http import FastPool
-from agent_sim.transports.http import HttpPool, authorization
+from agent_sim.transports.http import authorization
 
 LOGIN = Credentials("agent", "secret")
 BODY = orjson.dumps({"AgentPlatform": 7, "TenantId": "0" * 36, "ClientMachine": "m" * 30, "SessionToken": "t" * 36})

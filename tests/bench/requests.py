@@ -29,8 +29,8 @@ from agent_sim.fleet.live import Kind, Scheduler, WallClock
 from agent_sim.instants import SECOND
 from agent_sim.protocol.enums import BY_GUID
 from agent_sim.settings import DEFAULT_SETTINGS
+from agent_sim.transports.aiohttp_pool import HttpPool
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpPool
 
 NULL_SERVER = """
 from aiohttp import web

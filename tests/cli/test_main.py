@@ -33,10 +33,12 @@ def test_every_verb_tells_its_options_and_no_text_is_lost_on_the_way(verb):
 
 
 def test_a_verb_does_not_load_what_others_need():
+    # What only some runs need, and then when they need it: a token, certificates, MQTT, metrics, a report, a terminal.
+    some = "aiohttp cryptography jinja2 rich.console prometheus_client psutil jwt paho sqlite3 agent_sim.results.judge"
     steps = (
-        ("main", "aiohttp pydantic jinja2 agent_sim.scenario"),
-        ("check", "aiohttp jinja2 agent_sim.server.core agent_sim.fleet.replay"),
-        ("run", "agent_sim.server.core agent_sim.server.store agent_sim.fleet.replay locust"),
+        ("main", f"{some} pydantic lark asyncio agent_sim.scenario agent_sim.protocol"),
+        ("check", f"{some} agent_sim.server.core agent_sim.fleet.replay agent_sim.transports"),
+        ("run", f"{some} agent_sim.server agent_sim.fleet.replay locust"),
     )
     lines = [f"import agent_sim.cli.{verb}; print(*{{*{heavy.split()}}} & {{*sys.modules}})" for verb, heavy in steps]
 

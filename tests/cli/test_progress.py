@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from agent_sim.cli.panel import panel
 from agent_sim.cli.progress import Progress
 from agent_sim.protocol.enums import Result
 from agent_sim.results import journal
@@ -20,7 +21,7 @@ def completed(audit: int, outcome: Result, *, accepted: bool) -> journal.JobComp
 def shown(progress: Progress) -> str:
     """The panel as a terminal of 100 columns shows it."""
     console = Console(file=io.StringIO(), width=100, force_terminal=False)
-    console.print(progress._panel())
+    console.print(panel(progress))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

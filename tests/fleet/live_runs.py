@@ -21,8 +21,9 @@ from agent_sim.server.auth import Accounts
 from agent_sim.server.core import Server
 from agent_sim.server.http.app import make_app
 from agent_sim.server.store import SqliteStore
+from agent_sim.transports.aiohttp_pool import HttpSession
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpSession
+from agent_sim.transports.http import HttpCommand
 
 OPERATOR, AGENT = Credentials("operator", "secret-1"), Credentials("agent", "secret-2")
 

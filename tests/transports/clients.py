@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from agent_sim.transports.aiohttp_pool import HttpPool, HttpSession
 from agent_sim.transports.base import AgentTransport, Target
 from agent_sim.transports.fast_http import FastAgents, FastPool, FastSession
-from agent_sim.transports.http import HttpAgents, HttpPool, HttpSession
+from agent_sim.transports.http import HttpAgents
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.protocol.mqtt import Broker, Life, Link, Packet, Topics, Version
 from agent_sim.server.mqtt import opened
+from agent_sim.transports.aiohttp_pool import HttpSession
 from agent_sim.transports.base import AgentTransport, CommandTransport, ConnectionMode, Connections, Stations
 from agent_sim.transports.direct import DirectAgents, DirectCommand
-from agent_sim.transports.http import HttpCommand, HttpSession
+from agent_sim.transports.http import HttpCommand
 from agent_sim.transports.stations import MqttPool
 from tests.transports.brokers import AGENT, SERVER
 from tests.transports.clients import CLIENTS

@@ -11,9 +11,9 @@ from agent_sim.protocol.agent import REGISTER, AgentReply, AgentRequest, Complet
 from agent_sim.protocol.enums import Result
 from agent_sim.server.auth import Accounts
 from agent_sim.server.http.app import make_app
+from agent_sim.transports.aiohttp_pool import HttpPool
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.direct import DirectAgents
-from agent_sim.transports.http import HttpPool
 from tests.server.bench import ABILITIES, AGENT, Bench
 
 LOGIN = Credentials("agent", "secret-2")

@@ -14,8 +14,9 @@ from agent_sim.protocol import command
 from agent_sim.protocol.agent import HEARTBEAT, NO_TENANT, OK, AgentReply, AgentRequest, Heartbeat, HeartbeatReply
 from agent_sim.protocol.codec import agent_body
 from agent_sim.protocol.command import CommandReply
+from agent_sim.transports.aiohttp_pool import HttpPool
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand, HttpPool
+from agent_sim.transports.http import HttpCommand
 from tests.transports.clients import agents_of, pool_of, session_of
 from tests.transports.peers import Peer, Script, Wire, answering, listening, response
 
