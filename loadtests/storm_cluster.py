@@ -7,6 +7,8 @@
                                   <---  storm.need: more ids
     storm.lease: ids              --->
                                   <---  Locust's report every three seconds, ours in it
+                                  <---  storm.report: ours alone, every second of a warm-up that may end
+    storm.settled: its end        --->
     storm.stop                    --->  (a person, a rule, an empty pool)
                                   <---  storm.ended: the last report
 
@@ -38,7 +40,6 @@ from agent_sim.storms.campaign import NOBODY
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.gather import Gathering, ReportJson, zero
 from agent_sim.storms.leases import AHEAD, Leased, LeaseJson, Lessor, Shelf
-from agent_sim.storms.meter import SeriesEntry
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.plan import from_json, to_json
 from agent_sim.storms.steps import steps
@@ -61,13 +62,10 @@ LEAST_LEASE: Final = 16
 class Master:
     """The end that judges. `engine` never fires: it holds the books."""
 
-    def __init__(
-        self, environment: Environment, asked: Asked, engine: Engine, tell_second: Callable[[SeriesEntry], None]
-    ) -> None:
+    def __init__(self, environment: Environment, asked: Asked, engine: Engine) -> None:
         runner = environment.runner
         assert isinstance(runner, MasterRunner)
         self.runner, self.asked, self.engine = runner, asked, engine
-        self._tell_second = tell_second
         self._ready: dict[str, str] = {}
         self._lessor: Lessor | None = None
         self.gathering: Gathering | None = None
@@ -75,7 +73,8 @@ class Master:
         self._is_stopping = False
         runner.register_message("storm.ready", self._on_ready)
         runner.register_message("storm.need", self._on_need)
-        runner.register_message("storm.ended", self._on_ended)
+        runner.register_message("storm.report", self._on_our_report)
+        runner.register_message("storm.ended", self._on_our_report)
         environment.events.worker_report.add_listener(self._on_report)
 
     def fire(self) -> None:
@@ -150,9 +149,7 @@ class Master:
         self._pass_on(gathering)
         if (self.engine.is_stopped or gathering.exhausted_at() is not None) and not self._is_stopping:
             self._is_stopping = True
-            for name, process in gathering.processes.items():
-                if not process.is_over:
-                    self._tell(name, "storm.stop", {"reason": self.engine.stopped, "hurry": False})
+            self._tell_all(gathering, "storm.stop", {"reason": self.engine.stopped, "hurry": False})
         if self.engine.is_hurried:
             for name, process in gathering.processes.items():
                 if not process.is_over:
@@ -160,7 +157,9 @@ class Master:
 
     def _pass_on(self, gathering: Gathering) -> None:
         for entry in gathering.whole_seconds():
-            self._tell_second(entry)
+            ends = self.engine.see_second(entry, time.time_ns() - self._began)
+            if ends is not None:
+                self._tell_all(gathering, "storm.settled", {"ends": ends})
 
     # --- what workers say -----------------------------------------------------------------------
 
@@ -172,7 +171,7 @@ class Master:
         if process is not None and not process.is_over:
             self._tell(msg.node_id, "storm.lease", self._leased(msg.node_id, msg.data["shelf"], msg.data["batches"]))
 
-    def _on_ended(self, environment: Environment, msg: Any, **_: Any) -> None:
+    def _on_our_report(self, environment: Environment, msg: Any, **_: Any) -> None:
         self._take_in(msg.node_id, msg.data)
 
     def _on_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -201,6 +200,11 @@ class Master:
 
     def _when(self) -> dict[str, Instant]:
         return {"begin": self._began, "told_at": time.time_ns()}
+
+    def _tell_all(self, gathering: Gathering, what: str, data: Any) -> None:
+        for name, process in gathering.processes.items():
+            if not process.is_over:
+                self._tell(name, what, data)
 
     def _tell(self, name: str, what: str, data: Any) -> None:
         self.runner.send_message(what, data, client_id=name)
@@ -240,6 +244,7 @@ class Worker:
         runner.register_message("storm.prepare", self._on_prepare, concurrent=True)
         runner.register_message("storm.begin", self._on_begin)
         runner.register_message("storm.lease", self._on_lease)
+        runner.register_message("storm.settled", self._on_settled)
         runner.register_message("storm.stop", self._on_stop)
         self.environment.events.report_to_master.add_listener(self._on_report)
 
@@ -285,6 +290,7 @@ class Worker:
         engine.begin(begin)
         self.begun.set()
         gevent.spawn(self._fire, engine)
+        gevent.spawn(self._report_often, engine)
 
     def _fire(self, engine: Engine) -> None:
         try:
@@ -303,6 +309,18 @@ class Worker:
         self._asked_for.discard(msg.data["shelf"])
         if self._share is not None:
             self._share.pools[msg.data["shelf"]].add(msg.data)
+
+    def _report_often(self, engine: Engine) -> None:
+        """How long a warm-up lasts cannot wait for Locust's reports."""
+        while engine.is_warming_up:
+            gevent.sleep(1.0)
+            if engine.has_reported:
+                return
+            self._runner.send_message("storm.report", cast(dict[str, Any], engine.take_report()))
+
+    def _on_settled(self, environment: Environment, msg: Any, **_: Any) -> None:
+        if self.engine is not None:
+            self.engine.settle(msg.data["ends"])
 
     def _on_stop(self, environment: Environment, msg: Any, **_: Any) -> None:
         if self.engine is not None:
