@@ -35,7 +35,7 @@ from storm_client import Target, require_honest_client
 from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
 from storm_faults import Declared
-from storm_files import code_of, judged, write_files
+from storm_files import code_of, herd_beside, judged, write_files
 from storm_knee import Hunt, alone, by_workers
 from storm_metrics import telling
 from storm_oig import OigTarget
@@ -46,6 +46,7 @@ from agent_sim.errors import QueryError, TargetError, UsageError
 from agent_sim.instants import SECOND
 from agent_sim.logins import need_operator
 from agent_sim.operator.storm_reader import narrowed_for
+from agent_sim.results.render.rows import herd_words
 from agent_sim.scenario.load import load
 from agent_sim.storms import guard
 from agent_sim.storms.budget import most_requests
@@ -222,7 +223,12 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     report.show(result, engine.said, could_read=engine.could_read)
     if asked is None:
         return
-    summary, verdicts = judged(asked, result, asked.thresholds)
+    herd = herd_beside(asked, result)
+    if herd is not None:
+        report.say(f"herd: {herd_words(herd)}")
+    elif asked.agents_journal is not None:
+        report.say(f"herd: not compared: {asked.agents_journal} is no journal of a run that has begun")
+    summary, verdicts = judged(asked, result, asked.thresholds, herd)
     engine.code = code_of(engine.code, verdicts)
     report.show_thresholds(verdicts)
     if asked.report is not None:
@@ -338,7 +344,7 @@ def _prepared(asked: Asked) -> Prepared:
     gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
     claim(asked.url, plan, must=not STATE.is_driven)  # who drives us has shared the ids out
     if plan.kind == "herd":
-        _meet(herd(target, time.time_ns()), plan)
+        _meet(herd(target, time.time_ns()), plan, asked.agents_journal)
     found = look(plan, target, time.time_ns())
     if asked.everything:
         _confirm(asked, found.all, [_shown(token) for token in found.all.tokens[:SHOWN]])
@@ -358,7 +364,7 @@ def _prepared(asked: Asked) -> Prepared:
     )
 
 
-def _meet(agents: int, plan: StormPlan) -> None:
+def _meet(agents: int, plan: StormPlan, journal: Path | None) -> None:
     """A herd is agents that poll and report; without any it would be another kind of storm."""
     if not agents:
         raise UsageError(
@@ -366,6 +372,8 @@ def _meet(agents: int, plan: StormPlan) -> None:
             " start some with `agent-sim up`, or with loadtests/fleet.py"
         )
     report.say(f"herd: {agents:,} agents poll and report meanwhile")
+    if journal is None and not STATE.is_driven:
+        report.say("herd: --agents-journal FILE, of the run whose agents these are, compares their polls with before")
 
 
 def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
