@@ -19,7 +19,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,7 +36,7 @@ from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
 from storm_faults import Declared
 from storm_files import code_of, herd_beside, judged, write_files
-from storm_knee import Fired, Hunt, words
+from storm_knee import Hunt, alone, by_workers
 from storm_metrics import telling
 from storm_oig import OigTarget
 from storm_options import Asked, add_options, read, told
@@ -53,6 +53,7 @@ from agent_sim.storms.budget import most_requests
 from agent_sim.storms.campaign import Found, herd, look
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.health import Health
+from agent_sim.storms.knee import words
 from agent_sim.storms.ledger import NONE
 from agent_sim.storms.meter import Meter
 from agent_sim.storms.oig import OigStorm
@@ -60,7 +61,7 @@ from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Harvest, Token
 from agent_sim.storms.reconcile import NOTHING
-from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result, verdict
+from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, exit_code, storm_result, verdict
 from agent_sim.storms.stop import INTERRUPTED
 from agent_sim.storms.trail import to_json
 
@@ -121,12 +122,6 @@ def add_arguments(parser: Any, **_: Any) -> None:
     add_options(parser)
 
 
-def _only_alone(asked: Asked) -> None:
-    """What workers are not told of, and would leave out without a word. Raises UsageError."""
-    if asked.finds_knee:
-        raise UsageError("--find-knee works in one process: leave out --processes and --master")
-
-
 @events.init.add_listener
 def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> None:
     """All that comes before the first request; ends the process if the storm cannot begin."""
@@ -142,8 +137,6 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
     try:
         require_honest_client()
         asked = STATE.asked = read(options, STATE.parser)
-        if isinstance(runner, MasterRunner):
-            _only_alone(asked)
         storm = _prepared(asked)
     except (UsageError, QueryError) as error:
         _leave(USAGE, str(error))
@@ -219,6 +212,7 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     asked = STATE.asked
     if STATE.hunt is not None:
         found = result["knee"] = STATE.hunt.search.result()
+        engine.code = exit_code(result, could_read=engine.could_read)
         for line in words(found):
             report.say(line)
     if asked is not None and asked.result is not None:
@@ -245,23 +239,14 @@ def _way(engine: Engine, environment: Environment) -> Callable[[], None] | None:
     """How the storm is carried out; None for one that this process does in one go."""
     asked, master = STATE.asked, STATE.master
     if asked is None or not asked.finds_knee:
-        return None if master is None else _by_workers(master)
-    hunt = STATE.hunt = Hunt(engine, asked.slowest, _trials(engine, environment), report.say)
-    return hunt.go
+        return None if master is None else _by_workers(master, master.whole)
+    fire = alone(engine, environment.events.request.fire, _show_trial) if master is None else by_workers(master)
+    hunt = STATE.hunt = Hunt(engine, asked.slowest, fire, report.say)
+    return hunt.go if master is None else _by_workers(master, lambda: hunt.go(master.close_books))
 
 
-def _trials(engine: Engine, environment: Environment) -> Callable[[StormPlan], Fired]:
-    def fire(plan: StormPlan) -> Fired:
-        storm = replace(engine.storm, plan=plan)
-        trial = Engine(storm, environment.events.request.fire, lambda _: None, campaign=engine.campaign)
-        STATE.trial = trial
-        trial.begin()
-        trial.fire()
-        if trial.stopped:
-            engine.stop(trial.stopped)
-        return Fired(trial.meter, trial.cpu_percent, trial.seconds, trial.ended)
-
-    return fire
+def _show_trial(trial: Engine) -> None:
+    STATE.trial = trial
 
 
 def _interrupt_all(engine: Engine) -> None:
@@ -275,15 +260,13 @@ def _interrupt_all(engine: Engine) -> None:
         STATE.trial.interrupt()
 
 
-def _by_workers(master: Master) -> Callable[[], None]:
+def _by_workers(master: Master, carry_out: Callable[[], object]) -> Callable[[], None]:
     def go() -> None:
         try:
-            master.fire()
+            carry_out()
         except TargetError as error:
             report.say(f"storm: {error}")
             master.engine.code = TARGET
-            return
-        master.judge()
 
     return go
 
