@@ -213,7 +213,7 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     if STATE.hunt is not None:
         found = result["knee"] = STATE.hunt.search.result()
         engine.code = exit_code(result, could_read=engine.could_read)
-        for line in words(found):
+        for line in (*words(found), "all trials together:"):
             report.say(line)
     if asked is not None and asked.result is not None:
         report.write(result, asked.result)
@@ -348,7 +348,7 @@ def _prepared(asked: Asked) -> Prepared:
     found = look(plan, target, time.time_ns())
     if asked.everything:
         _confirm(asked, found.all, [_shown(token) for token in found.all.tokens[:SHOWN]])
-    report.announce(plan, operation, found.all, asked.users, query)
+    report.announce(plan, operation, found.all, asked.users, query, is_search=asked.finds_knee)
     declared = None if asked.faults is None else Declared(load(asked.faults[0]), asked.faults[1])
     return Prepared(
         plan,
@@ -385,7 +385,7 @@ def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
     found = target.drive(operation.pool(plan, time.time_ns(), most_requests(plan)))
     if asked.everything:
         _confirm(asked, found, [f"  {token.job_id}" for token in found.tokens[:SHOWN]])
-    report.announce(plan, operation, found, asked.users, "")
+    report.announce(plan, operation, found, asked.users, "", is_search=asked.finds_knee)
     all_of_it = Found({operation.name: found}, target.drive(operation.mark(plan)))
     return Prepared(
         plan,

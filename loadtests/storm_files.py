@@ -24,7 +24,8 @@ from agent_sim.results.judge import judge
 from agent_sim.results.machines import processor
 from agent_sim.results.plain import JsonObject
 from agent_sim.results.summary import Summary, summarise
-from agent_sim.results.verdict import Verdict
+from agent_sim.results.verdict import Answer, Verdict
+from agent_sim.storms import knee
 from agent_sim.storms.result import BROKEN, INCONCLUSIVE, PASSED, StormResult, doubt
 from agent_sim.storms.taxonomy import Violation
 
@@ -53,7 +54,7 @@ def judged(
     summary = summarise(_lines(asked, result))
     summary = replace(summary, storms=tuple(replace(storm, herd=herd) for storm in summary.storms))
     found = judge(summary, Checks(tuple(thresholds)))
-    return summary, (*found, *_rules(result), *_doubts(result))
+    return summary, (*found, *_rules(result), *_knee(result), *_doubts(result))
 
 
 def code_of(code: int, verdicts: Sequence[Verdict]) -> int:
@@ -129,6 +130,14 @@ def _rules(result: StormResult) -> Iterator[Verdict]:
             yield Verdict("storm", name, "unknown", why, warn_only=True)
         else:
             yield Verdict("storm", name, "kept", f"{compared['checked']:,} ids compared")
+
+
+def _knee(result: StormResult) -> Iterator[Verdict]:
+    if (found := result["knee"]) is not None:
+        unsure = knee.doubt(found) is not None
+        said = "; ".join(knee.words(found))
+        answer: Answer = "unknown" if unsure else "kept"
+        yield Verdict("storm", f"storm {result['name']}: the knee is found", answer, said, warn_only=unsure)
 
 
 def _doubts(result: StormResult) -> Iterator[Verdict]:

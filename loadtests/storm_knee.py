@@ -118,7 +118,7 @@ def _end(stopped: str | None) -> str | None:
 def _plan(plan: StormPlan, trial: Trial) -> StormPlan:
     stages: tuple[Stage, ...] = (Stage(trial.rate, 0), Stage(trial.rate, trial.span))
     if trial.is_overload:
-        calm = trial.rate / knee.OVERLOAD
+        calm = trial.rate / knee.OVERLOAD * knee.CALM
         stages = (*stages, Stage(calm, 0), Stage(calm, AFTER))
     return replace(plan, stages=stages, warm_up=SETTLING, start=0)
 
@@ -134,7 +134,7 @@ def _outcome(trial: Trial, fired: Fired) -> Outcome:
         ids=tally.ids,
         seconds=max(min(trial.span, fired.seconds) - SETTLING, 0) / SECOND,
         response=tally.response,
-        under_way=_under_way(fired.meter.series),
+        under_way=_under_way([each for each in fired.meter.series if each["t"] * SECOND < trial.span + SECOND]),
         limited="the generator itself was saturated" if limited else None,
         ended=fired.ended,
     )

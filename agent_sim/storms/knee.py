@@ -20,6 +20,9 @@ GROWTH: Final = 1.5
 FIRST_SHARE: Final = 0.1
 HALVINGS: Final = 3
 OVERLOAD: Final = 1.5
+CALM: Final = 0.5
+"""Of the knee, after the overload: at the knee itself a target has nothing left to work its backlog off with."""
+
 SHORTEST: Final[Span] = 5 * SECOND
 LONGEST: Final[Span] = 60 * SECOND
 SETTLING: Final[Span] = SECOND
@@ -48,7 +51,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A step to make: `is_overload` for the one that shows the recovery, which is followed by the knee's own rate."""
+    """A step to make: `is_overload` for the one that shows the recovery, which is followed by calm."""
 
     rate: float
     span: Span
@@ -84,6 +87,7 @@ class TrialJson(TypedDict):
     samples: int
     judged_on: str
     latency_us: float
+    overload: bool
     sustained: bool
     why: list[str]
 
@@ -195,7 +199,9 @@ class Search:
             knee=self._good,
             bound=self._bound,
             highest_goodput=round(self._highest, 3),
-            kneedle=kneedle([(trial["achieved_rate"], trial["latency_us"]) for trial in self._trials]),
+            kneedle=kneedle(
+                [(each["achieved_rate"], each["latency_us"]) for each in self._trials if not each["overload"]]
+            ),
             recovery_seconds=self._recovery,
             recovered=self._recovered,
             trials=self._trials,
@@ -240,6 +246,7 @@ class Search:
                 samples=outcome.response.count,
                 judged_on="nothing: too few samples" if q is None else f"p{q * 100:g}",
                 latency_us=_decided(outcome),
+                overload=trial.is_overload,
                 sustained=not reasons and outcome.limited is None,
                 why=[*reasons, *([outcome.limited] if outcome.limited else [])],
             )
@@ -267,13 +274,15 @@ def words(found: KneeJson) -> list[str]:
         lines.append(f"most throughput for its latency: {found['kneedle']:.1f}/s")
     if found["recovered"] is not None:
         back = found["recovery_seconds"]
-        lines.append("after the overload: " + ("not back in time" if back is None else f"back after {back:g} s"))
+        said = "latencies were not back in time" if back is None else f"latencies were back after {back:g} s"
+        lines.append(f"after the overload, at half the knee: {said}")
     return lines
 
 
 def told(trial: TrialJson) -> str:
     """One trial in one line."""
-    verdict = "sustained" if trial["sustained"] else "; ".join(trial["why"])
+    verdict = ("held out" if trial["overload"] else "sustained") if trial["sustained"] else "; ".join(trial["why"])
+    verdict = f"overload, to see the recovery: {verdict}" if trial["overload"] else verdict
     lasted = f"{trial['rate']:g}/s for {trial['seconds']:g} s: {verdict}"
     if trial["judged_on"] == f"p{WANTED * 100:g}":
         return f"{lasted} ({trial['judged_on']} {trial['latency_us'] / 1000:.1f} ms)"
