@@ -232,7 +232,7 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     engine.code = code_of(engine.code, verdicts)
     report.show_thresholds(verdicts)
     if asked.report is not None:
-        write_files(asked.report, summary, verdicts, shlex.join(["locust", *sys.argv[1:]]))
+        write_files(asked.report, summary, verdicts, asked, shlex.join(["locust", *sys.argv[1:]]))
 
 
 def _way(engine: Engine, environment: Environment) -> Callable[[], None] | None:
