@@ -7,7 +7,7 @@ decided in `agent_sim.storms`.
 import gc
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -261,11 +261,17 @@ class Engine:
         self.meter, self._cpu_percent, self._began_wall = gathered.meter(), gathered.cpu_percent, began
         self._exhausted_at, self._seconds = gathered.exhausted_at(), gathered.seconds(self.plan.span)
         self._stopped = self._stopped or gathered.stopped()
-        for process in gathered.processes.values():
-            self.said |= {ErrorKind(kind): words for kind, words in process.said.items()}
-        self._workers = Workers(len(gathered.processes), len(gathered.lost), gathered.starved)
-        self._used = gathered.used
+        self.count_workers([gathered])
         self._judge()
+
+    def count_workers(self, parts: Sequence[Gathering]) -> None:
+        """Take in what is known of the processes that sent, beside what they measured."""
+        for process in (process for part in parts for process in part.processes.values()):
+            self.said |= {ErrorKind(kind): words for kind, words in process.said.items()}
+        lost = {name for part in parts for name in part.lost}
+        asked = {name for part in parts for name in part.processes}
+        self._workers = Workers(len(asked), len(lost), sum(part.starved for part in parts))
+        self._used = max((part.used for part in parts), default=0)
 
     def take_over(self, meter: Meter, cpu_percent: float, seconds: Span) -> None:
         """Judge what was fired in several parts with this storm's campaign."""

@@ -73,6 +73,7 @@ class Asked:
     report: Path | None = None
     finds_knee: bool = False
     slowest: Span | None = None
+    agents_journal: Path | None = None
 
     @property
     def host(self) -> str:
@@ -123,6 +124,8 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="NANOSECONDS",
         help="When its run began, since the epoch (default: with the storm).",
     )
+    group.add_argument("--agents-journal", type=Path, metavar="FILE",
+                       help="Of a herd: the journal of the run whose agents poll, to compare polls.")  # fmt: skip
     group.add_argument("--api-path", help=f"Of the API (default /KeyfactorAPI, or {BASE} for jobs of the scheduler).")
     group.add_argument("--api-url", metavar="URL", help="Base of the API, instead of --host and --api-path.")
     group.add_argument("--credentials", type=Path, metavar="FILE",
@@ -175,6 +178,7 @@ def read(options: Namespace, parser: Any) -> Asked:
         report=options.report,
         finds_knee=options.find_knee,
         slowest=None if options.slowest is None else round(options.slowest * SECOND),
+        agents_journal=_journal(options),
     )
 
 
@@ -196,6 +200,13 @@ def told(said: Mapping[str, Any], login: Login, ca: Path | None) -> Asked:
         faults=None,
         satisfied=said["satisfied"],
     )
+
+
+def _journal(options: Namespace) -> Path | None:
+    journal: Path | None = options.agents_journal
+    if journal is not None and not os.access(journal, os.R_OK):
+        raise UsageError(f"--agents-journal {journal}: there is no such file to read")
+    return journal
 
 
 def _take_apart(options: Namespace) -> None:

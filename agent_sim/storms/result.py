@@ -11,6 +11,7 @@ from typing import Final, Literal, TypedDict
 
 from agent_sim.histogram import HistogramJson
 from agent_sim.instants import SECOND, Instant, Span, to_iso
+from agent_sim.storms import knee
 from agent_sim.storms.health import Health
 from agent_sim.storms.knee import KneeJson
 from agent_sim.storms.ledger import Totals
@@ -263,7 +264,10 @@ def doubt(result: StormResult) -> str | None:
         return f"{workers['lost']} of {workers['asked']} workers were lost, and load and ids with them"
     if workers["starved"]:
         return f"{workers['starved']} arrivals went without ids, because workers did not get them in time"
-    if result["generator"]["saturated"]:
+    if result["knee"] is not None:  # how the generator fared is in each trial
+        if (words := knee.doubt(result["knee"])) is not None:
+            return words
+    elif result["generator"]["saturated"]:
         return "the generator itself was saturated, the figures are lower bounds"
     if found := inconsistent(result):
         return f"the figures of the step at {found[0]:g} s contradict each other (Little's law)"

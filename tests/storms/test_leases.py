@@ -78,6 +78,17 @@ def test_what_a_process_has_left_in_the_end_was_never_sent():
     assert [tuple(batch.positions) for batch, _ in giver.book() if batch] == [(0, 1)]
 
 
+def test_it_is_for_whoever_sends_next():
+    giver = lessor(4)
+    giver.lease("a", SHELF, 2)
+    giver.give_back("a")
+    again = giver.lease("b", SHELF, 2)
+
+    assert (again["first"], again["batches"], again["is_last"]) == (1, [[0, 1]], False)
+    assert giver.settle("a", [said(0)]) == 1  # a late word of who had it before
+    assert giver.lease("b", SHELF, 2)["is_last"]
+
+
 def test_a_report_that_comes_twice_or_from_another_or_too_late_is_not_booked():
     giver = lessor(8)
     giver.lease("a", SHELF, 1)
