@@ -101,10 +101,11 @@ class Agent:
 
     def handle(self, event: Event, now: Instant) -> list[AgentRequest]:
         """Take in one event; return what to send, in order."""
-        if self.affairs is UNBORN:
-            self._be_born()
-        while self.affairs.turn_at <= now:
-            self._take_turn()
+        if self.affairs is not CALM:
+            if self.affairs is UNBORN:
+                self._be_born()
+            while self.affairs.turn_at <= now:
+                self._take_turn()
         kind = type(event)
         if kind is Answered and not self.affairs.offline:  # nearly all that happens is this and the next
             self._answered(event.request, event.reply, now)  # type: ignore[union-attr]  # see above
@@ -205,12 +206,13 @@ class Agent:
     def _due(self, now: Instant) -> list[AgentRequest]:
         requests: list[AgentRequest] = []
         affairs = self.affairs
-        if affairs.offline:
-            return requests
-        if affairs.register_at <= now:
-            affairs.look_again = False
-            affairs.register_at, affairs.registering = NEVER, AgentRequest(REGISTER, self._registration())
-            requests.append(affairs.registering)
+        if affairs is not CALM:
+            if affairs.offline:
+                return requests
+            if affairs.register_at <= now:
+                affairs.look_again = False
+                affairs.register_at, affairs.registering = NEVER, AgentRequest(REGISTER, self._registration())
+                requests.append(affairs.registering)
         if self.heartbeat_at <= now and (token := self.token) is not None:
             self.heartbeat_at = NEVER
             self.beat = self._heartbeat(token)
@@ -290,12 +292,14 @@ class Agent:
             if not reply.session_valid:
                 self.lose_session(now)
                 return
+        if self.affairs is CALM:
+            self._plan_heartbeat(now)
+            return
         if not self.affairs.stopping:
             self._plan_heartbeat(now)
         if self.affairs.look_again:
             self._look_now(now)
-        if self.affairs is not CALM:
-            self._calm_down(now)
+        self._calm_down(now)
 
     def _plan_heartbeat(self, now: Instant) -> None:
         stock = self._stock

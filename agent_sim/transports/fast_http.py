@@ -334,7 +334,8 @@ class _Told(Call):
     def done(self, outcome: Outcome) -> None:
         request = self.request
         end = outcome if isinstance(outcome, TransportError) else _reply(request, outcome)
-        self.told(self.whose, request, end, self.on_the_wire, self.waited)
+        wire, waited = self.took()
+        self.told(self.whose, request, end, wire, waited)
 
 
 def _reply(request: AgentRequest, answer: Answer) -> AgentReply:

@@ -50,15 +50,11 @@ class Call:
         """Told once how it ended."""
         raise NotImplementedError
 
-    @property
-    def waited(self) -> Span:
-        """How long it stood in line for a connection."""
-        return (self.sent or time.monotonic_ns()) - self.began
-
-    @property
-    def on_the_wire(self) -> Span:
-        """How long it took from when it stopped waiting."""
-        return (self.ended or time.monotonic_ns()) - (self.sent or self.began)
+    def took(self) -> tuple[Span, Span]:
+        """How long it took from when it stopped waiting, and how long it stood in line for a connection."""
+        ended = self.ended or time.monotonic_ns()
+        sent = self.sent
+        return (ended - sent, sent - self.began) if sent else (ended - self.began, ended - self.began)
 
 
 class Line:
