@@ -63,17 +63,25 @@ def need_agent(environment: Mapping[str, str], file: Path | None) -> Login:
     return _needed(find_agent(environment, file), AGENT_NAMES, AGENT_CLIENT, file)
 
 
-def variables(login: Login) -> dict[str, str]:
-    """An operator's login as environment variables, for a process of our own: never argv."""
+def agent_variables(login: Login) -> dict[str, str]:
+    """The agents' login as environment variables, for a process of our own: never argv."""
+    return variables(login, AGENT_NAMES, AGENT_CLIENT)
+
+
+def variables(
+    login: Login, names: tuple[str, str] = OPERATOR_NAMES, client: tuple[str, ...] = OPERATOR_CLIENT
+) -> dict[str, str]:
+    """An operator's login (or whose names these are) as environment variables, for a process of our own: never argv."""
     match login:
         case Credentials(username, password):
-            return dict(zip(OPERATOR_NAMES, (username, password), strict=True))
+            return dict(zip(names, (username, password), strict=True))
         case AccessToken(token):
             return {_ACCESS_TOKEN: token}
         case OAuthClient():
             said = (login.token_url, " ".join(login.scopes), login.audience, login.client_id, login.client_secret)
-            names = (TOKEN_URL, SCOPES, AUDIENCE, *OPERATOR_CLIENT)
-            return dict(zip(names, said, strict=True)) | ({_CA: login.ca} if login.ca else {})
+            return dict(zip((TOKEN_URL, SCOPES, AUDIENCE, *client), said, strict=True)) | (
+                {_CA: login.ca} if login.ca else {}
+            )
 
 
 def clear(environment: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,8 +35,8 @@ from storm_client import Target, require_honest_client
 from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
 from storm_faults import Declared
-from storm_files import code_of, judged, write_files
-from storm_knee import Fired, Hunt, words
+from storm_files import code_of, herd_beside, judged, write_files
+from storm_knee import Hunt, alone, by_workers
 from storm_metrics import telling
 from storm_oig import OigTarget
 from storm_options import Asked, add_options, read, told
@@ -46,12 +46,14 @@ from agent_sim.errors import QueryError, TargetError, UsageError
 from agent_sim.instants import SECOND
 from agent_sim.logins import need_operator
 from agent_sim.operator.storm_reader import narrowed_for
+from agent_sim.results.render.rows import herd_words
 from agent_sim.scenario.load import load
 from agent_sim.storms import guard
 from agent_sim.storms.budget import most_requests
 from agent_sim.storms.campaign import Found, herd, look
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.health import Health
+from agent_sim.storms.knee import words
 from agent_sim.storms.ledger import NONE
 from agent_sim.storms.meter import Meter
 from agent_sim.storms.oig import OigStorm
@@ -59,7 +61,7 @@ from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Harvest, Token
 from agent_sim.storms.reconcile import NOTHING
-from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, storm_result, verdict
+from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, exit_code, storm_result, verdict
 from agent_sim.storms.stop import INTERRUPTED
 from agent_sim.storms.trail import to_json
 
@@ -120,12 +122,6 @@ def add_arguments(parser: Any, **_: Any) -> None:
     add_options(parser)
 
 
-def _only_alone(asked: Asked) -> None:
-    """What workers are not told of, and would leave out without a word. Raises UsageError."""
-    if asked.finds_knee:
-        raise UsageError("--find-knee works in one process: leave out --processes and --master")
-
-
 @events.init.add_listener
 def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> None:
     """All that comes before the first request; ends the process if the storm cannot begin."""
@@ -141,8 +137,6 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
     try:
         require_honest_client()
         asked = STATE.asked = read(options, STATE.parser)
-        if isinstance(runner, MasterRunner):
-            _only_alone(asked)
         storm = _prepared(asked)
     except (UsageError, QueryError) as error:
         _leave(USAGE, str(error))
@@ -218,7 +212,8 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     asked = STATE.asked
     if STATE.hunt is not None:
         found = result["knee"] = STATE.hunt.search.result()
-        for line in words(found):
+        engine.code = exit_code(result, could_read=engine.could_read)
+        for line in (*words(found), "all trials together:"):
             report.say(line)
     if asked is not None and asked.result is not None:
         report.write(result, asked.result)
@@ -228,34 +223,30 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     report.show(result, engine.said, could_read=engine.could_read)
     if asked is None:
         return
-    summary, verdicts = judged(asked, result, asked.thresholds)
+    herd = herd_beside(asked, result)
+    if herd is not None:
+        report.say(f"herd: {herd_words(herd)}")
+    elif asked.agents_journal is not None:
+        report.say(f"herd: not compared: {asked.agents_journal} is no journal of a run that has begun")
+    summary, verdicts = judged(asked, result, asked.thresholds, herd)
     engine.code = code_of(engine.code, verdicts)
     report.show_thresholds(verdicts)
     if asked.report is not None:
-        write_files(asked.report, summary, verdicts, shlex.join(["locust", *sys.argv[1:]]))
+        write_files(asked.report, summary, verdicts, asked, shlex.join(["locust", *sys.argv[1:]]))
 
 
 def _way(engine: Engine, environment: Environment) -> Callable[[], None] | None:
     """How the storm is carried out; None for one that this process does in one go."""
     asked, master = STATE.asked, STATE.master
     if asked is None or not asked.finds_knee:
-        return None if master is None else _by_workers(master)
-    hunt = STATE.hunt = Hunt(engine, asked.slowest, _trials(engine, environment), report.say)
-    return hunt.go
+        return None if master is None else _by_workers(master, master.whole)
+    fire = alone(engine, environment.events.request.fire, _show_trial) if master is None else by_workers(master)
+    hunt = STATE.hunt = Hunt(engine, asked.slowest, fire, report.say)
+    return hunt.go if master is None else _by_workers(master, lambda: hunt.go(master.close_books))
 
 
-def _trials(engine: Engine, environment: Environment) -> Callable[[StormPlan], Fired]:
-    def fire(plan: StormPlan) -> Fired:
-        storm = replace(engine.storm, plan=plan)
-        trial = Engine(storm, environment.events.request.fire, lambda _: None, campaign=engine.campaign)
-        STATE.trial = trial
-        trial.begin()
-        trial.fire()
-        if trial.stopped:
-            engine.stop(trial.stopped)
-        return Fired(trial.meter, trial.cpu_percent, trial.seconds, trial.ended)
-
-    return fire
+def _show_trial(trial: Engine) -> None:
+    STATE.trial = trial
 
 
 def _interrupt_all(engine: Engine) -> None:
@@ -269,15 +260,13 @@ def _interrupt_all(engine: Engine) -> None:
         STATE.trial.interrupt()
 
 
-def _by_workers(master: Master) -> Callable[[], None]:
+def _by_workers(master: Master, carry_out: Callable[[], object]) -> Callable[[], None]:
     def go() -> None:
         try:
-            master.fire()
+            carry_out()
         except TargetError as error:
             report.say(f"storm: {error}")
             master.engine.code = TARGET
-            return
-        master.judge()
 
     return go
 
@@ -355,11 +344,11 @@ def _prepared(asked: Asked) -> Prepared:
     gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
     claim(asked.url, plan, must=not STATE.is_driven)  # who drives us has shared the ids out
     if plan.kind == "herd":
-        _meet(herd(target, time.time_ns()), plan)
+        _meet(herd(target, time.time_ns()), plan, asked.agents_journal)
     found = look(plan, target, time.time_ns())
     if asked.everything:
         _confirm(asked, found.all, [_shown(token) for token in found.all.tokens[:SHOWN]])
-    report.announce(plan, operation, found.all, asked.users, query)
+    report.announce(plan, operation, found.all, asked.users, query, is_search=asked.finds_knee)
     declared = None if asked.faults is None else Declared(load(asked.faults[0]), asked.faults[1])
     return Prepared(
         plan,
@@ -375,7 +364,7 @@ def _prepared(asked: Asked) -> Prepared:
     )
 
 
-def _meet(agents: int, plan: StormPlan) -> None:
+def _meet(agents: int, plan: StormPlan, journal: Path | None) -> None:
     """A herd is agents that poll and report; without any it would be another kind of storm."""
     if not agents:
         raise UsageError(
@@ -383,6 +372,8 @@ def _meet(agents: int, plan: StormPlan) -> None:
             " start some with `agent-sim up`, or with loadtests/fleet.py"
         )
     report.say(f"herd: {agents:,} agents poll and report meanwhile")
+    if journal is None and not STATE.is_driven:
+        report.say("herd: --agents-journal FILE, of the run whose agents these are, compares their polls with before")
 
 
 def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
@@ -394,7 +385,7 @@ def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
     found = target.drive(operation.pool(plan, time.time_ns(), most_requests(plan)))
     if asked.everything:
         _confirm(asked, found, [f"  {token.job_id}" for token in found.tokens[:SHOWN]])
-    report.announce(plan, operation, found, asked.users, "")
+    report.announce(plan, operation, found, asked.users, "", is_search=asked.finds_knee)
     all_of_it = Found({operation.name: found}, target.drive(operation.mark(plan)))
     return Prepared(
         plan,
@@ -442,9 +433,9 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
         tell_second = telling(options.metrics_port, storm.plan, report.progress if STATE.is_driven else lambda _: None)
     except UsageError as error:
         _leave(USAGE, str(error))
-    engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second)
+    engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second, say=report.say)
     if isinstance(environment.runner, MasterRunner):
-        STATE.master = Master(environment, asked, engine, tell_second)
+        STATE.master = Master(environment, asked, engine)
         _make_plain(options)
     gevent.signal_handler(signal.SIGINT, _interrupt_all, engine)
 

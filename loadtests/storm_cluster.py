@@ -7,6 +7,8 @@
                                   <---  storm.need: more ids
     storm.lease: ids              --->
                                   <---  Locust's report every three seconds, ours in it
+                                  <---  storm.report: ours alone, every second of a warm-up that may end
+    storm.settled: its end        --->
     storm.stop                    --->  (a person, a rule, an empty pool)
                                   <---  storm.ended: the last report
 
@@ -36,12 +38,13 @@ from agent_sim.errors import TargetError, UsageError
 from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.storms.campaign import NOBODY
 from agent_sim.storms.catalogue import CATALOGUE
-from agent_sim.storms.gather import Gathering, ReportJson, zero
+from agent_sim.storms.gather import Gathering, ReportJson, book, zero
 from agent_sim.storms.leases import AHEAD, Leased, LeaseJson, Lessor, Shelf
-from agent_sim.storms.meter import SeriesEntry
 from agent_sim.storms.oig import OigStorm
-from agent_sim.storms.plan import from_json, to_json
+from agent_sim.storms.operations import StormOperation
+from agent_sim.storms.plan import StormPlan, from_json, to_json
 from agent_sim.storms.steps import steps
+from agent_sim.storms.stop import SUFFERS
 
 READY_WITHIN: Final = 60.0
 """Seconds that a worker may take to connect."""
@@ -61,59 +64,88 @@ LEAST_LEASE: Final = 16
 class Master:
     """The end that judges. `engine` never fires: it holds the books."""
 
-    def __init__(
-        self, environment: Environment, asked: Asked, engine: Engine, tell_second: Callable[[SeriesEntry], None]
-    ) -> None:
+    def __init__(self, environment: Environment, asked: Asked, engine: Engine) -> None:
         runner = environment.runner
         assert isinstance(runner, MasterRunner)
         self.runner, self.asked, self.engine = runner, asked, engine
-        self._tell_second = tell_second
         self._ready: dict[str, str] = {}
         self._lessor: Lessor | None = None
-        self.gathering: Gathering | None = None
+        self._parts: list[Gathering] = []
         self._began: Instant = 0
         self._is_stopping = False
         runner.register_message("storm.ready", self._on_ready)
         runner.register_message("storm.need", self._on_need)
-        runner.register_message("storm.ended", self._on_ended)
+        runner.register_message("storm.report", self._on_our_report)
+        runner.register_message("storm.ended", self._on_our_report)
         environment.events.worker_report.add_listener(self._on_report)
 
-    def fire(self) -> None:
-        """The storm from the workers' preparation to the last report; then it can be judged."""
+    @property
+    def gathering(self) -> Gathering | None:
+        """What the workers tell of the storm, or of its present part."""
+        return self._parts[-1] if self._parts else None
+
+    def fire(self, plan: StormPlan | None = None) -> Gathering:
+        """The storm from the workers' preparation to the last report; with a `plan` it is one part of it, and others
+        follow with the ids that this one leaves.
+        """
+        plan = self.engine.plan if plan is None else plan
         names = sorted(node.id for node in self.runner.clients.all if node.state != STATE_MISSING)
-        self._prepare(names)
-        storm, books = self.engine.storm, self.engine.campaign.books
-        shelves = {name: Shelf(book.supply, book.tokens, book.size) for name, book in books.items()}
-        is_contended = storm.plan.kind == "contended"
-        # Only an open storm's processes send at one moment; the users of a closed loop are rivals within a process.
-        run = storm.plan.copies if is_contended and storm.users is not None else 1
-        lessor = self._lessor = Lessor(shelves, len(names), run, names if is_contended and run == 1 else ())
-        gathering = self.gathering = Gathering(names, steps(storm.plan), storm.satisfied, lessor)
+        self._prepare(names, plan)
+        lessor = self._lessor = self._present_lessor(names)
+        gathering = Gathering(names, steps(plan), self.engine.storm.satisfied, lessor)
+        self._parts.append(gathering)
+        self._is_stopping = False
         self._began = time.time_ns() + HEAD_START
-        self.engine.starts(self._began)
+        if len(self._parts) == 1:
+            self.engine.starts(self._began)
         for index, name in enumerate(names):
-            leases = [self._leased(name, shelf, self._wanted(len(names))) for shelf in shelves]
-            self._tell(name, "storm.begin", {"index": index, "count": len(names), "leases": leases, **self._when()})
-        deadline = time.monotonic() + storm.plan.span / SECOND + storm.timeout + PATIENCE
+            leases = [self._leased(name, shelf, _wanted(plan, len(names))) for shelf in self.engine.campaign.books]
+            where = {"index": index, "count": len(names), "part": len(self._parts)}
+            self._tell(name, "storm.begin", {**where, "leases": leases, **self._when()})
+        deadline = time.monotonic() + plan.span / SECOND + self.engine.storm.timeout + PATIENCE
         while not gathering.is_over:
             gevent.sleep(LOOKS_EVERY)
             self._look(gathering, deadline)
         for name in names:
             gathering.conclude(name, self._began, time.time_ns())
         self._pass_on(gathering)
+        return gathering
 
-    def judge(self) -> None:
-        """Compare and judge; `engine.result` is there then."""
+    def whole(self) -> None:
+        """The storm in one part, compared and judged; `engine.result` is there then."""
+        gathering = self.fire()
         assert self._lessor is not None
-        assert self.gathering is not None
-        self.engine.judge_for(self._lessor, self.gathering, self._began)
+        self.engine.judge_for(self._lessor, gathering, self._began)
 
-    def _prepare(self, names: list[str]) -> None:
+    def close_books(self) -> None:
+        """Book what all parts sent, for the engine to judge."""
+        if self._lessor is not None:
+            book(self.engine.campaign, self._lessor)
+        self.engine.count_workers(self._parts)
+
+    def _present_lessor(self, names: list[str]) -> Lessor:
+        if self._lessor is not None:
+            if self._is_dealt:
+                self._lessor.deal_anew(names)
+            return self._lessor
+        storm, books = self.engine.storm, self.engine.campaign.books
+        shelves = {name: Shelf(book.supply, book.tokens, book.size) for name, book in books.items()}
+        run = storm.plan.copies if storm.plan.kind == "contended" else 1
+        return Lessor(shelves, len(names), run, names if self._is_dealt else ())
+
+    @property
+    def _is_dealt(self) -> bool:
+        """Only an open storm's processes send at one moment; the users of a closed loop are rivals within a process."""
+        storm = self.engine.storm
+        return storm.plan.kind == "contended" and storm.users is None
+
+    def _prepare(self, names: list[str], plan: StormPlan) -> None:
         asked, storm = self.asked, self.engine.storm
+        self._ready.clear()
         if not names:
             raise TargetError("no worker is connected")
         said = {
-            "plan": to_json(storm.plan),
+            "plan": to_json(plan),
             "query": storm.query,
             "users": storm.users,
             "url": asked.url,
@@ -148,11 +180,10 @@ class Master:
             if not process.is_over and (is_late or node is None or node.state == STATE_MISSING):
                 gathering.lose(name, self._began, now)
         self._pass_on(gathering)
-        if (self.engine.is_stopped or gathering.exhausted_at() is not None) and not self._is_stopping:
+        reason = self.engine.stopped or gathering.stopped()
+        if (self.engine.is_stopped or reason or gathering.exhausted_at() is not None) and not self._is_stopping:
             self._is_stopping = True
-            for name, process in gathering.processes.items():
-                if not process.is_over:
-                    self._tell(name, "storm.stop", {"reason": self.engine.stopped, "hurry": False})
+            self._tell_all(gathering, "storm.stop", {"reason": reason, "hurry": False})
         if self.engine.is_hurried:
             for name, process in gathering.processes.items():
                 if not process.is_over:
@@ -160,7 +191,9 @@ class Master:
 
     def _pass_on(self, gathering: Gathering) -> None:
         for entry in gathering.whole_seconds():
-            self._tell_second(entry)
+            ends = self.engine.see_second(entry, time.time_ns() - self._began)
+            if ends is not None:
+                self._tell_all(gathering, "storm.settled", {"ends": ends})
 
     # --- what workers say -----------------------------------------------------------------------
 
@@ -172,7 +205,7 @@ class Master:
         if process is not None and not process.is_over:
             self._tell(msg.node_id, "storm.lease", self._leased(msg.node_id, msg.data["shelf"], msg.data["batches"]))
 
-    def _on_ended(self, environment: Environment, msg: Any, **_: Any) -> None:
+    def _on_our_report(self, environment: Environment, msg: Any, **_: Any) -> None:
         self._take_in(msg.node_id, msg.data)
 
     def _on_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -184,7 +217,8 @@ class Master:
             return
         self.gathering.report(name, report)
         end = report["end"]
-        if end is not None and end["stopped"]:
+        is_trials = self.asked.finds_knee and end is not None and end["stopped"] == SUFFERS
+        if end is not None and end["stopped"] and not is_trials:
             self.engine.stop(end["stopped"])
 
     # --- what the master says -------------------------------------------------------------------
@@ -195,15 +229,22 @@ class Master:
             return LeaseJson(shelf=shelf, first=0, batches=[], ids=b"", names=[], is_last=True)
         return self._lessor.lease(name, shelf, batches)
 
-    def _wanted(self, processes: int) -> int:
-        fastest = max((stage.rate for stage in self.engine.plan.stages), default=0.0)
-        return max(math.ceil(AHEAD * fastest / processes), LEAST_LEASE)
-
     def _when(self) -> dict[str, Instant]:
         return {"begin": self._began, "told_at": time.time_ns()}
 
+    def _tell_all(self, gathering: Gathering, what: str, data: Any) -> None:
+        for name, process in gathering.processes.items():
+            if not process.is_over:
+                self._tell(name, what, data)
+
     def _tell(self, name: str, what: str, data: Any) -> None:
         self.runner.send_message(what, data, client_id=name)
+
+
+def _wanted(plan: StormPlan, processes: int) -> int:
+    """Batches of a process's first lease."""
+    fastest = max((stage.rate for stage in plan.stages), default=0.0)
+    return max(math.ceil(AHEAD * fastest / processes), LEAST_LEASE)
 
 
 @dataclass(slots=True)
@@ -240,6 +281,7 @@ class Worker:
         runner.register_message("storm.prepare", self._on_prepare, concurrent=True)
         runner.register_message("storm.begin", self._on_begin)
         runner.register_message("storm.lease", self._on_lease)
+        runner.register_message("storm.settled", self._on_settled)
         runner.register_message("storm.stop", self._on_stop)
         self.environment.events.report_to_master.add_listener(self._on_report)
 
@@ -259,13 +301,20 @@ class Worker:
         plan = from_json(said["plan"])
         operation = CATALOGUE[plan.operation]
         asked = self.ask_for(said)
-        target = OigTarget(asked) if isinstance(operation, OigStorm) else Target(asked)
-        target.preflight()  # one request: the way is open, and our credentials hold
+        target = self._connected(asked, operation)
         return Prepared(
             plan, operation, said["query"], said["users"], target, NOBODY, said["timeout"], 0.0,
             satisfied=said["satisfied"],
             declared=None if said["declared"] is None else heard(*said["declared"]),
         )  # fmt: skip
+
+    def _connected(self, asked: Asked, operation: StormOperation | OigStorm) -> Target:
+        """The way to the target, which all parts of a storm go."""
+        if self._waiting is not None:
+            return self._waiting.storm.target
+        target = OigTarget(asked) if isinstance(operation, OigStorm) else Target(asked)
+        target.preflight()  # one request: the way is open, and our credentials hold
+        return target
 
     def _on_begin(self, environment: Environment, msg: Any, **_: Any) -> None:
         said, waiting = msg.data, self._waiting
@@ -280,11 +329,13 @@ class Worker:
             pools[lease["shelf"]].add(lease)
         begin = zero(said["begin"], said["told_at"], time.time_ns())
         storm = waiting.storm_of(said["index"], begin - said["begin"])
-        share = self._share = Share(storm.plan, said["index"], said["count"], pools, sizes, storm.query)
+        share = self._share = Share(storm.plan, said["index"], said["count"], pools, sizes, storm.query, said["part"])
         engine = self.engine = Engine(storm, environment.events.request.fire, lambda _: None, share)
         engine.begin(begin)
+        self._asked_for.clear()
         self.begun.set()
         gevent.spawn(self._fire, engine)
+        gevent.spawn(self._report_often, engine)
 
     def _fire(self, engine: Engine) -> None:
         try:
@@ -303,6 +354,18 @@ class Worker:
         self._asked_for.discard(msg.data["shelf"])
         if self._share is not None:
             self._share.pools[msg.data["shelf"]].add(msg.data)
+
+    def _report_often(self, engine: Engine) -> None:
+        """How long a warm-up lasts cannot wait for Locust's reports."""
+        while engine.is_warming_up:
+            gevent.sleep(1.0)
+            if engine.has_reported:
+                return
+            self._runner.send_message("storm.report", cast(dict[str, Any], engine.take_report()))
+
+    def _on_settled(self, environment: Environment, msg: Any, **_: Any) -> None:
+        if self.engine is not None:
+            self.engine.settle(msg.data["ends"])
 
     def _on_stop(self, environment: Environment, msg: Any, **_: Any) -> None:
         if self.engine is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from storm_cluster import Master
 from storm_engine import Engine
 
 from agent_sim.instants import SECOND, Span
@@ -16,6 +17,7 @@ from agent_sim.storms.health import health
 from agent_sim.storms.knee import SETTLING, Outcome, Search, Trial
 from agent_sim.storms.meter import Meter, SeriesEntry
 from agent_sim.storms.plan import Stage, StormPlan
+from agent_sim.storms.stop import SUFFERS
 
 AFTER: Final[Span] = 10 * SECOND
 """How long after an overload it is looked whether latencies are back."""
@@ -31,12 +33,14 @@ class Fired:
     ended: str | None
 
 
+Fire = Callable[[StormPlan], Fired]
+"""Carries a plan out."""
+
+
 class Hunt:
     """The search on a target: `fire` carries a plan out, `say` tells a person how far it is."""
 
-    def __init__(
-        self, engine: Engine, slowest: Span | None, fire: Callable[[StormPlan], Fired], say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, engine: Engine, slowest: Span | None, fire: Fire, say: Callable[[str], None]) -> None:
         estimate = max(stage.rate for stage in engine.plan.stages)
         self._engine, self._fire, self._say = engine, fire, say
         self.search = Search(estimate, None if slowest is None else slowest / 1000)
@@ -44,10 +48,11 @@ class Hunt:
         self._cpu_percent = 0.0
         self._seconds: Span = 0
 
-    def go(self) -> None:
-        """All trials, and what they come to."""
+    def go(self, close_books: Callable[[], None] = lambda: None) -> None:
+        """All trials, and what they come to; `close_books` before it is judged."""
         while not self._engine.is_stopped and (trial := self.search.next()) is not None:
             self._try(trial)
+        close_books()
         self._engine.take_over(self._whole, self._cpu_percent, self._seconds)
 
     def _try(self, trial: Trial) -> None:
@@ -62,9 +67,8 @@ class Hunt:
                 [(t - over, latency) for t, latency in seconds if t > over + 0.5], self.search.back_at_us
             )
             self.search.recovered(back)
-        for told in self.search.result()["trials"][-1:]:
-            verdict = "sustained" if told["sustained"] else "; ".join(told["why"])
-            self._say(f"{told['rate']:g}/s for {told['seconds']:g} s: {verdict} ({told['judged_on']})")
+        for made in self.search.result()["trials"][-1:]:
+            self._say(knee.told(made))
 
     def _add(self, fired: Fired) -> None:
         whole = self._whole
@@ -78,28 +82,43 @@ class Hunt:
         self._seconds += fired.seconds
 
 
-def words(found: knee.KneeJson) -> list[str]:
-    """What a person is told in the end."""
-    lines = [
-        "knee: not even the lowest rate was sustained"
-        if found["knee"] is None
-        else f"knee: {found['knee']:.1f} requests a second are sustained"
-    ]
-    if found["bound"]:
-        lines.append(f"a lower bound only: {found['bound']}")
-    lines.append(f"highest goodput anywhere: {found['highest_goodput']:.1f}/s")
-    if found["kneedle"] is not None:
-        lines.append(f"most throughput for its latency: {found['kneedle']:.1f}/s")
-    if found["recovered"] is not None:
-        back = found["recovery_seconds"]
-        lines.append("after the overload: " + ("not back in time" if back is None else f"back after {back:g} s"))
-    return lines
+def alone(engine: Engine, tell_request: Callable[..., None], show: Callable[[Engine], None]) -> Fire:
+    """Trials that this process carries out itself; `show` is given each as it begins."""
+
+    def fire(plan: StormPlan) -> Fired:
+        trial = Engine(replace(engine.storm, plan=plan), tell_request, lambda _: None, campaign=engine.campaign)
+        show(trial)
+        trial.begin()
+        trial.fire()
+        if trial.stopped not in (None, SUFFERS):
+            engine.stop(trial.stopped)
+        return Fired(trial.meter, trial.cpu_percent, trial.seconds, _end(trial.ended))
+
+    return fire
+
+
+def by_workers(master: Master) -> Fire:
+    """Trials that workers carry out, each told of it when the one before is over."""
+
+    def fire(plan: StormPlan) -> Fired:
+        part = master.fire(plan)
+        ended = "the pool ran out of ids" if part.exhausted_at() is not None else _end(part.stopped())
+        if part.lost:
+            ended = f"{len(part.lost)} of {len(part.processes)} workers were lost"
+        return Fired(part.meter(), part.cpu_percent, part.seconds(plan.span), ended)
+
+    return fire
+
+
+def _end(stopped: str | None) -> str | None:
+    """Why the search cannot go on: a rate that makes the target suffer is only one that it does not sustain."""
+    return None if stopped == SUFFERS else stopped
 
 
 def _plan(plan: StormPlan, trial: Trial) -> StormPlan:
     stages: tuple[Stage, ...] = (Stage(trial.rate, 0), Stage(trial.rate, trial.span))
     if trial.is_overload:
-        calm = trial.rate / knee.OVERLOAD
+        calm = trial.rate / knee.OVERLOAD * knee.CALM
         stages = (*stages, Stage(calm, 0), Stage(calm, AFTER))
     return replace(plan, stages=stages, warm_up=SETTLING, start=0)
 
@@ -113,9 +132,9 @@ def _outcome(trial: Trial, fired: Fired) -> Outcome:
         dropped=tally.dropped,
         failed=tally.failed,
         ids=tally.ids,
-        seconds=(trial.span - SETTLING) / SECOND,
+        seconds=max(min(trial.span, fired.seconds) - SETTLING, 0) / SECOND,
         response=tally.response,
-        under_way=_under_way(fired.meter.series),
+        under_way=_under_way([each for each in fired.meter.series if each["t"] * SECOND < trial.span + SECOND]),
         limited="the generator itself was saturated" if limited else None,
         ended=fired.ended,
     )

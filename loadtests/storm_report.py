@@ -29,7 +29,13 @@ def say(line: str) -> None:
 
 
 def announce(
-    plan: StormPlan, operation: StormOperation | OigStorm, found: Harvest, users: int | None, query: str
+    plan: StormPlan,
+    operation: StormOperation | OigStorm,
+    found: Harvest,
+    users: int | None,
+    query: str,
+    *,
+    is_search: bool,
 ) -> None:
     """What the storm takes, what it has and what will count, before the first request."""
     say(f"{operation.name} takes {operation.accepts}; counted as done when {operation.means}")
@@ -42,6 +48,8 @@ def announce(
         say("each request makes jobs of its own: no id is used up")
     elif plan.kind == "hot":
         say(f"hot: all requests are about {min(plan.hot, len(found.tokens)):,} ids, which nobody uses up")
+    elif is_search:
+        say(f"ids: {len(found.tokens):,} eligible; every trial of the search uses some up, and without ids it ends")
     elif users is None:
         say(budget(plan, len(found.tokens)).sentence())
     if plan.kind != "plain":

@@ -21,7 +21,9 @@ _APART: Final = 1 << 32
 
 
 class Share:
-    """The `index`-th of `count` shares. `pools` are on lease, `sizes` how many ids their batches have at most."""
+    """The `index`-th of `count` shares, of a storm or of its `part`-th part. `pools` are on lease, `sizes` how many ids
+    their batches have at most.
+    """
 
     def __init__(
         self,
@@ -31,10 +33,11 @@ class Share:
         pools: Mapping[str, Leased],
         sizes: Mapping[str, int],
         query: str,
+        part: int = 1,
     ) -> None:
         self.index, self.count, self.pools = index, count, pools
         nothing = Found({name: Harvest((), 0, 0) for name in pools}, Mark(None, 0))
-        self.campaign = Campaign(plan, nothing, query, supplies=pools, first=index * _APART)
+        self.campaign = Campaign(plan, nothing, query, supplies=pools, first=((part - 1) * count + index) * _APART)
         for name, pool in pools.items():
             book = self.campaign.books[name]
             book.tokens = cast("tuple[Token, ...]", pool.tokens)  # by place, as far as they are on lease

@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from agent_sim.credentials import AGENT_NAMES, Credentials
+from agent_sim.cli.sign_in import Certificate
 from agent_sim.errors import AgentSimError, UsageError
 from agent_sim.fleet.live import WallClock
-from agent_sim.logins import Login, clear
+from agent_sim.logins import Login, agent_variables, clear
 from agent_sim.protocol.enums import JobType
 from agent_sim.results import journal
 from agent_sim.scenario.plan import Plan
@@ -42,7 +42,7 @@ class Crew:
     """
 
     processes: int
-    login: Credentials | None
+    login: Login | None
     agents: int
     hear: Callable[[journal.Line], None] = field(default=lambda line: None)
     lost: Callable[[str], None] = field(default=lambda why: None)
@@ -120,9 +120,7 @@ class Crew:
             process.stdin.write(json.dumps(message).encode() + b"\n")
 
     def _login(self) -> dict[str, str]:
-        if self.login is None:
-            return {}
-        return dict(zip(AGENT_NAMES, (self.login.username, self.login.password), strict=True))
+        return {} if self.login is None else agent_variables(self.login)
 
     async def _follow(self, number: int, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -148,24 +146,20 @@ class Crew:
 
 def refuse_what_needs_one_process(planned: Plan) -> None:
     """Raise UsageError for what the processes of a fleet would have to agree on."""
-    for what, is_there in (
-        ("faults", bool(planned.faults)),
-        ("agents over MQTT", any(member.wire == "mqtt" for member in planned.members)),
-        ("agents with bearer tokens or certificates", {each.auth for each in planned.members} - {"basic", "none"}),
-    ):
-        if is_there:
-            raise UsageError(f"--processes: {what} need one process for now; leave the option out")
+    if any(member.wire == "mqtt" for member in planned.members):
+        raise UsageError(
+            "--processes: agents over MQTT need one process, for they share connections to the broker;"
+            " leave the option out"
+        )
 
 
 async def crew_of(processes: int, login: Login | None, agents: int, stack: AsyncExitStack) -> Crew | None:
     """The other processes of the fleet, up and waiting, ended with the stack; None if one is enough.
 
-    Raises UsageError for a login that they cannot be given.
+    Raises AgentSimError.
     """
     if processes == 1:
         return None
-    if not isinstance(login, Credentials | None):
-        raise UsageError("--processes: agents must sign in by user name and password, or not at all")
     crew = Crew(processes, login, agents)
     stack.push_async_callback(crew.close)
     await crew.start()
@@ -173,15 +167,26 @@ async def crew_of(processes: int, login: Login | None, agents: int, stack: Async
 
 
 def order(
-    scenario: Path, planned: Plan, target: Target, limits: Connections, clock: WallClock, state: Path | None
+    scenario: Path,
+    planned: Plan,
+    target: Target,
+    limits: Connections,
+    clock: WallClock,
+    state: Path | None,
+    certificate: Certificate | None,
 ) -> Mapping[str, Any]:
     """What `shard` is told of a run; connections are each process's own."""
     return {
         "scenario": str(scenario),
         "start": planned.start,
         "state": None if state is None else str(state),
+        "certificate": None if certificate is None else _paths(certificate.certificate, certificate.key),
         "target": {**asdict(target), "ca": None if target.ca is None else str(target.ca)},
         "connections": asdict(limits),
         "scale": clock.scale,
         "began": clock.began,
     }
+
+
+def _paths(*paths: Path | None) -> list[str | None]:
+    return [None if path is None else str(path) for path in paths]

@@ -75,7 +75,10 @@ class LiveRun:
 
     def __post_init__(self) -> None:
         self._watch = Watch(self.plan.checks)
-        self.troubles = Troubles(self.plan, self._write, self.clock, self._suffer)
+        self.troubles = Troubles(
+            self.plan, self._write, self.clock, self._suffer,
+            mine=lambda machine: self.crew is None or self._cast.has(machine),
+        )  # fmt: skip  # whose faults, then which agents are here
 
     async def run(self) -> None:
         """Do all of it; the journal is complete however the run ends."""

@@ -352,7 +352,11 @@ async def _live(
         state = _state(options)
         planned = planned if state is None else identities.known(planned, identities.read(state))
         if crew is not None:
-            crew.begin(order(folder.path / "scenario.resolved.yaml", planned, target, limits, clock, state))
+            crew.begin(
+                order(
+                    folder.path / "scenario.resolved.yaml", planned, target, limits, clock, state, options.certificate
+                )
+            )
         through = await stack.enter_async_context(
             ways.opened(planned, target, logins.agent, limits, reached.broker, tls, clock(), options.certificate)
         )

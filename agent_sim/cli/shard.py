@@ -18,12 +18,15 @@ from agent_sim.cli import identities, ways
 from agent_sim.cli.agent_kinds import AgentKinds
 from agent_sim.cli.embedded import cpu_seconds
 from agent_sim.cli.loops import freeze, run_fast
-from agent_sim.credentials import AGENT_NAMES, find
+from agent_sim.cli.sign_in import Certificate
 from agent_sim.errors import AgentSimError, TransportError
+from agent_sim.faults.effects import AgentEffect, BrokerEffect
 from agent_sim.fleet.cast import Cast
 from agent_sim.fleet.live import Actor, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic, error_of
-from agent_sim.instants import SECOND, Span
+from agent_sim.fleet.troubles import Troubles, suffered
+from agent_sim.instants import HOUR, NEVER, SECOND, Span
+from agent_sim.logins import find_agent
 from agent_sim.protocol.enums import Category, JobType
 from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, load
@@ -53,12 +56,17 @@ class Shard:
         """From the plan's start until told to stop."""
         scheduler = Scheduler(self.clock, self.clock.scale)
         cast = Cast[Actor](self.plan, self._write, self._elapsed)
-        kinds = AgentKinds(through, self._ended, self._write, self._elapsed)
+        troubles = Troubles(
+            self.plan, self._write, self.clock, lambda machine, effect: self._suffer(cast, machine, effect),
+            mine=cast.has, announces=False,
+        )  # fmt: skip  # whose faults, then which agents are here
+        kinds = AgentKinds(through, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
         cast.enter_agents(scheduler, kinds.of, range(self.number, len(self.plan.members), self.of))
         freeze()
         driving = asyncio.create_task(scheduler.run(), name="scheduler")
         telling = asyncio.create_task(self._tell(), name="tell")
         hearing = asyncio.create_task(self._hear(cast, messages), name="hear")
+        watching = asyncio.create_task(self._watch(troubles), name="faults")
         await asyncio.wait({driving, hearing}, return_when=asyncio.FIRST_COMPLETED)
         cast.stop_agents()
         for _ in range(_LAST_LOOKS):
@@ -66,13 +74,24 @@ class Shard:
                 break
             await asyncio.sleep(_FLUSH_SECONDS)
         scheduler.stop()
-        for task in (telling, hearing):
+        for task in (telling, hearing, watching):
             task.cancel()
-        await asyncio.wait({driving, telling, hearing})
+        await asyncio.wait({driving, telling, hearing, watching})
         driving.result()
+        troubles.finish(self.clock())
         self._flush_traffic()
         self._say({"over": cpu_seconds()})
         self._flush()
+
+    async def _watch(self, troubles: Troubles) -> None:
+        while troubles.next_change != NEVER:
+            span = min(troubles.next_change - self.clock(), HOUR)
+            await asyncio.sleep(max(span, 0) / SECOND / self.clock.scale)
+            troubles.look(self.clock())
+
+    def _suffer(self, cast: Cast[Actor], machine: str, effect: AgentEffect | BrokerEffect) -> None:
+        if isinstance(effect, AgentEffect):  # no broker: agents over MQTT have one process
+            cast.tell(machine, suffered(effect, self.clock()))
 
     async def _hear(self, cast: Cast[Actor], messages: asyncio.StreamReader) -> None:
         while raw := await messages.readline():
@@ -138,8 +157,10 @@ async def _main() -> None:
         planned = identities.known(planned, identities.read(Path(order["state"])))
     ca = order["target"].pop("ca")
     target = Target(**order["target"], ca=None if ca is None else Path(ca))
-    login = find(AGENT_NAMES, os.environ, None)
-    async with ways.opened(planned, target, login, Connections(**order["connections"]), None, None, clock()) as through:
+    login, limits = find_agent(os.environ, None), Connections(**order["connections"])
+    files = order["certificate"]
+    certificate = None if files is None else Certificate(Path(files[0]), None if files[1] is None else Path(files[1]))
+    async with ways.opened(planned, target, login, limits, None, None, clock(), certificate) as through:
         await Shard(planned, order["number"], order["of"], clock).run(through, messages)
 
 

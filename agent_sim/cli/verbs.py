@@ -4,6 +4,7 @@ Every verb draws in what it needs, and together that is most of the program: loa
 many a verb takes to do its work.
 """
 
+import gc
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -63,7 +64,11 @@ class Verbs(TyperGroup):
 def _command(name: str) -> Any:  # see above
     """KeyError if there is none of that name."""
     module, _, called = VERBS[name].partition(":")
-    verb = getattr(import_module(f"agent_sim.cli.{module}"), called)
+    gc.disable()  # what a module makes while it is loaded stays: looking for garbage there is a tenth of the time
+    try:
+        verb = getattr(import_module(f"agent_sim.cli.{module}"), called)
+    finally:
+        gc.enable()
     if isinstance(verb, typer.Typer):
         command = typer.main.get_command(verb)
     else:

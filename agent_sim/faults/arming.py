@@ -6,7 +6,7 @@ asked for the turns yet. Chance is keyed by (seed, fault, window, agent, operati
 has sent in the window): no fault or fleet changes another's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -60,10 +60,10 @@ Turn = Began | Ended
 
 
 class Faults:
-    """All faults of a run."""
+    """All faults of a run, or of a part of its fleet: `mine` says whether an agent is here, if not all of them are."""
 
-    def __init__(self, plans: Iterable[FaultPlan]) -> None:
-        self._faults = [_Fault(plan) for plan in plans]
+    def __init__(self, plans: Iterable[FaultPlan], mine: Callable[[str], bool] = lambda agent: True) -> None:
+        self._faults = [_Fault(plan, mine) for plan in plans]
         self._turns: list[Turn] = []
         self._change = min((fault.change for fault in self._faults), default=NEVER)
 
@@ -133,9 +133,9 @@ class Faults:
 class _Fault:
     """One fault: the window it is in, and the next one."""
 
-    def __init__(self, plan: FaultPlan) -> None:
+    def __init__(self, plan: FaultPlan, mine: Callable[[str], bool]) -> None:
         self.window: Window | None = None
-        self._plan = plan
+        self._plan, self._mine = plan, mine
         self._on_requests = [kind for kind in plan.kinds if isinstance(kind, OnRequests)]
         self._on_agents = [kind for kind in plan.kinds if isinstance(kind, OnAgents)]
         self._operations = plan.operations or SENDERS
@@ -219,7 +219,7 @@ class _Fault:
             return ()
         suffered = []
         for agent in sorted(self._selected or ()):
-            if not self._happens(agent, "", 0):
+            if not self._mine(agent) or not self._happens(agent, "", 0):
                 continue
             struck = Struck(agent, "", partial(unit, self._key, agent, "", 0))
             effects = [kind.end(struck) if is_end else kind.begin(struck) for kind in self._on_agents]

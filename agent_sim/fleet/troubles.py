@@ -94,7 +94,11 @@ STORM_PATIENCE: Final = Patience(5 * SECOND, 30 * SECOND)
 
 
 class Troubles:
-    """All faults of one run. `suffer` carries out what an agent, or its way to a broker, suffers by itself."""
+    """All faults of one run. `suffer` carries out what an agent, or its way to a broker, suffers by itself.
+
+    Where a fleet is shared out, each process has its own: `mine` says which agents are here, and of how much a fault
+    meets each tells its part. That a window begins, only the one that `announces` tells.
+    """
 
     def __init__(
         self,
@@ -102,8 +106,11 @@ class Troubles:
         record: Callable[[journal.Line], None],
         clock: Callable[[], Instant],
         suffer: Callable[[str, AgentEffect | BrokerEffect], None],
+        mine: Callable[[str], bool] = lambda machine: True,
+        *,
+        announces: bool = True,
     ) -> None:
-        self._faults = Faults(plan.faults)
+        self._faults, self._announces = Faults(plan.faults, mine), announces
         self._start, self._record, self._clock, self._suffer = plan.start, record, clock, suffer
         self._patience = Patience(plan.transport.connect_timeout, plan.transport.request_timeout)
 
@@ -176,13 +183,13 @@ class Troubles:
     def _turn(self, turn: Turn) -> None:
         window = turn.window
         begin = self._seconds(window.begin)
-        if isinstance(turn, Began):
+        if isinstance(turn, Began) and self._announces:
             until = None if window.end == NEVER else self._seconds(window.end)
             self._record(journal.FaultArmed(begin, turn.fault, window.number, until, turn.selected))
         for suffered in turn.suffered:
             for effect in suffered.effects:
                 self._suffer(suffered.agent, effect)
-        if not isinstance(turn, Began):
+        if not isinstance(turn, Began) and (turn.is_of_agents or self._announces):
             t = self._seconds(min(window.end, self._clock()))
             # Storms tell themselves what they met: in a live run they are not of this process.
             requests, agents = (turn.requests, turn.met) if turn.is_of_agents else (0, ())

@@ -1,12 +1,12 @@
-"""A job and a run as frozen values, and what each event makes of them.
+"""A job and a run as values, and what each event makes of them. Tuples: each request makes two new ones.
 
 Every change goes through the tables of `states`, so an illegal one raises IllegalTransition. Whether a
 caller may ask for a change is `eligibility`; whether a failure is tried again is `retries`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from agent_sim.errors import IllegalTransition
 from agent_sim.instants import Instant
@@ -29,8 +29,10 @@ ENDINGS: Final = frozenset({Result.SUCCESS, Result.WARNING, Result.FAILURE})
 """Results that a run can end with: what an agent may say in its completion (agent-protocol 6.2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+_NO_DETAILS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Job(NamedTuple):
     """Work that an agent is to do, once or by its schedule.
 
     `at_once`: to be run now whatever the schedule says, because it is Immediate, retried or rescheduled.
@@ -46,7 +48,7 @@ class Job:
     at_once: bool = False
     failures: int = 0
     store_id: str | None = None
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = _NO_DETAILS
 
     @property
     def wire_schedule(self) -> str | None:
@@ -59,8 +61,7 @@ class Job:
         return self.at_once or not recurs(self.schedule)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One execution of a job. Identified by its audit id, in process until it ends, once."""
 
     audit_id: int
@@ -106,44 +107,45 @@ def new_job(
 
 def take(job: Job) -> Job:
     """The job once its agent has taken it."""
-    return replace(job, state=advance_job(job.state, JobEvent.CONFIGURED))
+    return job._replace(state=advance_job(job.state, JobEvent.CONFIGURED))
 
 
 def end(run: Run, job: Job, result: Result, message: str, at: Instant, retries: int) -> tuple[Run, Job]:
     """The run and its job once the run has ended with `result` (one of ENDINGS)."""
     again = will_retry(job.type.category, job.state, job.failures, result, retries)
     ending = RunEvent.ENDED_WILL_RETRY if again else RunEvent.ENDED
-    ended = replace(run, state=advance_run(run.state, ending), result=result, ended=at, message=message)
+    state = advance_run(run.state, ending)
+    ended = run._replace(state=state, result=result, ended=at, message=message)
     return ended, _retried(job) if again else _after(job)
 
 
 def time_out(run: Run, job: Job, at: Instant, retries: int) -> tuple[Run, Job]:
     """The run and its job once the server has waited too long: a failure (our choice of message)."""
     ended, after = end(run, job, Result.FAILURE, "timed out", at, retries)
-    return replace(ended, timed_out=True), after
+    return ended._replace(timed_out=True), after
 
 
 def _retried(job: Job) -> Job:
     state = advance_job(job.state, JobEvent.RETRIED)
-    return replace(job, state=state, at_once=True, failures=job.failures + 1)
+    return job._replace(state=state, at_once=True, failures=job.failures + 1)
 
 
 def _after(job: Job) -> Job:
     goes_on = job.state is JobState.RUNNING and recurs(job.schedule)
     state = advance_job(job.state, JobEvent.RECURRED if goes_on else JobEvent.FINISHED)
-    return replace(job, state=state, at_once=False, failures=0)
+    return job._replace(state=state, at_once=False, failures=0)
 
 
 def reschedule(job: Job) -> Job:
     """The job wanted again at once, its retries counted anew (command-api 2.7)."""
-    return replace(job, state=advance_job(job.state, JobEvent.RESCHEDULED), at_once=True, failures=0)
+    return job._replace(state=advance_job(job.state, JobEvent.RESCHEDULED), at_once=True, failures=0)
 
 
 def unschedule(job: Job) -> Job:
     """The job not wanted any more; a run in process goes on (command-api 2.8)."""
-    return replace(job, state=advance_job(job.state, JobEvent.UNSCHEDULED))
+    return job._replace(state=advance_job(job.state, JobEvent.UNSCHEDULED))
 
 
 def acknowledge(run: Run) -> Run:
     """The run as seen and dealt with; its result stays (command-api 2.9)."""
-    return replace(run, state=advance_run(run.state, RunEvent.ACKNOWLEDGED))
+    return run._replace(state=advance_run(run.state, RunEvent.ACKNOWLEDGED))

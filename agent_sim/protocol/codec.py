@@ -6,7 +6,7 @@ raises MalformedMessage with a sentence for the sender.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import IntEnum
 from functools import cache
@@ -57,7 +57,7 @@ def agent_body(value: agent.Body | agent.ReplyBody) -> bytes:
     if isinstance(value, agent.Garbled):
         whole = agent_body(value.intended)
         return whole[: len(whole) // 2]  # an object without its end is never JSON
-    return _adapter(type(value)).dump_json(value, by_alias=True)
+    return _adapter(type(value)).serializer.to_json(value, by_alias=True)
 
 
 def _heartbeat(beat: agent.Heartbeat) -> bytes:
@@ -76,10 +76,23 @@ def _heartbeat(beat: agent.Heartbeat) -> bytes:
 
 def read_agent_request(endpoint: str, data: bytes) -> agent.AgentRequest:
     """The request that was POSTed to `endpoint` of our own server. Raises MalformedMessage."""
+    return agent_reader(endpoint)(data)
+
+
+def agent_reader(endpoint: str) -> Callable[[bytes], agent.AgentRequest]:
+    """The same for all requests to one endpoint, made once. Raises MalformedMessage, and what it returns does."""
     kind = _BODY_BY_ACTION.get(endpoint.rsplit("/", 1)[-1].lower())
     if kind is None:
         raise MalformedMessage(f"no agent endpoint ends like {endpoint!r}")
-    return agent.AgentRequest(endpoint, cast(agent.Body, _read(kind, data)))
+    validate = _adapter(kind).validator.validate_json
+
+    def read(data: bytes) -> agent.AgentRequest:
+        try:
+            return agent.AgentRequest(endpoint, validate(data))
+        except ValidationError as error:
+            raise MalformedMessage(_sentence(error)) from error
+
+    return read
 
 
 def read_agent_reply(request: agent.AgentRequest, data: bytes) -> agent.ReplyBody | None:

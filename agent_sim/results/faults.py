@@ -14,6 +14,7 @@ from agent_sim.results.journal import FaultArmed, FaultOver, Line
 class _Seen:
     stretches: list[tuple[float, float]] = field(default_factory=list)
     open_since: float | None = None
+    window: int = 0  # the number of the last that began
     windows: int = 0
     requests: int = 0
     agents: set[str] = field(default_factory=set)
@@ -39,10 +40,11 @@ class FaultsFold:
             case FaultArmed():
                 seen = self._seen.setdefault(line.fault, _Seen())
                 seen.close(line.t)
-                seen.open_since, seen.windows = line.t, seen.windows + 1
+                seen.open_since, seen.window, seen.windows = line.t, line.window, seen.windows + 1
             case FaultOver():
                 seen = self._seen.setdefault(line.fault, _Seen())
-                seen.close(line.t)
+                if line.window == seen.window:  # else it is another process's, late
+                    seen.close(line.t)
                 seen.requests += line.requests
                 seen.agents.update(line.agents)
             case _:

@@ -100,14 +100,26 @@ class FleetJobs:
 
 
 @dataclass(frozen=True, slots=True)
+class Herd:
+    """How long the polls of agents took in the minute before a storm, and while it lasted."""
+
+    before: Histogram
+    meanwhile: Histogram
+
+
+@dataclass(frozen=True, slots=True)
 class Storm:
-    """A storm in the run, `at` seconds after its start; no result means that it left none, or `problem` with it."""
+    """A storm in the run, `at` seconds after its start; no result means that it left none, or `problem` with it.
+
+    `herd` is of a storm of that kind, None if nothing is known of its agents.
+    """
 
     name: str
     operation: str
     at: float
     result: StormResult | None
     problem: str = ""
+    herd: Herd | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,6 +314,7 @@ class FaultStruck:
 class FaultOver:
     """A window that began at `began` is over: it met so many of the agents' `requests`, or agents, which are named.
 
+    A fleet in several processes has a line of each, which may come when the next window has begun: they are summed.
     What it does to storms' requests, the storms tell in their results.
     """
 

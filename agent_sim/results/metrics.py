@@ -7,6 +7,8 @@
 | throughput     | requests that ended well, per second                     | op, storm     |                  |
 | error_rate     | requests that failed, as a share of all that ended       | op, storm     |                  |
 | ids_per_second | ids that storms had accepted, per second                 | op, storm     |                  |
+| poll_latency   | seconds of agents' polls while a herd storm lasted       | storm         | as latency       |
+| poll_slowdown  | the same, divided by what it was in the minute before    | storm         | as latency       |
 | jobs           | runs that agents completed and the server accepted       | type, outcome |                  |
 
 `op` is an operation of agents and operator (register, heartbeat, configure, upload, complete, operator) or of storms
@@ -16,14 +18,14 @@ a storm belongs to the phase in which it began, whole. A saturated generator say
 nothing about its target: latencies of such a storm are void, and its rates are lower bounds (load-testing 3.7).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from agent_sim.histogram import SAMPLES_BEHIND_A_PERCENTILE, Histogram
 from agent_sim.results import wording
 from agent_sim.results.checks import Threshold
-from agent_sim.results.figures import OperationTraffic, Storm, Window
+from agent_sim.results.figures import Herd, OperationTraffic, Storm, Window
 from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.storm import StormResult
 
@@ -53,6 +55,7 @@ class _Scope:
     windows: tuple[Window, ...]
     operations: tuple[OperationTraffic, ...]
     storms: tuple[StormResult, ...]
+    herds: tuple[Herd, ...]
     labels: Mapping[str, str]
 
     @property
@@ -110,23 +113,20 @@ def _scope(summary: Measured, threshold: Threshold) -> _Scope:
     windows = tuple(phase for phase in summary.phases if phase.name in during) if during else (summary.whole,)
     tables = (window.calm if threshold.exclude_faults else window.operations for window in windows)
     operations = (traffic for table in tables for traffic in table.values())
-    storms = (
+    storms = [
         storm
         for storm in summary.storms
-        if not during or any(window.start <= storm.at < window.end for window in windows)
-    )
+        if (not during or any(window.start <= storm.at < window.end for window in windows))
+        and labels.get("storm", storm.name) == storm.name
+        and labels.get("op", storm.operation) == storm.operation
+    ]
     return _Scope(
         windows=windows,
         operations=tuple(
             traffic for traffic in operations if "storm" not in labels and _is_wanted(traffic.operation, labels)
         ),
-        storms=tuple(
-            storm.result
-            for storm in storms
-            if storm.result is not None
-            and labels.get("storm", storm.name) == storm.name
-            and labels.get("op", storm.operation) == storm.operation
-        ),
+        storms=tuple(storm.result for storm in storms if storm.result is not None),
+        herds=tuple(storm.herd for storm in storms if storm.herd is not None),
         labels=labels,
     )
 
@@ -140,23 +140,51 @@ def _is_wanted(operation: str, labels: Mapping[str, str]) -> bool:
 
 
 def _latency(scope: _Scope, stat: str) -> Reading:
-    merged = Histogram()
-    for traffic in scope.operations:
-        merged.merge(traffic.latency)
-    for storm in scope.storms:
-        merged.merge(felt(storm))
-    if merged.count == 0:
-        return scope.reading(None, "no request ended")
-    of = f"of {wording.counted(merged.count, 'request')}"
+    merged = _merged([*(each.latency for each in scope.operations), *map(felt, scope.storms)])
+    return scope.reading(*_stat(merged, stat, "request"))
+
+
+def _stat(histogram: Histogram, stat: str, what: str) -> tuple[float | None, str]:
+    """A stat in seconds, and of how many; or why there is none."""
+    if histogram.count == 0:
+        return None, f"no {what} ended"
+    of = f"of {wording.counted(histogram.count, what)}"
     if stat in ("max", "mean"):
-        return scope.reading((merged.max_us if stat == "max" else merged.mean_us) / 1e6, of)
+        return (histogram.max_us if stat == "max" else histogram.mean_us) / 1e6, of
     q = quantile(stat)
     if q is None:
-        return scope.reading(None, f"latency has no stat {stat!r}; it takes p50, p95, p99.9, max, mean and the like")
-    if not merged.supports(q):
+        return None, f"latency has no stat {stat!r}; it takes p50, p95, p99.9, max, mean and the like"
+    if not histogram.supports(q):
         needed = round(SAMPLES_BEHIND_A_PERCENTILE / (1 - q))
-        return scope.reading(None, f"{stat} needs {needed:,} requests, there were {merged.count:,}")
-    return scope.reading(merged.percentile(q) / 1e6, of)
+        return None, f"{stat} needs {needed:,} {what}s, there were {histogram.count:,}"
+    return histogram.percentile(q) / 1e6, of
+
+
+def _polls(scope: _Scope, stat: str) -> Reading:
+    meanwhile = _merged(herd.meanwhile for herd in scope.herds)
+    if not scope.herds:
+        return scope.reading(None, _NO_HERD)
+    return scope.reading(*_stat(meanwhile, stat, "poll"))
+
+
+def _slowdown(scope: _Scope, stat: str) -> Reading:
+    if not scope.herds:
+        return scope.reading(None, _NO_HERD)
+    before, of_before = _stat(_merged(herd.before for herd in scope.herds), stat, "poll")
+    meanwhile, of = _stat(_merged(herd.meanwhile for herd in scope.herds), stat, "poll")
+    if before is None or meanwhile is None:
+        return scope.reading(None, f"before the storm: {of_before}" if before is None else f"meanwhile: {of}")
+    return scope.reading(meanwhile / max(before, 1e-6), f"{of}, beside {of_before.removeprefix('of ')} before")
+
+
+_NO_HERD: Final = "no herd storm ran whose agents' polls are known"
+
+
+def _merged(histograms: Iterable[Histogram]) -> Histogram:
+    whole = Histogram()
+    for each in histograms:
+        whole.merge(each)
+    return whole
 
 
 def felt(storm: StormResult) -> Histogram:
@@ -206,11 +234,14 @@ def _jobs(scope: _Scope, _: str) -> Reading:
 
 
 _BY_REQUEST: Final = frozenset({"op", "storm"})
+_BY_STORM: Final = frozenset({"storm"})
 
 METRICS: Final[Mapping[str, Metric]] = {
     "latency": Metric(_BY_REQUEST, True, "void", lambda value: wording.latency(value * 1e6), _latency),
     "throughput": Metric(_BY_REQUEST, False, "lower bound", wording.rate, _throughput),
     "error_rate": Metric(_BY_REQUEST, False, "stands", wording.share, _error_rate),
     "ids_per_second": Metric(_BY_REQUEST, False, "lower bound", wording.rate, _ids_per_second),
+    "poll_latency": Metric(_BY_STORM, True, "void", lambda value: wording.latency(value * 1e6), _polls),
+    "poll_slowdown": Metric(_BY_STORM, True, "void", lambda value: f"{wording.digits(value)} times", _slowdown),
     "jobs": Metric(frozenset({"type", "outcome"}), False, "stands", lambda value: f"{value:,.0f}", _jobs),
 }

@@ -19,6 +19,7 @@ from agent_sim.results import journal
 from agent_sim.results.facts import Facts, FactsFold, instant_of
 from agent_sim.results.faults import FaultsFold
 from agent_sim.results.figures import Agents, Fault, FleetJobs, JobCounts, Message, Storm, Window
+from agent_sim.results.herd import HerdFold
 from agent_sim.results.oig_facts import OigFacts, OigFold
 from agent_sim.results.storm import read_storm
 from agent_sim.results.timeline import Timeline, TimelineFold
@@ -73,6 +74,7 @@ class _Fold:
         self._agents: Counter[str] = Counter()
         self._messages: Counter[tuple[str, str, str]] = Counter()
         self._storms: dict[str, Storm] = {}
+        self._herd = HerdFold()
         self._slowest = _Top(lambda job: (-job.seconds, job.t, job.agent, job.audit))
         self._failed = _Top(lambda job: (job.t, 0.0, job.agent, job.audit))
         self._outcomes: set[str] = set()
@@ -118,6 +120,7 @@ class _Fold:
             case journal.PhaseStarted():
                 self._windows.begin(line)
             case journal.StormStarted():
+                self._herd.begin(line.storm, line.t)
                 self._storms[line.storm] = Storm(line.storm, line.operation, line.t, None)
             case journal.StormEnded():
                 self._storm(line)
@@ -128,6 +131,7 @@ class _Fold:
         latency = Histogram.from_json(line.latency)
         self._timeline.traffic(middle_of(line), line.operation, line.ok, line.failed, latency)
         self._windows.traffic(line, latency)
+        self._herd.traffic(line, latency)
 
     def _not_posted(self, line: journal.PostFailed) -> None:
         if line.machine:
@@ -166,7 +170,10 @@ class _Fold:
             self._storms[line.storm] = Storm(begun.name, begun.operation, begun.at, None, str(error))
             return
         at = self._since_start(instant_of(result.started_at))
-        self._storms[line.storm] = Storm(begun.name, result.operation, begun.at if at is None else at, result)
+        began = begun.at if at is None else at
+        polls = self._herd.end(line.storm, began, began + result.warm_up + result.seconds)
+        herd = polls if result.kind == "herd" else None
+        self._storms[line.storm] = Storm(begun.name, result.operation, began, result, herd=herd)
 
     def _since_start(self, at: Instant | None) -> float | None:
         began = None if self._run is None else instant_of(self._run.started_at)

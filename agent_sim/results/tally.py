@@ -62,6 +62,7 @@ class Tally:
     def __init__(self) -> None:
         self.phase = ""
         self.armed: dict[str, bool] = {}
+        self._windows: dict[str, int] = {}  # the last that began of each fault
         self.storms: dict[str, StormSoFar] = {}
         self.outcomes: Counter[Result] = Counter()
         self.families: tuple[Family, ...] = ()
@@ -93,8 +94,8 @@ class Tally:
             case journal.PhaseStarted():
                 self.phase = line.phase
             case journal.FaultArmed():
-                self.armed[line.fault] = True
-            case journal.FaultOver():
+                self.armed[line.fault], self._windows[line.fault] = True, line.window
+            case journal.FaultOver() if line.window == self._windows.get(line.fault, line.window):
                 self.armed[line.fault] = False
             case journal.StormStarted():
                 self.storms[line.storm] = StormSoFar(line.operation)

@@ -64,7 +64,7 @@ class Threshold(Block):
     metric: Annotated[str, BeforeValidator(_metric), pattern(_METRIC_PATTERN, "latency{op=complete}")] = needed(
         f"What is measured: {', '.join(METRICS)}; labels narrow it.", "latency{op=complete}"
     )
-    stat: Text | None = key(None, "Of latency: p50, p95, p99.9, max or mean; unless given, p95.", "p95")
+    stat: Text | None = key(None, "Of latencies: p50, p95, p99.9, max or mean; unless given, p95.", "p95")
     min: AnyScalar | None = key(None, "The least allowed, with its unit.", "40/s")
     max: AnyScalar | None = key(None, "The most allowed, with its unit.", "250ms")
     during: tuple[Name, ...] = key((), "In these phases; unless given, in the whole run.", ["steady"])

@@ -388,11 +388,24 @@ def _seconds_text(value: float) -> str:
     return units.duration_text(round(value * 1000) * 1_000_000)
 
 
+def _times(value: object) -> float:
+    match value:
+        case Quantity(amount, is_duration) if not is_duration:
+            return float(amount)
+        case int() | float() if not isinstance(value, bool) and value >= 0:
+            return float(value)
+        case str() if (number := units.bare_number(value)) is not None:
+            return float(number)
+    raise ValueError(f"{found(value)}, expected how many times as long, such as 1.5")
+
+
 BOUNDS: Final[Mapping[str, Bound]] = {
     "latency": Bound(_seconds, _seconds_text),
     "throughput": Bound(units.rate, units.rate_text),
     "error_rate": Bound(units.share, units.share_text),
     "ids_per_second": Bound(units.rate, units.rate_text),
+    "poll_latency": Bound(_seconds, _seconds_text),
+    "poll_slowdown": Bound(_times, "{:g}".format),
     "jobs": Bound(whole, int),
 }
 """By metric; what each measures is `results.metrics`."""

@@ -19,6 +19,7 @@ from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
 from agent_sim.protocol.command import JobTypeField
 from agent_sim.protocol.enums import STORE_TYPE_IDS, jobs_of
 from agent_sim.results.checks import Checks, InvariantCheck, Threshold
+from agent_sim.results.metrics import METRICS
 from agent_sim.scenario import checks
 from agent_sim.scenario.apportion import dealt
 from agent_sim.scenario.duties import FleetNeed, JobTypeNeed, OperatorPlan
@@ -300,7 +301,7 @@ def threshold(wanted: checks.Threshold) -> Threshold:
     limits = [f"{sign} {value}" for sign, value in ((">=", wanted.min), ("<=", wanted.max)) if value is not None]
     during = f"during {', '.join(wanted.during)}" if wanted.during else ""
     calm = "without faults" if wanted.exclude_faults else ""
-    stat = (wanted.stat or "p95") if name == "latency" else ""
+    stat = (wanted.stat or "p95") if METRICS[name].takes_stat else ""
     return Threshold(
         metric=name,
         labels=labels,

@@ -6,6 +6,7 @@ The shapes of discovery and custom jobs are ours: the vendor's are not public.
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from agent_sim.jobs.model import Job
@@ -69,8 +70,13 @@ SERVED: Final[Mapping[str, type]] = {
 
 def is_served(endpoint: str, kind: type) -> bool:
     """True if `endpoint`, as a session job gave it or as a path under the base, takes this kind of message."""
+    return _taken_at(endpoint) is kind
+
+
+@lru_cache(maxsize=256)  # there are few endpoints; whoever makes up others gains nothing
+def _taken_at(endpoint: str) -> type | None:
     path = endpoint.lower().replace(f"{BASE.lower()}/", "", 1)
-    return SERVED.get(f"/{path.lstrip('/')}") is kind
+    return SERVED.get(f"/{path.lstrip('/')}")
 
 
 def session_job(job: Job) -> SessionJob:

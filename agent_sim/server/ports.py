@@ -48,7 +48,7 @@ class Store(Protocol):
         """Run a named statement once for each set of values."""
 
     def later(self, name: str, values: Values) -> None:
-        """Run a named statement that yields nothing before anything else is asked of the store, or with the commit."""
+        """Run a named statement of `put_off` before its table is asked or anything else is changed."""
 
     def tell(self, tables: Sequence[str], forget: Callable[[], None]) -> None:
         """Call `forget` when records of these tables change otherwise than `later`, or when changes are undone."""

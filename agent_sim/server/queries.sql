@@ -113,9 +113,10 @@ FROM scheduled_job WHERE job_id IN (SELECT value FROM json_each(:job_ids)) ORDER
 
 -- name: run_add
 INSERT INTO run (job_history_id, job_id, agent_id, agent_machine, job_type, job_category, schedule, schedule_time,
-                 store_path, client_machine, result, status, operation_start)
+                 store_path, client_machine, result, status, operation_start, operation_end, message, timed_out)
 SELECT :job_history_id, job.job_id, job.agent_id, agent.client_machine, job.job_type, job.job_category, job.schedule,
-       job.schedule_time, store.store_path, store.client_machine, :result, :status, :operation_start
+       job.schedule_time, store.store_path, store.client_machine, :result, :status, :operation_start, :operation_end,
+       :message, :timed_out
 FROM job
 JOIN agent ON agent.agent_id = job.agent_id
 LEFT JOIN certificate_store AS store ON store.id = job.store_id
@@ -205,6 +206,15 @@ UPDATE run SET status = :status WHERE job_history_id IN (SELECT value FROM json_
 
 -- name: transition_add
 INSERT INTO transition (at, kind, job_id, audit_id) VALUES (:at, :kind, :job_id, :audit_id)
+
+-- name: put_off_add
+INSERT INTO put_off (statements) VALUES (:statements)
+
+-- name: put_off_all
+SELECT statements FROM put_off ORDER BY seq
+
+-- name: put_off_clear
+DELETE FROM put_off
 
 -- name: transitions_of_runs
 INSERT INTO transition (at, kind, job_id, audit_id)

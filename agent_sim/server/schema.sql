@@ -195,6 +195,12 @@ CREATE TABLE transition (
     audit_id INTEGER
 );
 
+-- What was answered and is not in its tables yet: one row a commit, JSON (`server.put_off`).
+CREATE TABLE put_off (
+    seq        INTEGER PRIMARY KEY,
+    statements BLOB NOT NULL
+);
+
 CREATE TABLE certificate (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,
     issued_dn         TEXT NOT NULL DEFAULT '',

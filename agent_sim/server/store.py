@@ -1,75 +1,58 @@
-"""The server's database: SQLite behind the Store protocol, and the only module that knows it is SQLite.
+"""The server's database: SQLite behind the Store protocol.
 
 One connection, one thread at a time, the file held exclusively. Statements come by name from `queries.sql`. Changes
 pile up in one open transaction until `commit`; whether that is after each request or after many is the shell's
-business. Statements that nobody waits for (`later`) pile up in memory before that, so that many of a kind run as one:
-they are written before anything else is read or written, and with the commit.
+business. Statements that nobody waits for (`later`) do not go to their tables with it: they are written down, all of
+one commit in one record, and many commits' run together, at the latest before anybody looks at these tables or
+changes anything. What was written down and not run when a server died is run when the next one opens the file.
 """
 
-import os
-import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final
 
-from agent_sim.errors import UsageError
-from agent_sim.query.sql import fold
+from agent_sim.server.database import IN_MEMORY, connected, explained
 from agent_sim.server.ports import Filling, Parameters, Row, Value, Values
+from agent_sim.server.put_off import PutOff, read_again, together, whole, written_down
+from agent_sim.server.statements import Statement, statements
 
-SCHEMA_VERSION: Final = 3
-APPLICATION_ID: Final = 0x41475331  # "AGS1": tells our files from other programs'
-OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
-
-_PATIENCE_SECONDS: Final = 1.0  # a server that is just being stopped lets go within this
-_STATEMENTS_KEPT: Final = 512  # compiled: ours, and those made for queries
 _COUNTS_KEPT: Final = 256
 _MOST_LATER: Final = 10_000
-_LARGEST: Final = 2**63 - 1
-_LANES: Final = ("job", "run", "run_data", "transition")
-"""Tables that may be written later, in an order that no reference between them minds."""
-
-_SYNCHRONOUS: Final = {"normal": "NORMAL", "full": "FULL"}
+_MOST_BEHIND: Final = 2_000  # some ten milliseconds to run: nobody is to wait long for that
 
 
 class SqliteStore:
     """One database file (or `:memory:`), held exclusively. See `ports.Store` for what its methods promise."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, writes_down: bool) -> None:
         self._connection = connection
-        self._request = _Request(connection, self._begun, self._undone)
-        self._committed = connection.total_changes
+        self._writes_down = writes_down  # else what was put off goes to its tables with the commit
+        self._request = _Request(connection, self._begun, self._ended, self._undone)
         self._counts: dict[tuple[Value, ...], int] = {}  # what was counted after so many changes
         self._counted_in = (-1, 0)
-        self._later: list[_Later] = []
-        self._lost = ""  # why what was changed since the last commit is gone
+        self._later: list[PutOff] = []
         self._earlier = 0  # how many of them are not this request's
+        self._texts: list[bytes] = []  # those, written down
+        self._behind = self._written_down()  # committed, and not in their tables
+        self._committed = connection.total_changes
+        self._lost = ""  # why what was changed since the last commit is gone
         self._keepers: list[tuple[frozenset[str], Callable[[], None]]] = []
 
     @classmethod
     def open(cls, path: str, durability: str = "normal") -> "SqliteStore":
         """Open or create a database. Raises UsageError if it is newer, foreign, corrupt, locked or unwritable."""
-        _check_library()
-        _reserve(path)
-        with _explained(path):
-            connection = sqlite3.connect(
-                path,
-                timeout=_PATIENCE_SECONDS,
-                isolation_level=None,
-                cached_statements=_STATEMENTS_KEPT,
-                check_same_thread=False,  # one thread at a time is the shell's promise
-            )
+        with explained(path):
+            connection = connected(path, durability)
             try:
-                _prepare(connection, path, durability)
+                store = cls(connection, writes_down=path != IN_MEMORY)
+                store.settle()  # what a server that died left behind
+                store.commit()
             except BaseException:
                 connection.close()
                 raise
-        return cls(connection)
+        return store
 
     @property
     def dirty(self) -> bool:
@@ -93,13 +76,14 @@ class SqliteStore:
         return self._execute(name, values).rowcount
 
     def _execute(self, name: str, values: Values) -> sqlite3.Cursor:
-        statement = _statements()[name]
-        self.settle()
+        statement = statements()[name]
+        if statement.is_settled_before:
+            self.settle()
         if statement.writes:
             self._about_to_write(statement)
         return self._connection.execute(statement.sql, values)
 
-    def _about_to_write(self, statement: "_Statement") -> None:
+    def _about_to_write(self, statement: Statement) -> None:
         self._request.begin()
         for tables, forget in self._keepers:
             if statement.changes in tables:
@@ -110,47 +94,15 @@ class SqliteStore:
         if not values:
             return
         self.settle()
-        self._about_to_write(_statements()[name])
-        self._connection.executemany(_statements()[name].sql, values)
-
-    def later(self, name: str, values: Values) -> None:
-        """Run a named statement that yields nothing before anything else is asked of the store, or with the commit."""
-        for value in values.values():
-            if isinstance(value, str):
-                value.isascii() or value.encode()  # what could not be written must fail here and now
-            elif isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
-                raise OverflowError("a number does not fit 64 bits")
-        self._later.append(_Later(name, _statements()[name].lane, values))
-        if len(self._later) >= _MOST_LATER:
-            self.settle()
-
-    def settle(self) -> None:
-        """Write what was put off."""
-        if not self._later:
-            return
-        before, own = self._later[: self._earlier], self._later[self._earlier :]
-        self._later, self._earlier = [], 0
-        try:
-            if before:
-                self._request.begin_transaction()
-                self._write(before)
-            if own:
-                self._request.begin()
-                self._write(own)
-        except sqlite3.Error as error:
-            self._lose(error)
-            raise
-
-    def _write(self, put_off: Sequence["_Later"]) -> None:
-        for lane in _LANES:
-            of_table = [one for one in put_off if one.lane == lane]
-            for name, same in groupby(of_table, lambda one: one.name):
-                self._connection.executemany(_statements()[name].sql, [one.values for one in same])
+        self._about_to_write(statements()[name])
+        self._connection.executemany(statements()[name].sql, values)
 
     def select(self, name: str, filling: Filling, parameters: Parameters) -> list[Row]:
         """Run a named SELECT with its {braces} filled; `parameters` for its question marks, in order."""
-        self.settle()
-        return self._connection.execute(_statements()[name].sql.format_map(filling), parameters).fetchall()
+        statement = statements()[name]
+        if statement.is_settled_before:
+            self.settle()
+        return self._connection.execute(statement.sql.format_map(filling), parameters).fetchall()
 
     def count(self, name: str, filling: Filling, parameters: Parameters) -> int:
         """The one number that such a SELECT gives; remembered until anything changes."""
@@ -164,8 +116,60 @@ class SqliteStore:
             self._counts[key] = int(number)
         return self._counts[key]
 
+    # --- what is run later --------------------------------------------------------------------
+
+    def later(self, name: str, values: Values) -> None:
+        """Run a named statement that yields nothing before its table is asked or anything else is changed."""
+        self._later.append((name, values))
+
+    def settle(self) -> None:
+        """Run what was put off."""
+        if not self._later and not self._behind:
+            return
+        behind, before, own = self._behind, self._later[: self._earlier], self._later[self._earlier :]
+        self._behind = []
+        self._nothing_later()
+        try:
+            if behind or before:
+                self._request.begin_transaction()
+                self._run_all([*behind, *before])
+                if behind:
+                    self._connection.execute(statements()["put_off_clear"].sql)
+            if own:
+                self._request.begin()
+                self._run_all(own)
+        except sqlite3.Error as error:
+            self._lost = str(error)
+            self._lose()
+            raise
+
+    def _run_all(self, those: Iterable[PutOff]) -> None:
+        for name, values in together(those):
+            self._connection.executemany(statements()[name].sql, values)
+
+    def _written_down(self) -> list[PutOff]:
+        """What is committed and not in its tables, as the file has it."""
+        texts = self._connection.execute(statements()["put_off_all"].sql)
+        return [one for (text,) in texts for one in read_again(text)]
+
+    # --- requests and commits -----------------------------------------------------------------
+
     def _begun(self) -> None:
-        self._earlier = len(self._later)
+        self._note()  # what no request asked for
+
+    def _ended(self) -> None:
+        self._note()
+        if len(self._later) >= _MOST_LATER:
+            self.settle()
+
+    def _note(self) -> None:
+        """Write down what was put off and is not written down yet, or raise if that cannot be."""
+        if len(self._later) > self._earlier:
+            self._texts.append(written_down(self._later[self._earlier :]))
+            self._earlier = len(self._later)
+
+    def _nothing_later(self) -> None:
+        self._later, self._texts, self._earlier = [], [], 0
 
     def _undone(self) -> None:
         """A request failed: what it put off is not wanted any more, and what was kept in memory may not be true."""
@@ -178,38 +182,43 @@ class SqliteStore:
         for _, forget in self._keepers:
             forget()
 
-    def _lose(self, error: sqlite3.Error) -> None:
-        """What was put off could not be written: nothing since the last commit lasts, and who waits must hear it."""
-        self._lost = str(error)
+    def _lose(self) -> None:
+        """Nothing since the last commit lasts: it could not be written."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self._request.lost()
         self._forget()
+        self._nothing_later()
+        self._behind = self._written_down()
 
     def commit(self) -> None:
         """Make every change so far permanent."""
-        self.settle()
-        if self._lost:
+        if not self._writes_down:
+            self.settle()
+        if self._lost:  # by somebody before; who waits must hear it
             lost, self._lost = self._lost, ""
             self._committed = self._connection.total_changes
             raise sqlite3.OperationalError(f"changes were lost: {lost}")
-        if self._connection.in_transaction:
-            self._connection.execute("COMMIT")
+        try:
+            if self._later:
+                self._note()
+                self._connection.execute(statements()["put_off_add"].sql, {"statements": whole(self._texts)})
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            self._lose()
+            raise
+        self._behind += self._later
+        self._nothing_later()
         self._committed = self._connection.total_changes
+        if len(self._behind) >= _MOST_BEHIND:
+            self.settle()
 
     def close(self) -> None:
         """Commit and let go of the database."""
+        self.settle()
         self.commit()
         self._connection.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Later:
-    """A statement that was put off."""
-
-    name: str
-    lane: str
-    values: Values
 
 
 class _Request:
@@ -218,9 +227,15 @@ class _Request:
     May be entered again inside itself: the inner one then is part of the outer one.
     """
 
-    def __init__(self, connection: sqlite3.Connection, began: Callable[[], None], undo: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        began: Callable[[], None],
+        ended: Callable[[], None],
+        undo: Callable[[], None],
+    ) -> None:
         self._connection = connection
-        self._began, self._undo = began, undo
+        self._began, self._ended, self._undo = began, ended, undo
         self._depth = 0
         self._begun = False
         self.undone = 0  # how often changes were
@@ -257,138 +272,21 @@ class _Request:
     ) -> None:
         self._depth -= 1
         if kind is not None:
-            self._undo()
-        if self._begun and (kind is not None or self._depth == 0):
-            if kind is not None:
-                self._connection.execute("ROLLBACK TO request")
-                self.undone += 1
+            self._fail()
+        elif not self._depth:
+            try:
+                self._ended()
+            except BaseException:
+                self._fail()
+                raise
+            if self._begun:
+                self._connection.execute("RELEASE request")
+                self._begun = False
+
+    def _fail(self) -> None:
+        self._undo()
+        if self._begun:
+            self._connection.execute("ROLLBACK TO request")
+            self.undone += 1
             self._connection.execute("RELEASE request")
             self._begun = False
-
-
-# --- opening ----------------------------------------------------------------------------------
-
-
-def _reserve(path: str) -> None:
-    """Make a new file for its owner alone: the key of the server's authority is in there."""
-    if path != ":memory:":
-        with suppress(OSError):  # it exists, or SQLite will say why it cannot
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _prepare(connection: sqlite3.Connection, path: str, durability: str) -> None:
-    # Before the first access to a database in WAL mode, this also keeps every other process out.
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    application, version = _mark(connection)
-    _check_mark(connection, path, application, version)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.create_function("fold", 1, fold, deterministic=True)
-    connection.execute("BEGIN IMMEDIATE")  # takes the lock now, not at the first request
-    if version == 0:
-        _create(connection)
-    connection.execute("COMMIT")
-    _check_health(connection, path)
-
-
-def _mark(connection: sqlite3.Connection) -> tuple[int, int]:
-    [[application]] = connection.execute("PRAGMA application_id")
-    [[version]] = connection.execute("PRAGMA user_version")
-    return application, version
-
-
-def _check_mark(connection: sqlite3.Connection, path: str, application: int, version: int) -> None:
-    [[tables]] = connection.execute("SELECT count(*) FROM sqlite_schema")
-    if tables and application != APPLICATION_ID:
-        raise UsageError(f"{path}: this database belongs to another program; give --db another file")
-    if version > SCHEMA_VERSION:
-        raise UsageError(
-            f"{path}: this database has schema version {version}, this agent-sim knows up to {SCHEMA_VERSION}; "
-            "use the newer agent-sim that wrote it, or give --db another file"
-        )
-    if 0 < version < SCHEMA_VERSION:
-        raise UsageError(
-            f"{path}: this database has schema version {version}, from an older agent-sim; "
-            f"this one needs version {SCHEMA_VERSION}: give --db another file"
-        )
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    for statement in _split(files("agent_sim.server").joinpath("schema.sql").read_text(encoding="utf-8")):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _split(script: str) -> Iterator[str]:
-    """The statements of a script. `executescript` would commit, and half a schema must never be seen."""
-    pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""
-
-
-def _check_health(connection: sqlite3.Connection, path: str) -> None:
-    [[finding]] = connection.execute("PRAGMA quick_check(1)")
-    if finding != "ok":
-        raise UsageError(f"{path}: this database is damaged ({finding}); restore a copy, or give --db another file")
-
-
-def _check_library() -> None:
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        wanted = ".".join(map(str, OLDEST_SQLITE))
-        raise UsageError(f"SQLite {wanted} or newer is needed, this Python has {sqlite3.sqlite_version}")
-
-
-@contextmanager
-def _explained(path: str) -> Iterator[None]:
-    """Turn what SQLite says about a file into one line that names the mend."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise UsageError(f"{path}: {_SENTENCES.get(error.sqlite_errorcode & 0xFF, str(error))}") from error
-
-
-_SENTENCES: Final[Mapping[int, str]] = {
-    sqlite3.SQLITE_BUSY: "another process, perhaps another server, uses this database; stop it or give --db another",
-    sqlite3.SQLITE_LOCKED: "another process, perhaps another server, uses this database; stop it or give --db another",
-    sqlite3.SQLITE_NOTADB: "this file is not a database; give --db another file",
-    sqlite3.SQLITE_CORRUPT: "this database is damaged; restore a copy, or give --db another file",
-    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened or created; check that the folder exists and is writable",
-    sqlite3.SQLITE_READONLY: "this database is read-only; the server must be able to write to it and its folder",
-    sqlite3.SQLITE_FULL: "the disk is full",
-}
-
-
-# --- statements -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    sql: str
-    writes: bool
-    lane: str = ""  # the table that it writes
-    changes: str = ""  # the same if records that are there may change, and not only come
-
-
-@cache
-def _statements() -> Mapping[str, _Statement]:
-    text = files("agent_sim.server").joinpath("queries.sql").read_text(encoding="utf-8")
-    _, *parts = text.split("-- name: ")
-    pairs = (part.split("\n", 1) for part in parts)
-    return {name.strip(): _statement(sql.strip()) for name, sql in pairs}
-
-
-def _statement(sql: str) -> _Statement:
-    if sql.startswith("SELECT"):
-        return _Statement(sql, writes=False)
-    found = _WRITES.match(sql)
-    if found is None:
-        return _Statement(sql, writes=True)
-    return _Statement(sql, True, found["table"], "" if found["verb"].startswith("INSERT") else found["table"])
-
-
-_WRITES: Final = re.compile(r"(?P<verb>INSERT (OR \w+ )?INTO|UPDATE|DELETE FROM) (?P<table>\w+)")

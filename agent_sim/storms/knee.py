@@ -3,7 +3,8 @@
 A trial is a step at one rate; the search says which comes next, and sees what came of each. Rates rise by half from a
 tenth of an estimate until one is not sustained, then three halvings narrow it down, then half as much again as the knee
 for five seconds shows how the target recovers (load-testing 3.7). What the generator could not offer is a lower bound
-and no verdict about the target. Nothing here sends anything or knows a clock.
+and no verdict about the target; it is tried twice, for something else may have held us up. Nothing here sends anything
+or knows a clock.
 """
 
 import math
@@ -19,6 +20,9 @@ GROWTH: Final = 1.5
 FIRST_SHARE: Final = 0.1
 HALVINGS: Final = 3
 OVERLOAD: Final = 1.5
+CALM: Final = 0.5
+"""Of the knee, after the overload: at the knee itself a target has nothing left to work its backlog off with."""
+
 SHORTEST: Final[Span] = 5 * SECOND
 LONGEST: Final[Span] = 60 * SECOND
 SETTLING: Final[Span] = SECOND
@@ -47,7 +51,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A step to make: `is_overload` for the one that shows the recovery, which is followed by the knee's own rate."""
+    """A step to make: `is_overload` for the one that shows the recovery, which is followed by calm."""
 
     rate: float
     span: Span
@@ -71,15 +75,19 @@ class Outcome:
 
 
 class TrialJson(TypedDict):
-    """One trial as it is reported. `judged_on` is the percentile that decided, in microseconds in `latency_us`."""
+    """One trial as it is reported. `judged_on` is the percentile that decided, in microseconds in `latency_us`: the
+    highest one wanted that `samples` were enough for.
+    """
 
     rate: float
     seconds: float
     offered: int
     achieved_rate: float
     ids_per_second: float
+    samples: int
     judged_on: str
     latency_us: float
+    overload: bool
     sustained: bool
     why: list[str]
 
@@ -135,6 +143,7 @@ class Search:
         self._bad: float | None = None
         self._halvings = 0
         self._bound: str | None = None
+        self._limited_at: float | None = None
         self._is_over = False
         self._is_recovering = False
         self._unloaded_us: float | None = None
@@ -161,8 +170,10 @@ class Search:
         if trial.is_overload:
             return  # it is there for what comes after it
         if outcome.limited is not None:
-            self._bound = outcome.limited
-            self._overload_or_end()
+            if self._limited_at == trial.rate:
+                self._bound = outcome.limited
+                self._overload_or_end()
+            self._limited_at = trial.rate
             return
         if self._unloaded_us is None:
             self._unloaded_us = _decided(outcome)
@@ -188,7 +199,9 @@ class Search:
             knee=self._good,
             bound=self._bound,
             highest_goodput=round(self._highest, 3),
-            kneedle=kneedle([(trial["achieved_rate"], trial["latency_us"]) for trial in self._trials]),
+            kneedle=kneedle(
+                [(each["achieved_rate"], each["latency_us"]) for each in self._trials if not each["overload"]]
+            ),
             recovery_seconds=self._recovery,
             recovered=self._recovered,
             trials=self._trials,
@@ -230,12 +243,53 @@ class Search:
                 offered=outcome.offered,
                 achieved_rate=round(outcome.completed / outcome.seconds, 3) if outcome.seconds else 0.0,
                 ids_per_second=round(outcome.ids / outcome.seconds, 3) if outcome.seconds else 0.0,
+                samples=outcome.response.count,
                 judged_on="nothing: too few samples" if q is None else f"p{q * 100:g}",
                 latency_us=_decided(outcome),
+                overload=trial.is_overload,
                 sustained=not reasons and outcome.limited is None,
                 why=[*reasons, *([outcome.limited] if outcome.limited else [])],
             )
         )
+
+
+def doubt(found: KneeJson) -> str | None:
+    """Why what was found is not the target's knee; None if it is."""
+    if found["bound"]:
+        return f"the knee is a lower bound only: {found['bound']}"
+    return "not even the lowest rate tried was sustained" if found["knee"] is None else None
+
+
+def words(found: KneeJson) -> list[str]:
+    """What a person is told in the end."""
+    lines = [
+        "knee: not even the lowest rate was sustained"
+        if found["knee"] is None
+        else f"knee: {found['knee']:.1f} requests a second are sustained"
+    ]
+    if found["bound"]:
+        lines.append(f"a lower bound only: {found['bound']}")
+    lines.append(f"highest goodput anywhere: {found['highest_goodput']:.1f}/s")
+    if found["kneedle"] is not None:
+        lines.append(f"most throughput for its latency: {found['kneedle']:.1f}/s")
+    if found["recovered"] is not None:
+        back = found["recovery_seconds"]
+        said = "latencies were not back in time" if back is None else f"latencies were back after {back:g} s"
+        lines.append(f"after the overload, at half the knee: {said}")
+    return lines
+
+
+def told(trial: TrialJson) -> str:
+    """One trial in one line."""
+    verdict = ("held out" if trial["overload"] else "sustained") if trial["sustained"] else "; ".join(trial["why"])
+    verdict = f"overload, to see the recovery: {verdict}" if trial["overload"] else verdict
+    lasted = f"{trial['rate']:g}/s for {trial['seconds']:g} s: {verdict}"
+    if trial["judged_on"] == f"p{WANTED * 100:g}":
+        return f"{lasted} ({trial['judged_on']} {trial['latency_us'] / 1000:.1f} ms)"
+    if not trial["judged_on"].startswith("p"):
+        return f"{lasted} (latency judged on {trial['judged_on']})"
+    few = f"{trial['samples']} samples are too few for p{WANTED * 100:g}"
+    return f"{lasted} (judged on {trial['judged_on']}, {trial['latency_us'] / 1000:.1f} ms: {few})"
 
 
 def recovery(seconds: Sequence[tuple[float, float]], back_at_us: float) -> float | None:

@@ -83,6 +83,7 @@ class Lessor:
         self._seats = {name: seat for seat, name in enumerate(dealt)}
         self._decks: dict[str, list[Batch]] = {name: [] for name in shelves}
         self._next: dict[tuple[str, str], int] = {}
+        self._returned: dict[str, list[Batch]] = {name: [] for name in shelves}
 
     def lease(self, holder: str, shelf: str, batches: int) -> LeaseJson:
         """The next batches for a process, at most as many as it asks for; none if none are left.
@@ -102,11 +103,21 @@ class Lessor:
             self._handed[shelf] += len(batch)
         return self._told(holder, shelf, first)
 
+    def deal_anew(self, names: Sequence[str]) -> None:
+        """Another part of the storm begins, for these processes: what was dealt of the last one is not dealt again."""
+        for shelf, deck in self._decks.items():
+            for _ in range(-len(deck) % self._run):
+                self._shelves[shelf].supply.take(self._shelves[shelf].size)  # a batch is not split over two parts
+            deck.clear()
+        self._next.clear()
+        self._seats = {name: seat for seat, name in enumerate(names)}
+
     def _drawn(self, holder: str, shelf: str) -> Batch | None:
         """The next batch for a process."""
         from_ = self._shelves[shelf]
         if not self._seats:
-            return from_.supply.take(from_.size)
+            returned = self._returned[shelf]
+            return returned.pop(0) if returned else from_.supply.take(from_.size)
         deck, place = self._decks[shelf], self._place(holder, shelf)
         while len(deck) <= place:
             batch = from_.supply.take(from_.size)
@@ -132,9 +143,15 @@ class Lessor:
         return strange
 
     def give_back(self, holder: str) -> int:
-        """A process ended in good order: what it has not reported it has not sent. Returns how many batches."""
+        """A process ended in good order: what it has not reported it has not sent, and others may. Returns how many
+        batches.
+        """
         left = self._left(holder)
         self._given_back.update(left)
+        for number in left if not self._seats else ():
+            batch, shelf = self._batches[number], self._holders[number][1]
+            self._returned[shelf].append(batch)
+            self._handed[shelf] -= len(batch)
         return len(left)
 
     def lose(self, holder: str, began: Instant, now: Instant) -> int:
@@ -183,7 +200,7 @@ class Lessor:
         return math.ceil(left / from_.size / self._processes / 2) * self._run
 
     def _is_last(self, holder: str, shelf: str) -> bool:
-        is_over = self._shelves[shelf].supply.is_exhausted
+        is_over = self._shelves[shelf].supply.is_exhausted and not self._returned[shelf]
         return is_over and (not self._seats or self._place(holder, shelf) >= len(self._decks[shelf]))
 
     def _told(self, holder: str, shelf: str, first: int) -> LeaseJson:

@@ -40,6 +40,8 @@ behaviours:
 schedules:
   - {name: fetch, type: LOGS, at: 500ms}
   - {name: patch, type: "custom:Patch", at: 500ms}
+faults:
+  - {name: slow, at: 0s, on: [complete], do: {latency: 20ms}}
 checks:
   invariants: {no_lost_jobs: true, at_most_once: true, fleet_count: true}
 """
@@ -65,7 +67,7 @@ def result(folder):
 
 
 def test_outcomes_are_the_same_in_any_number_of_processes_and_in_a_replay(scenario, tmp_path):
-    digests = {"replay": play(tmp_path, SCENARIO).digest}
+    digests, met = {"replay": play(tmp_path, SCENARIO).digest}, {}
     for processes in (1, 2, 3):
         folder = tmp_path / str(processes)
         folder.mkdir()
@@ -73,9 +75,11 @@ def test_outcomes_are_the_same_in_any_number_of_processes_and_in_a_replay(scenar
         assert ended.returncode == 0, (processes, ended.stdout, ended.stderr)
         found = result(folder)
         digests[processes] = found["outcome_digest"]
+        met[processes] = [(each["name"], each["windows"], each["requests"], each["agents"]) for each in found["faults"]]
         assert found["environment"].get("processes", "1,").startswith(f"{processes},")
 
     assert len(set(digests.values())) == 1, digests
+    assert met == {each: [("slow", 1, 24, 17)] for each in met}
 
 
 def shard_of(process):
@@ -106,19 +110,9 @@ def test_a_process_that_is_lost_ends_the_run_and_the_verdict_names_its_agents(sc
     assert "process 2 of 2 is gone (exit code -9), and its 8 of 17 agents with it" in " ".join(said.split())
 
 
-@pytest.mark.parametrize(
-    ("more", "problem"),
-    [
-        ("transport: {kind: mqtt}\n", "--processes: agents over MQTT need one process for now"),
-        (
-            "faults:\n  - {name: slow, at: 1s, for: 1s, do: {latency: 1s}}\n",
-            "--processes: faults need one process for now",
-        ),
-    ],
-)
-def test_what_the_processes_would_have_to_agree_on_is_refused(scenario, more, problem):
-    text = SCENARIO.replace("transport: {timeouts: {connect: 20s, request: 60s}}\n", "") + more
+def test_agents_over_mqtt_share_connections_and_need_one_process(scenario):
+    text = SCENARIO.replace("transport: {timeouts: {connect: 20s, request: 60s}}\n", "transport: {kind: mqtt}\n")
     scenario.write_text(text, encoding="utf-8")
 
-    with pytest.raises(UsageError, match=problem):
+    with pytest.raises(UsageError, match="--processes: agents over MQTT need one process"):
         refuse_what_needs_one_process(plan(load(scenario), 0))

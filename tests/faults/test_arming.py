@@ -44,6 +44,17 @@ def test_only_the_agents_selected_are_met():
     assert [bool(seen(faults, agent)) for agent in ("a-0", "a-1", "a-2")] == [False, True, True]
 
 
+def test_a_part_of_a_fleet_suffers_its_own_and_knows_how_many_are_selected():
+    wrong = FaultPlan(
+        "f", b"f" * 16, (Clock(SECOND, 0.0),), ((0, MINUTE),), None, 1.0, frozenset(), Crowd((("a-0", "a-1"),))
+    )
+
+    [turn] = Faults([wrong], lambda agent: agent == "a-1").turns(0)
+
+    assert isinstance(turn, Began)
+    assert (turn.selected, turn.suffered) == (2, (Suffered("a-1", (ClockOffset(SECOND),)),))
+
+
 def test_all_that_agents_ask_is_met_and_nothing_of_others_unless_asked_for():
     faults = Faults([plan(crowd=None), plan(crowd=None, operations=frozenset({"reschedule"}))])
 

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from agent_sim.draws import key, unit
@@ -85,7 +83,7 @@ def test_a_timeout_is_a_failure_that_is_remembered_as_one():
 
 
 def test_a_rescheduled_job_waits_with_its_retries_anew():
-    gone = replace(job(), state=JobState.GONE, at_once=False, failures=2)
+    gone = job()._replace(state=JobState.GONE, at_once=False, failures=2)
 
     assert reschedule(gone) == job()
 
@@ -105,7 +103,7 @@ def test_a_job_unscheduled_while_it_runs_is_gone_and_its_run_ends_in_its_own_tim
 def test_an_acknowledged_run_keeps_its_result():
     ended, _ = end(run(), take(job()), Result.WARNING, "hm", at=9, retries=0)
 
-    assert acknowledge(ended) == replace(ended, state=RunState.ACKNOWLEDGED)
+    assert acknowledge(ended) == ended._replace(state=RunState.ACKNOWLEDGED)
 
 
 @pytest.mark.parametrize(

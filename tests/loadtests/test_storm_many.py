@@ -66,6 +66,19 @@ def test_rivals_are_in_several_processes_and_two_that_win_are_found_out(storms: 
     assert sorted(fake.ids) == sorted([*range(1, 51)] * 2)
 
 
+def test_the_search_for_a_knee_goes_on_with_the_ids_that_a_trial_left(storms: ManyStorms):
+    options = ("--batch", "1", "--rate", "2000/s", "--find-knee")
+    with served(FakeCommand(failed_runs(1100))) as fake:  # the first trial takes a thousand
+        ended = storms.run(fake.url, "--storm", "acknowledge", *options)
+
+    assert ended.result is not None
+    assert (ended.code, ended.violations) == (3, {})
+    assert ended.result["knee"]["bound"] == "the pool ran out of ids"
+    assert "inconclusive: the knee is a lower bound only: the pool ran out of ids" in ended.said
+    assert len(fake.ids) == len(set(fake.ids)) == ended.result["ledger"]["sent"] > 500
+    assert ended.result["workers"]["asked"] == 2
+
+
 def test_a_worker_killed_in_the_middle_is_told_and_nothing_counts_twice(storms: ManyStorms):
     with served(FakeCommand(failed_runs(600))) as fake:
         process = storms.start(fake.url, "--storm", "reschedule", "--rate", "20/s", "--batch", "2", "-t", "9s")

@@ -27,14 +27,14 @@ def test_windows_are_stretches_and_what_they_met_is_added_up():
         armed(1.0),
         over(5.0, requests=3, agents=("a", "b")),
         armed(9.0, window=1),
-        over(11.0, requests=2, agents=("b",)),
+        over(11.0, window=1, requests=2, agents=("b",)),
     )
 
     assert found == (Fault("slow", 2, ((1.0, 5.0), (9.0, 11.0)), 5, 2),)
 
 
 def test_windows_without_a_gap_are_one_stretch():
-    found = gathered(armed(1.0), over(5.0), armed(5.0, window=1), over(8.0))
+    found = gathered(armed(1.0), over(5.0), armed(5.0, window=1), over(8.0, window=1))
 
     assert [(fault.windows, fault.stretches) for fault in found] == [(2, ((1.0, 8.0),))]
 
@@ -56,3 +56,16 @@ def test_faults_come_in_the_order_of_their_beginning():
     found = gathered(armed(5.0, "late"), armed(1.0, "early"))
 
     assert [fault.name for fault in found] == ["early", "late"]
+
+
+def test_what_another_process_says_late_of_a_window_does_not_end_the_next():
+    found = gathered(
+        armed(1.0),
+        over(5.0, requests=3, agents=("a",)),
+        armed(5.0, window=1),
+        over(5.0, requests=2, agents=("b",)),
+        over(9.0, window=1),
+        over(9.0, window=1, requests=1, agents=("b",)),
+    )
+
+    assert found == (Fault("slow", 2, ((1.0, 9.0),), 6, 2),)

@@ -4,13 +4,15 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from agent_sim.errors import UsageError
-from agent_sim.server.store import APPLICATION_ID, SCHEMA_VERSION, SqliteStore
+from agent_sim.server.database import APPLICATION_ID, SCHEMA_VERSION
+from agent_sim.server.statements import statements
+from agent_sim.server.store import SqliteStore
 from agent_sim.server.tables.at_hand import AtHand
 
 TYPE = {"id": "t1", "job_type_name": "Rotate", "description": None, "job_type_fields": "[]"}
@@ -268,7 +270,8 @@ def test_an_audit_id_is_never_given_again_even_if_its_run_is_deleted():
     job |= {"schedule": None, "schedule_time": None, "state": "running", "at_once": 1, "failures": 0}
     store.run("job_add", {**job, "store_id": None, "details": "{}"})
     first = AtHand(store).next_audit_id()
-    store.run("run_add", {"job_history_id": first, "job_id": "j", "result": 2, "status": 3, "operation_start": 1})
+    run = {"job_history_id": first, "job_id": "j", "result": 2, "status": 3, "operation_start": 1}
+    store.run("run_add", {**run, "operation_end": 2, "message": "", "timed_out": False})
     store._connection.execute("DELETE FROM run")
 
     assert (first, AtHand(store).next_audit_id()) == (1, 2)
@@ -322,7 +325,7 @@ def test_what_a_failed_request_put_off_is_dropped_and_that_of_earlier_ones_stays
 @pytest.mark.parametrize("value", ["half a character: \ud800", 2**63])
 def test_what_no_database_takes_is_refused_before_it_is_put_off(value):
     store = SqliteStore.open(":memory:")
-    with pytest.raises((UnicodeEncodeError, OverflowError)):
+    with pytest.raises((UnicodeEncodeError, OverflowError)), store.change():
         store.later("transition_add", {**NOTED, "at" if isinstance(value, int) else "kind": value})
 
     assert (store.dirty, noted(store)) == (False, [])
@@ -337,12 +340,101 @@ def test_if_what_was_put_off_cannot_be_written_nothing_lasts_and_the_next_commit
     store.run("job_type_add", {**TYPE, "id": "t2", "job_type_name": "Gone"})
     store.later("transition_add", {**NOTED, "kind": None})  # NOT NULL
     with pytest.raises(sqlite3.IntegrityError), store.change():
-        names(store)
+        noted(store)
     assert (store.dirty, told) == (True, ["forget"])
     with pytest.raises(sqlite3.OperationalError, match="changes were lost: NOT NULL"):
         store.commit()
 
     assert (store.dirty, names(store)) == (False, ["Rotate"])
+
+
+def killed(store: SqliteStore) -> None:
+    """As by kill -9: whatever is not committed is gone."""
+    if store._connection.in_transaction:
+        store._connection.execute("ROLLBACK")
+    store._connection.close()
+
+
+def in_the_table(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [kind for (kind,) in connection.execute("SELECT kind FROM transition ORDER BY seq")]
+
+
+def test_a_commit_writes_down_what_was_put_off_and_its_table_has_it_once_after_a_kill(tmp_path):
+    path = tmp_path / "sim.db"
+    store = reopened(path)
+    for kind in "ab":
+        with store.change():
+            store.later("transition_add", {**NOTED, "kind": kind})
+        store.commit()
+    with store.change():
+        store.later("transition_add", {**NOTED, "kind": "nobody was told"})
+    killed(store)
+    before = in_the_table(path)
+
+    killed(reopened(path))
+    assert (before, in_the_table(path)) == ([], ["a", "b"])
+    assert noted(reopened(path)) == ["a", "b"]
+
+
+def test_what_was_being_written_to_its_table_when_the_server_was_killed_is_not_lost_and_not_there_twice(tmp_path):
+    path = tmp_path / "sim.db"
+    store = reopened(path)
+    store.later("transition_add", NOTED)
+    store.commit()
+    assert noted(store) == ["k"]  # in its table, and not committed there
+    killed(store)
+
+    assert noted(reopened(path)) == ["k"]
+
+
+def test_what_was_committed_outlives_a_later_change_that_cannot_be_written(tmp_path):
+    store = reopened(tmp_path / "sim.db")
+    store.later("transition_add", NOTED)
+    store.commit()
+    store.later("transition_add", {**NOTED, "kind": None})  # NOT NULL
+    with pytest.raises(sqlite3.IntegrityError):
+        noted(store)
+
+    assert noted(store) == ["k"]
+
+
+def test_a_request_that_fails_takes_nothing_along_that_was_committed_before(tmp_path):
+    store = reopened(tmp_path / "sim.db")
+    store.later("transition_add", NOTED)
+    store.commit()
+    with suppress(ZeroDivisionError), store.change():
+        store.run("job_type_add", TYPE)
+        store.later("transition_add", {**NOTED, "kind": "undone"})
+        _ = 1 / 0
+    store.commit()
+    killed(store)
+
+    assert noted(reopened(tmp_path / "sim.db")) == ["k"]
+
+
+def test_who_asks_for_other_tables_does_not_make_it_write_what_was_put_off():
+    store = SqliteStore.open(":memory:")
+    store.later("transition_add", NOTED)
+
+    assert (names(store), store._later) == ([], [("transition_add", NOTED)])
+
+
+def test_every_statement_that_looks_at_what_is_written_later_waits_for_it():
+    found = statements()
+
+    assert [name for name, each in found.items() if each.writes and not each.is_settled_before] == []
+    waiting = {
+        "run_with_job",
+        "store_by_id",
+        "scheduled_page",
+        "run_given",
+        "transition_last",
+        "run_known",
+        "upload_of",
+    }
+    assert {name for name in waiting if found[name].is_settled_before} == waiting
+    assert not found["agent_by_id"].is_settled_before
 
 
 def test_who_keeps_records_in_memory_hears_of_changes_to_their_table_and_of_no_others():

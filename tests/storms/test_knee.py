@@ -1,5 +1,7 @@
 """The search for the largest sustained rate, against a queue whose capacity is known."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent_sim.draws import key, unit
@@ -76,6 +78,18 @@ def test_what_the_generator_cannot_offer_is_a_lower_bound():
     assert result["recovered"] is None
 
 
+def test_a_generator_that_was_held_up_once_is_tried_again():
+    search = Search(100)
+    trial = search.next()
+    assert trial is not None
+    search.see(trial, replace(queue(trial, 1000), limited="something else"))
+
+    assert search.next() == trial
+    search.see(trial, queue(trial, 1000))
+    assert search.next() != trial
+    assert search.result()["bound"] is None
+
+
 def test_a_target_below_the_first_rate_is_still_found():
     result = found(3, 100).result()
 
@@ -90,6 +104,7 @@ def test_no_ids_end_the_search_and_say_so():
     search.see(trial, Outcome(1, 1, 0, 0, 1, 1.0, Histogram(), (), ended="the pool ran out"))
 
     assert search.next() is None
+    assert knee.doubt(search.result()) == "the knee is a lower bound only: the pool ran out"
     assert (search.result()["knee"], search.result()["bound"]) == (None, "the pool ran out")
 
 
@@ -112,6 +127,7 @@ def test_a_trial_says_what_it_was_judged_on():
     [trial] = search.result()["trials"]
     assert (trial["judged_on"], trial["sustained"]) == ("p95", True)
     assert trial["latency_us"] == pytest.approx(5000, rel=0.001)
+    assert knee.told(trial) == "10/s for 5 s: sustained (judged on p95, 5.0 ms: 250 samples are too few for p99)"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,17 @@ def test_what_a_process_has_left_in_the_end_was_never_sent():
     assert [tuple(batch.positions) for batch, _ in giver.book() if batch] == [(0, 1)]
 
 
+def test_it_is_for_whoever_sends_next():
+    giver = lessor(4)
+    giver.lease("a", SHELF, 2)
+    giver.give_back("a")
+    again = giver.lease("b", SHELF, 2)
+
+    assert (again["first"], again["batches"], again["is_last"]) == (1, [[0, 1]], False)
+    assert giver.settle("a", [said(0)]) == 1  # a late word of who had it before
+    assert giver.lease("b", SHELF, 2)["is_last"]
+
+
 def test_a_report_that_comes_twice_or_from_another_or_too_late_is_not_booked():
     giver = lessor(8)
     giver.lease("a", SHELF, 1)
@@ -157,6 +168,15 @@ def test_a_rival_whose_arrival_is_dropped_gives_its_batch_up_be_it_here_or_yet_t
     assert later is not None
     assert last is not None
     assert (later.positions, last.positions) == ((0, 1), (4, 5))  # copies 2 and 6 of 3 each
+
+
+def test_another_part_of_the_storm_goes_on_with_whole_batches_and_whoever_is_there():
+    giver = Lessor({SHELF: Shelf(supply(CONTENDED, tokens(20)), tokens(20), 2)}, 2, 3, "ab")
+    giver.lease("a", SHELF, 1)
+    giver.give_back("a")
+    giver.deal_anew("abc")
+
+    assert [giver.lease(name, SHELF, 1)["batches"] for name in "abc"] == [[[4, 5], [6, 7], [8, 9]]] * 3
 
 
 def test_ids_that_several_processes_asked_for_are_used_once():

@@ -20,7 +20,7 @@ from agent_sim.results.checks import InvariantCheck
 from agent_sim.results.facts import Facts, word_of
 from agent_sim.results.invariants.findings import allowance, is_excused
 from agent_sim.results.invariants.reconciliation import violations
-from agent_sim.results.invariants.recurrence import is_starved
+from agent_sim.results.invariants.recurrence import busy, is_starved
 from agent_sim.results.invariants.stories import CAUSES, timeouts, was_asked_off
 from agent_sim.results.journal import ServerJob, Steps
 from agent_sim.results.summary import Summary
@@ -42,6 +42,7 @@ class Fate(Enum):
     LEFT_OPEN = "left in process by its agent, as the scenario has it, and not given up by the server yet"
     LEFT_BEHIND = "in process on an agent that was taken offline"
     TOO_YOUNG = "open, but younger than the time to settle"
+    UNFINISHED = "open when the drain ended, for its agent was still at work"
     CUT_SHORT = "open when the run was cut short"
     CANCELLED = "said to be cancelled, and whether somebody asked for that the target does not show"
     STARVED = "due twice and not run by an agent that is online"
@@ -67,6 +68,7 @@ _ANSWERS: Final[Mapping[Fate, Answer]] = {
     Fate.LEFT_OPEN: "unknown",
     Fate.LEFT_BEHIND: "unknown",
     Fate.TOO_YOUNG: "unknown",
+    Fate.UNFINISHED: "unknown",
     Fate.CUT_SHORT: "unknown",
     Fate.CANCELLED: "unknown",
     Fate.STARVED: "broken",
@@ -82,6 +84,7 @@ _ANSWERS: Final[Mapping[Fate, Answer]] = {
 
 _MENDS: Final[Mapping[Fate, str]] = {
     Fate.LEFT_OPEN: "the server gives up on it after server.job_timeout, which must be shorter than stop.drain",
+    Fate.UNFINISHED: "give it less to do, or a longer stop.drain",
 }
 """What would have let it be decided, where the scenario can see to that."""
 
@@ -135,8 +138,11 @@ def _accepted(facts: Facts) -> dict[str, float]:
 def _named(summary: Summary, accepted: Mapping[str, float], settle: float) -> Iterator[_Found]:
     young = summary.whole.end - settle if settle else float("inf")
     for job, since in sorted(accepted.items()):
+        heard = _last_heard(summary.facts, job, since)
         fate = _softened(summary.facts, _fate(summary.facts, job), is_young=since > young)
-        yield _Found(job, fate, _last_heard(summary.facts, job, since) + max(settle, _PATIENCE))
+        if fate in (Fate.WAITING, Fate.IN_PROCESS) and _is_at_work(summary.facts, job, heard):
+            fate = Fate.UNFINISHED
+        yield _Found(job, fate, heard + max(settle, _PATIENCE))
 
 
 # --- one job ----------------------------------------------------------------------------------
@@ -210,6 +216,20 @@ def _softened(facts: Facts, fate: Fate, is_young: bool) -> Fate:
     if facts.was_cut_short:
         return Fate.CUT_SHORT
     return Fate.TOO_YOUNG if is_young else fate
+
+
+def _is_at_work(facts: Facts, job: str, since: float) -> bool:
+    """True if the drain ended while the job's agent was doing it, or had been busy for most of its wait."""
+    if facts.ended is None or facts.ended.drained:
+        return False
+    if job in facts.waiting:
+        end = facts.ended.t
+        return since < end and busy(facts, facts.waiting[job].machine, since, end) >= (end - since) / 2
+    last = facts.runs[job][-1]
+    there_since = facts.there_since.get(last.machine)
+    is_told = last.audit in facts.completions or last.audit in facts.refused
+    is_there = there_since is not None and last.start is not None and there_since <= last.start
+    return is_there and last.audit in facts.handed and not is_told
 
 
 def _unnamed(facts: Facts) -> Iterator[_Found]:

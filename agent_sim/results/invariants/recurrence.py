@@ -62,7 +62,7 @@ def is_starved(facts: Facts, job: str, waiting: ServerJob) -> bool:
     begin = max(posted.t, since, *times)
     if _dues(facts, from_wire(waiting.schedule), begin, ended.t, _OWED) < _OWED:
         return False
-    return _busy(facts, waiting.machine, begin, ended.t) < (ended.t - begin) / 2
+    return busy(facts, waiting.machine, begin, ended.t) < (ended.t - begin) / 2
 
 
 def ran_before_its_time(facts: Facts, runs: tuple[ServerRun, ...], chapter: Chapter) -> bool:
@@ -83,7 +83,7 @@ def is_passed_over(facts: Facts, job: str, chapter: Chapter, heartbeat: float) -
     until = min((at for _, at, _ in chapter.of("configured")), default=ended.t)
     if until - begin <= 2 * heartbeat + _PATIENCE or facts.there_since.get(waiting.machine, until) > begin:
         return False
-    return _may_run(facts, waiting) and _busy(facts, waiting.machine, begin, until) < (until - begin) / 2
+    return _may_run(facts, waiting) and busy(facts, waiting.machine, begin, until) < (until - begin) / 2
 
 
 def _schedule_of(runs: tuple[ServerRun, ...]) -> Schedule | None:
@@ -113,7 +113,7 @@ def _may_run(facts: Facts, waiting: ServerJob) -> bool:
     )
 
 
-def _busy(facts: Facts, machine: str, begin: float, end: float) -> float:
+def busy(facts: Facts, machine: str, begin: float, end: float) -> float:
     """For how long an agent was at work in that time; agents do one job after the other."""
     spans = [
         (run.start, end if run.end is None else run.end)

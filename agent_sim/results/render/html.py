@@ -26,7 +26,7 @@ from agent_sim.results.journal import POOL_WAIT, JobCompleted
 from agent_sim.results.plain import Json
 from agent_sim.results.render.charts import axis_seconds, chart_data, joined, storm_end
 from agent_sim.results.render.health import CLIENT_COLUMNS, generators
-from agent_sim.results.render.rows import COLUMNS, fault_words, percentile, rows, storm_name
+from agent_sim.results.render.rows import COLUMNS, fault_words, herd_words, percentile, rows, storm_name
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import IfOpen, Verdict, headline_of, is_good, overall
 
@@ -254,6 +254,7 @@ def _template() -> Template:
         "duration": wording.duration,
         "latency": wording.latency,
         "percentile": _percentile,
+        "herd": herd_words,
         "outcome": lambda result: result.name.lower(),
         "tone": lambda result: _OUTCOMES.get(result, "warn"),
     }

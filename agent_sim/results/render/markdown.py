@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from agent_sim.results.render.rows import COLUMNS, headline, rows, storm_name
+from agent_sim.results.render.rows import COLUMNS, headline, herd_words, rows, storm_name
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Answer, IfOpen, Verdict, headline_of, is_good
 from agent_sim.results.wording import visible
@@ -47,6 +47,10 @@ def _lines(summary: Summary, verdicts: Sequence[Verdict], replay: str, found: st
     yield from _details("Outcomes by fleet and type", ("fleet", "type", *_ENDS), list(_mix(summary)))
     yield from _details("Errors", ("operation", "kind", "requests"), list(_errors(summary)))
     yield from _details("Storms and their ledgers", _LEDGER, list(_ledgers(summary)))
+    for storm in summary.storms:
+        if storm.herd is not None:
+            yield f"herd {escaped(storm_name(storm))}: {escaped(herd_words(storm.herd))}"
+            yield ""
     yield f"outcome digest: `{summary.outcome_digest}`"
 
 

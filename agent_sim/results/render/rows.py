@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from agent_sim.histogram import Histogram
 from agent_sim.results import wording
-from agent_sim.results.figures import Fault, OperationTraffic, Storm
+from agent_sim.results.figures import Fault, Herd, OperationTraffic, Storm
 from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.metrics import felt
 from agent_sim.results.summary import Summary
@@ -128,6 +128,19 @@ def _runs(summary: Summary) -> str:
         outcomes[result.name.lower()] = outcomes.get(result.name.lower(), 0) + count
     parts = ", ".join(f"{count:,} {name}" for name, count in outcomes.items())
     return wording.counted(sum(outcomes.values()), "run") + (f" ({parts})" if parts else "")
+
+
+def herd_words(herd: Herd) -> str:
+    """What a storm did to the agents that polled meanwhile, at the highest of a few percentiles that both have."""
+    both = (herd.before, herd.meanwhile)
+    q = next((q for q in (0.99, 0.95, 0.5) if all(each.supports(q) for each in both)), None)
+    counts = f"{herd.before.count:,} polls before, {herd.meanwhile.count:,} meanwhile"
+    if q is None:
+        return f"too few polls to compare: {counts}"
+    before, meanwhile = (each.percentile(q) for each in both)
+    times = wording.digits(meanwhile / max(before, 1.0))
+    said = f"{wording.latency(before)} before, {wording.latency(meanwhile)} meanwhile: {times} times as long"
+    return f"agents' polls at p{100 * q:g} {said} ({counts})"
 
 
 def fault_words(fault: Fault) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent_sim.results import wording
-from agent_sim.results.render.rows import COLUMNS, NOTHING, Row, fault_words, headline, rows
+from agent_sim.results.render.rows import COLUMNS, NOTHING, Row, fault_words, headline, herd_words, rows
 from agent_sim.results.summary import Summary
 from agent_sim.results.verdict import Answer, IfOpen, Overall, Verdict, headline_of, is_good, overall
 
@@ -36,12 +36,15 @@ def render_text(summary: Summary, verdicts: Sequence[Verdict], inconclusive: IfO
     """Headline, table of figures, a line per verdict, and last `verdict: PASS`, `FAIL` or `INCONCLUSIVE`."""
     found, said = overall(verdicts), headline_of(verdicts, inconclusive)
     faults: list[RenderableType] = [_faults(summary), Text("")] if summary.faults else []
+    herds = [(storm.name, herd_words(storm.herd)) for storm in summary.storms if storm.herd is not None]
+    told = [Text(wording.visible(f"herd {name} · {words}")) for name, words in herds]
     return Group(
         Text(headline(summary), style="bold"),
         Text(""),
         _Figures(rows(summary)),
         Text(""),
         *faults,
+        *([*told, Text("")] if told else []),
         _answers(verdicts) if verdicts else Text("no check was asked for", style="dim"),
         Text.assemble("verdict: ", (said, _OVERALL[found])),
     )

@@ -24,7 +24,7 @@ from agent_sim.server.auth import Accounts
 from agent_sim.server.http.agents import AgentsSide
 from agent_sim.server.http.bearers import Bearers
 from agent_sim.server.http.command import PRODUCT_VERSION, CommandSide
-from agent_sim.server.http.committer import Committer
+from agent_sim.server.http.committer import LINGER, Committer
 from agent_sim.server.http.desk import Core, Desk
 from agent_sim.server.http.docs import description_sides
 from agent_sim.server.http.metrics import MetricsSide
@@ -150,7 +150,8 @@ def make_app(
     if not settings.api_bases or not settings.agents_bases:
         raise UsageError("the settings api_bases and agents_bases must each name one path at least")
     browsers = browsers or Browsers(clock)
-    desk = Desk(core, accounts, settings, clock, Committer(store), bearers, browsers)
+    committer = Committer(store, LINGER if settings.durability == "full" else 0.0)
+    desk = Desk(core, accounts, settings, clock, committer, bearers, browsers)
     live = Live(overview := Overview(store, settings, clock), clock, desk.turn, extras(controls))
     base = f"/{settings.api_bases[0].strip('/')}"
     pages = Pages(desk, browsers, live, overview, clock, base, PRODUCT_VERSION, controls)

@@ -3,7 +3,8 @@
 A heartbeat costs the core a few microseconds and aiohttp a hundred, so what agents mostly send - a POST under the
 agents' base, whole and small, with headers that every agent sends, from an account with a password - is parsed by
 httptools and answered without it. At the first byte that is not as plain as that the connection is handed over, with
-all that was not answered yet, and stays with aiohttp: what is refused, and how, is written once, over there.
+all that was not answered yet, and stays with aiohttp: what is refused, and how, is written once, over there. The head
+of a message that was answered here once is known from then on (`heads`).
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Final, cast
 
@@ -22,11 +23,12 @@ from aiohttp import web
 
 from agent_sim.errors import MalformedMessage
 from agent_sim.protocol.agent import AgentReply, AgentRequest, Heartbeat
-from agent_sim.protocol.codec import agent_body, read_agent_request
+from agent_sim.protocol.codec import agent_body, agent_reader
 from agent_sim.server.auth import Verdict
 from agent_sim.server.callers import AGENT_SESSION, Caller
 from agent_sim.server.http.agents import FIXED, log
 from agent_sim.server.http.desk import Desk
+from agent_sim.server.http.heads import Head, Heads
 from agent_sim.server.http.refusals import UNEXPECTED, Refused, reason_of
 
 LARGEST_HERE: Final = 64 * 1024
@@ -75,19 +77,13 @@ class _Message:
         self.is_whole = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A plain message: what it says, and who says it."""
-
-    request: AgentRequest
-    caller: Caller
-
-
 class Door(asyncio.Protocol):
     """One connection, for as long as it is plain."""
 
-    def __init__(self, desk: Desk, bases: tuple[bytes, ...], others: Callable[[], asyncio.Protocol]) -> None:
-        self._desk, self._bases, self._others = desk, bases, others
+    def __init__(
+        self, desk: Desk, bases: tuple[bytes, ...], heads: Heads, others: Callable[[], asyncio.Protocol]
+    ) -> None:
+        self._desk, self._bases, self._heads, self._others = desk, bases, heads, others
         self._transport: asyncio.Transport | None = None
         self._held = b""  # of the message that is being read, all of it
         self._ahead = b""  # what came while the last one is not answered
@@ -114,7 +110,11 @@ class Door(asyncio.Protocol):
             if len(self._ahead) > LARGEST_HERE and self._transport is not None:
                 self._transport.pause_reading()
             return
-        self._read(data)
+        known = None if self._held else self._heads.find(data)
+        if known is None:
+            self._read(data)
+        else:
+            self._take_known(*known, data)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -160,18 +160,31 @@ class Door(asyncio.Protocol):
         if verdict is None and account[:6].lower() == "basic ":
             self._task = asyncio.create_task(self._introduce(account), name="agent's account")
             return
-        asked = self._asked(verdict)
-        if asked is None:
+        head = self._understood(verdict)
+        if head is None:
             self._hand_over()
-        elif isinstance(asked.request.body, Heartbeat):
-            self._fresh()
-            self._answer_at_once(asked)
-        else:
-            self._fresh()
-            self._is_waiting = True
-            if not self._desk.ask_soon(asked.request, asked.caller, partial(self._told, asked)):
-                self._is_waiting = False
-                self._task = asyncio.create_task(self._answer(asked), name="agent's message")
+            return
+        message, body = self._held, self._message.body
+        self._fresh()
+        if self._take_known(head, body, message):
+            self._heads.keep(message, head)
+
+    def _take_known(self, head: Head, body: bytes, message: bytes) -> bool:
+        """Answer what has such a head, unless its body is nothing that is answered here."""
+        try:
+            request = head.read(body)
+        except MalformedMessage:
+            self._held = message
+            self._hand_over()
+            return False
+        if isinstance(request.body, Heartbeat):
+            self._answer_at_once(request, head.caller)
+            return True
+        self._is_waiting = True
+        if not self._desk.ask_soon(request, head.caller, partial(self._told, request)):
+            self._is_waiting = False
+            self._task = asyncio.create_task(self._answer(request, head.caller), name="agent's message")
+        return True
 
     async def _introduce(self, account: str) -> None:
         """Have an account verified that nobody has come with yet, and go on."""
@@ -179,10 +192,11 @@ class Door(asyncio.Protocol):
             await self._desk.by_password(account)
         self._task = None
         self._take()
-        if self._task is None:
+        if self._task is None and not self._is_waiting:
             self._read_ahead()
 
-    def _asked(self, verdict: Verdict | None) -> _Asked | None:
+    def _understood(self, verdict: Verdict | None) -> Head | None:
+        """What the head of this message means, if it is one for us."""
         message, parser = self._message, self._parser
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return None
@@ -190,7 +204,7 @@ class Door(asyncio.Protocol):
         if path is None or verdict is None or verdict.caller is None or not verdict.caller.may(AGENT_SESSION):
             return None
         try:
-            return _Asked(read_agent_request(FIXED.get(path.lower(), path), message.body), verdict.caller)
+            return Head(verdict.caller, agent_reader(FIXED.get(path.lower(), path)), len(message.body))
         except MalformedMessage:
             return None
 
@@ -218,30 +232,30 @@ class Door(asyncio.Protocol):
 
     # --- answering ----------------------------------------------------------------------------
 
-    def _answer_at_once(self, asked: _Asked) -> None:
+    def _answer_at_once(self, request: AgentRequest, caller: Caller) -> None:
         try:
-            reply = self._desk.beat(asked.request, asked.caller)
+            reply = self._desk.beat(request, caller)
         except Exception as error:  # noqa: BLE001  the rim, as in `app`: logged there if it is a bug
             self._write(_failed(error))
             return
-        log(asked.request, reply)
+        log(request, reply)
         self._write(reply)
 
-    async def _answer(self, asked: _Asked) -> None:
+    async def _answer(self, request: AgentRequest, caller: Caller) -> None:
         try:
-            reply = await self._desk.ask(asked.request, asked.caller)
-            log(asked.request, reply)
+            reply = await self._desk.ask(request, caller)
+            log(request, reply)
         except Exception as error:  # noqa: BLE001  the same
             reply = _failed(error)
         self._task = None
         self._write(reply)
         self._read_ahead()
 
-    def _told(self, asked: _Asked, reply: AgentReply | Exception) -> None:
+    def _told(self, request: AgentRequest, reply: AgentReply | Exception) -> None:
         self._is_waiting = False
         if isinstance(reply, Exception):
             reply = _failed(reply)
-        log(asked.request, reply)
+        log(request, reply)
         self._write(reply)
         self._read_ahead()
 
@@ -265,9 +279,14 @@ def _failed(error: Exception) -> AgentReply:
 
 def _answered(reply: AgentReply) -> bytes:
     body = b"" if reply.body is None or reply.status >= 300 else agent_body(reply.body)
-    kind = b"Content-Type: application/json\r\n" if body else b""
-    first = b"HTTP/1.1 %d %b\r\n" % (reply.status, HTTPStatus(reply.status).phrase.encode())
-    return b"%b%bContent-Length: %d\r\nDate: %b\r\n\r\n%b" % (first, kind, len(body), _date(int(time.time())), body)
+    first = _first(reply.status, has_body=bool(body))
+    return b"%bContent-Length: %d\r\nDate: %b\r\n\r\n%b" % (first, len(body), _date(int(time.time())), body)
+
+
+@cache
+def _first(status: int, *, has_body: bool) -> bytes:
+    kind = b"Content-Type: application/json\r\n" if has_body else b""
+    return b"HTTP/1.1 %d %b\r\n%b" % (status, HTTPStatus(status).phrase.encode(), kind)
 
 
 _dates: dict[int, bytes] = {}
@@ -290,9 +309,10 @@ async def listening(runner: web.AppRunner, desk: Desk, drain: float, **where: ob
     others = cast(Callable[[], asyncio.Protocol], runner.server)
     bases = tuple(f"/{base.strip('/')}/".lower().encode() for base in desk.settings.agents_bases)
     doors: set[Door] = set()
+    heads = Heads()
 
     def made() -> Door:
-        door = _Kept(desk, bases, others, doors)
+        door = _Kept(desk, bases, heads, others, doors)
         doors.add(door)
         return door
 
@@ -318,10 +338,11 @@ class _Kept(Door):
         self,
         desk: Desk,
         bases: tuple[bytes, ...],
+        heads: Heads,
         others: Callable[[], asyncio.Protocol],
         doors: "set[Door]",
     ) -> None:
-        super().__init__(desk, bases, others)
+        super().__init__(desk, bases, heads, others)
         self._doors = doors
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -143,6 +143,9 @@ class Runs:
             "result": Result.UNKNOWN,
             "status": Status.IN_PROCESS,
             "operation_start": at,
+            "operation_end": None,
+            "message": "",
+            "timed_out": False,
         }
         self._store.later("run_add", columns)
         self._at_hand.begun(Run(audit_id, job.job_id, job.agent_id, at))

@@ -170,6 +170,41 @@ def test_an_open_job_is_unknown_if_the_run_was_cut_short(open_job):
     assert "1 open when the run was cut short" in verdict.detail
 
 
+AT_WORK: dict[str, list[Any]] = {
+    "it waits behind a run that is not over": [waiting(), in_process("job-2", 2, start=5.0)],
+    "it waits behind others that came one after the other": [
+        *(waiting(), run("job-2", 2, start=5.0, end=30.0), run("job-3", 3, start=30.0, end=50.0)),
+    ],
+    "its agent is doing it": [registered(t=0.5), configured(audit=9, t=50.0), in_process(audit=9, start=50.0)],
+}
+
+
+@pytest.mark.parametrize("lines", AT_WORK.values(), ids=AT_WORK)
+def test_an_open_job_is_unknown_if_the_drain_ended_while_its_agent_was_at_work(lines):
+    verdict = judged(posted(), *lines, ended(drained=False))
+
+    assert verdict.answer == "unknown", verdict
+    assert "open when the drain ended, for its agent was still at work" in verdict.detail
+    assert "give it less to do, or a longer stop.drain" in verdict.detail
+
+
+IDLE: dict[str, list[Any]] = {
+    "it waits while its agent idles": [waiting(), run("job-2", 2, start=5.0, end=20.0)],
+    "it waits while another agent is busy": [waiting(), in_process("job-2", 2, start=5.0, machine="agent-2")],
+    "its agent was never handed it": [registered(t=0.5), in_process(audit=9, start=50.0)],
+    "its agent has reported it": [
+        *(registered(t=0.5), configured(audit=9, t=50.0), completed(audit=9, t=55.0, accepted=False)),
+        in_process(audit=9, start=50.0),
+    ],
+    "its agent was away since": [registered(t=55.0), configured(audit=9, t=50.0), in_process(audit=9, start=50.0)],
+}
+
+
+@pytest.mark.parametrize("lines", IDLE.values(), ids=IDLE)
+def test_an_open_job_is_lost_if_nobody_was_at_work_on_it_though_the_drain_ended_early(lines):
+    assert judged(posted(), *lines, *done_job(7), ended(drained=False)).answer == "broken"
+
+
 def test_a_job_that_is_gone_is_lost_even_if_the_run_was_cut_short():
     assert judged(posted(), *done_job(2), ended(reason="interrupted")).answer == "broken"
 

@@ -66,3 +66,18 @@ async def test_a_flush_commits_what_nobody_waits_for():
     Committer(store).flush()
 
     assert (store.commits, store.dirty) == (1, False)
+
+
+async def test_where_commits_are_dear_one_lingers_for_company_only_after_one_that_had_some(monkeypatch):
+    store = FakeStore(dirty=True)
+    committer = Committer(store, linger=0.01)
+    loop = asyncio.get_running_loop()
+    lingered: list[float] = []
+    later = loop.call_later
+    monkeypatch.setattr(loop, "call_later", lambda delay, *what: (lingered.append(delay), later(delay, *what))[1])
+
+    for company in (1, 4, 2, 1):
+        store.dirty = True
+        await asyncio.gather(*(committer.settled() for _ in range(company)))
+
+    assert (lingered, store.commits) == ([0.01], 4)

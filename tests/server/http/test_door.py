@@ -94,6 +94,15 @@ async def test_plain_messages_never_reach_aiohttp():
     assert opened.handed_over == []
 
 
+async def test_a_body_that_cannot_be_read_goes_on_to_aiohttp_also_behind_a_head_that_is_known():
+    broken = BEAT[:-1] + b"!"
+    async with door() as opened:
+        answers = await opened.talk(message(), message(), message(HEARTBEAT, broken), answers=3)
+
+    assert [status for status, _, _ in answers] == [200, 200, 400]
+    assert (len(opened.core.asked), len(opened.handed_over)) == (2, 1)
+
+
 async def test_an_account_that_nobody_came_with_yet_is_verified_at_the_door():
     accounts = Accounts(Credentials("operator", "secret-1"), Credentials("DOMAIN\\agent", "secret-2"))
     async with door(accounts=accounts) as opened:
