@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 FOR ?= 60s
+FULL ?=
 AGENTS ?=
 JOBS ?= 1000000
 ROUNDS ?= 200
@@ -56,14 +57,15 @@ format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measured figures as ratios with a baseline in the same run
+bench: setup ## measured figures as ratios with a baseline in the same run; FULL=--full: fleets of 100,000 and a million, too
 	$(BIN)/python -m tests.bench.requests
-	$(BIN)/python -m tests.bench.replay --hours 24
+	$(BIN)/python -m tests.bench.replay
 	$(BIN)/python -m tests.bench.digests
 	$(BIN)/python -m tests.bench.server
 	$(BIN)/python -m tests.bench.durable
 	$(BIN)/python -m tests.bench.mqtt
-	$(BIN)/python -m tests.bench.fleet --full
+	$(BIN)/python -m tests.bench.storms
+	$(BIN)/python -m tests.bench.fleet $(FULL)
 	$(BIN)/python -m tests.bench.outcomes
 	$(BIN)/python -m tests.bench.report
 	$(BIN)/python -m tests.bench.page

@@ -239,7 +239,7 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     engine.code = code_of(engine.code, verdicts)
     report.show_thresholds(verdicts)
     if asked.report is not None:
-        write_files(asked.report, summary, verdicts, shlex.join(["locust", *sys.argv[1:]]))
+        write_files(asked.report, summary, verdicts, asked, shlex.join(["locust", *sys.argv[1:]]))
 
 
 def _way(engine: Engine, environment: Environment) -> Callable[[], None] | None:
@@ -440,9 +440,9 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
         tell_second = telling(options.metrics_port, storm.plan, report.progress if STATE.is_driven else lambda _: None)
     except UsageError as error:
         _leave(USAGE, str(error))
-    engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second)
+    engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second, say=report.say)
     if isinstance(environment.runner, MasterRunner):
-        STATE.master = Master(environment, asked, engine, tell_second)
+        STATE.master = Master(environment, asked, engine)
         _make_plain(options)
     gevent.signal_handler(signal.SIGINT, _interrupt_all, engine)
 

@@ -7,6 +7,8 @@
                                   <---  storm.need: more ids
     storm.lease: ids              --->
                                   <---  Locust's report every three seconds, ours in it
+                                  <---  storm.report: ours alone, every second of a warm-up that may end
+    storm.settled: its end        --->
     storm.stop                    --->  (a person, a rule, an empty pool)
                                   <---  storm.ended: the last report
 
@@ -38,7 +40,6 @@ from agent_sim.storms.campaign import NOBODY
 from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.gather import Gathering, ReportJson, book, zero
 from agent_sim.storms.leases import AHEAD, Leased, LeaseJson, Lessor, Shelf
-from agent_sim.storms.meter import SeriesEntry
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.operations import StormOperation
 from agent_sim.storms.plan import StormPlan, from_json, to_json
@@ -66,13 +67,10 @@ CLOSED_LEASE: Final = 512
 class Master:
     """The end that judges. `engine` never fires: it holds the books."""
 
-    def __init__(
-        self, environment: Environment, asked: Asked, engine: Engine, tell_second: Callable[[SeriesEntry], None]
-    ) -> None:
+    def __init__(self, environment: Environment, asked: Asked, engine: Engine) -> None:
         runner = environment.runner
         assert isinstance(runner, MasterRunner)
         self.runner, self.asked, self.engine = runner, asked, engine
-        self._tell_second = tell_second
         self._ready: dict[str, str] = {}
         self._lessor: Lessor | None = None
         self._parts: list[Gathering] = []
@@ -80,7 +78,8 @@ class Master:
         self._is_stopping = False
         runner.register_message("storm.ready", self._on_ready)
         runner.register_message("storm.need", self._on_need)
-        runner.register_message("storm.ended", self._on_ended)
+        runner.register_message("storm.report", self._on_our_report)
+        runner.register_message("storm.ended", self._on_our_report)
         environment.events.worker_report.add_listener(self._on_report)
 
     @property
@@ -95,7 +94,7 @@ class Master:
         plan = self.engine.plan if plan is None else plan
         names = sorted(node.id for node in self.runner.clients.all if node.state != STATE_MISSING)
         self._prepare(names, plan)
-        lessor = self._lessor = self._lessor or self._made_lessor(names)
+        lessor = self._lessor = self._present_lessor(names)
         gathering = Gathering(names, steps(plan), self.engine.storm.satisfied, lessor)
         self._parts.append(gathering)
         self._is_stopping = False
@@ -127,13 +126,21 @@ class Master:
             book(self.engine.campaign, self._lessor)
         self.engine.count_workers(self._parts)
 
-    def _made_lessor(self, names: list[str]) -> Lessor:
+    def _present_lessor(self, names: list[str]) -> Lessor:
+        if self._lessor is not None:
+            if self._is_dealt:
+                self._lessor.deal_anew(names)
+            return self._lessor
         storm, books = self.engine.storm, self.engine.campaign.books
         shelves = {name: Shelf(book.supply, book.tokens, book.size) for name, book in books.items()}
-        is_contended = storm.plan.kind == "contended"
-        # Only an open storm's processes send at one moment; the users of a closed loop are rivals within a process.
-        run = storm.plan.copies if is_contended and storm.users is not None else 1
-        return Lessor(shelves, len(names), run, names if is_contended and run == 1 else ())
+        run = storm.plan.copies if storm.plan.kind == "contended" else 1
+        return Lessor(shelves, len(names), run, names if self._is_dealt else ())
+
+    @property
+    def _is_dealt(self) -> bool:
+        """Only an open storm's processes send at one moment; the users of a closed loop are rivals within a process."""
+        storm = self.engine.storm
+        return storm.plan.kind == "contended" and storm.users is None
 
     def _prepare(self, names: list[str], plan: StormPlan) -> None:
         asked, storm = self.asked, self.engine.storm
@@ -179,9 +186,7 @@ class Master:
         reason = self.engine.stopped or gathering.stopped()
         if (self.engine.is_stopped or reason or gathering.exhausted_at() is not None) and not self._is_stopping:
             self._is_stopping = True
-            for name, process in gathering.processes.items():
-                if not process.is_over:
-                    self._tell(name, "storm.stop", {"reason": reason, "hurry": False})
+            self._tell_all(gathering, "storm.stop", {"reason": reason, "hurry": False})
         if self.engine.is_hurried:
             for name, process in gathering.processes.items():
                 if not process.is_over:
@@ -189,7 +194,9 @@ class Master:
 
     def _pass_on(self, gathering: Gathering) -> None:
         for entry in gathering.whole_seconds():
-            self._tell_second(entry)
+            ends = self.engine.see_second(entry, time.time_ns() - self._began)
+            if ends is not None:
+                self._tell_all(gathering, "storm.settled", {"ends": ends})
 
     # --- what workers say -----------------------------------------------------------------------
 
@@ -201,7 +208,7 @@ class Master:
         if process is not None and not process.is_over:
             self._tell(msg.node_id, "storm.lease", self._leased(msg.node_id, msg.data["shelf"], msg.data["batches"]))
 
-    def _on_ended(self, environment: Environment, msg: Any, **_: Any) -> None:
+    def _on_our_report(self, environment: Environment, msg: Any, **_: Any) -> None:
         self._take_in(msg.node_id, msg.data)
 
     def _on_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -227,6 +234,11 @@ class Master:
 
     def _when(self) -> dict[str, Instant]:
         return {"begin": self._began, "told_at": time.time_ns()}
+
+    def _tell_all(self, gathering: Gathering, what: str, data: Any) -> None:
+        for name, process in gathering.processes.items():
+            if not process.is_over:
+                self._tell(name, what, data)
 
     def _tell(self, name: str, what: str, data: Any) -> None:
         self.runner.send_message(what, data, client_id=name)
@@ -274,6 +286,7 @@ class Worker:
         runner.register_message("storm.prepare", self._on_prepare, concurrent=True)
         runner.register_message("storm.begin", self._on_begin)
         runner.register_message("storm.lease", self._on_lease)
+        runner.register_message("storm.settled", self._on_settled)
         runner.register_message("storm.stop", self._on_stop)
         self.environment.events.report_to_master.add_listener(self._on_report)
 
@@ -327,6 +340,7 @@ class Worker:
         self._asked_for.clear()
         self.begun.set()
         gevent.spawn(self._fire, engine)
+        gevent.spawn(self._report_often, engine)
 
     def _fire(self, engine: Engine) -> None:
         try:
@@ -345,6 +359,18 @@ class Worker:
         self._asked_for.discard(msg.data["shelf"])
         if self._share is not None:
             self._share.pools[msg.data["shelf"]].add(msg.data)
+
+    def _report_often(self, engine: Engine) -> None:
+        """How long a warm-up lasts cannot wait for Locust's reports."""
+        while engine.is_warming_up:
+            gevent.sleep(1.0)
+            if engine.has_reported:
+                return
+            self._runner.send_message("storm.report", cast(dict[str, Any], engine.take_report()))
+
+    def _on_settled(self, environment: Environment, msg: Any, **_: Any) -> None:
+        if self.engine is not None:
+            self.engine.settle(msg.data["ends"])
 
     def _on_stop(self, environment: Environment, msg: Any, **_: Any) -> None:
         if self.engine is not None:

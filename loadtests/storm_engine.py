@@ -7,8 +7,9 @@ decided in `agent_sim.storms`.
 import gc
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, NoReturn
 
 import gevent
@@ -41,6 +42,7 @@ from agent_sim.storms.result import BROKEN, Run, StormResult, Workers, exit_code
 from agent_sim.storms.steps import steps
 from agent_sim.storms.stop import INTERRUPTED, StopRule
 from agent_sim.storms.taxonomy import ErrorKind
+from agent_sim.storms.warm_up import WarmUp, cut
 
 HEAD_START: Final[Span] = 50 * MILLISECOND
 """Between the decision to begin and the first request, so that it is not late already."""
@@ -56,6 +58,9 @@ STARVED: Final = 0.01
 
 LOOK_AGAIN: Final = 1.0
 """Seconds between two tries to read a target that is not there."""
+
+LOOKS_AT_THE_PLAN: Final[Span] = SECOND // 5
+"""How often a closed loop looks whether its end has moved."""
 
 LEAST_SAMPLE: Final[Span] = 200 * MILLISECOND
 """CPU over a shorter span than this says nothing."""
@@ -86,7 +91,7 @@ class Prepared:
 class Engine:
     """One storm under way, or with a `share` as much of it as falls to this process.
 
-    `tell_request` is Locust's request event, `tell_second` gets a line every second.
+    `tell_request` is Locust's request event, `tell_second` gets a line every second, `say` what a person should know.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class Engine:
         tell_second: Callable[[SeriesEntry], None],
         share: Share | None = None,
         campaign: Campaign | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.storm = storm
         self.plan = storm.plan
@@ -122,7 +128,7 @@ class Engine:
         self._stopped: str | None = None
         self._interrupted_at: Instant | None = None
         self._exhausted_at: Span | None = None
-        self._tell_request, self._tell_second = tell_request, tell_second
+        self._tell_request, self._tell_second, self._say = tell_request, tell_second, say
         self._cpu_percent = 0.0
         self._cpu_since = 0.0, 0
         self._titles = {part: _title(part, self.plan) for part in parts(self.plan)}
@@ -133,6 +139,7 @@ class Engine:
         self.has_reported = False
         self._waits: dict[object, Span] = {}
         self._latest: object = None  # the user of a closed loop who has sent last
+        self._warm_up, self._has_settled = WarmUp(storm.plan), False
         storm.target.watch_connecting(self._waits)
 
     # --- from outside -------------------------------------------------------------------------
@@ -200,6 +207,11 @@ class Engine:
         warm_up = self.plan.warm_up
         since = time.time_ns() - self._began_wall if self._began_wall else 0
         return max((self._seconds or min(since, self.plan.span)) - warm_up, 0) / SECOND
+
+    @property
+    def is_warming_up(self) -> bool:
+        """True as long as a warm-up may still end sooner than planned."""
+        return self.plan.settles and not self._has_settled and self._now() < self.plan.warm_up
 
     @property
     def seconds(self) -> Span:
@@ -292,6 +304,7 @@ class Engine:
             exhausted_at=self._exhausted_at,
             stopped=self._stopped,
             workers=self._workers,
+            settled=self._has_settled,
         )
         generator = health(self._cpu_percent, self.meter.measured.lateness)
         self.result = storm_result(
@@ -301,7 +314,7 @@ class Engine:
 
     def _offer(self) -> Span:
         """Send what is due when it is due; returns how long that lasted."""
-        for number, due in enumerate(self._share.dues(self.plan) if self._share else dues(self.plan)):
+        for number, due in enumerate(self._dues()):
             if self._is_over_by(due, number):
                 return max(self._now(), 0)
             if self.campaign.is_exhausted:
@@ -315,9 +328,29 @@ class Engine:
                 self.meter.drop(due)
         return max(self._now(), 0) if self._is_over_by(self.plan.span, 0) else self.plan.span
 
+    def _dues(self) -> Iterator[Span]:
+        """When requests of this process are due: by the plan as it was, and since it was cut, as it is."""
+        number = 0
+        while True:
+            plan = self.plan
+            for due in islice(self._share.dues(plan) if self._share else dues(plan), number, None):
+                number += 1
+                yield due
+                if self.plan is not plan:
+                    break
+            else:
+                return
+
+    def settle(self, ends: Span) -> None:
+        """The warm-up ends then, which is yet to come."""
+        self.plan, self._has_settled = cut(self.plan, ends), True
+        self.meter.cut(steps(self.plan))
+
     def _hold(self) -> Span:
         """Let the users of a closed loop go on until the time or the ids are up."""
-        over = self._is_over_by(self.plan.span, 0)
+        over = False
+        while not over and self._now() < self.plan.span:
+            over = self._is_over_by(min(self.plan.span, max(self._now(), 0) + LOOKS_AT_THE_PLAN), 0)
         if self._exhausted_at is not None:
             return self._exhausted_at
         return max(self._now(), 0) if over else self.plan.span
@@ -447,9 +480,20 @@ class Engine:
             percent = 100 * (self._cpu_since[0] - used) * SECOND / (now - since)
             self._cpu_percent = max(self._cpu_percent, percent)
 
+    def see_second(self, entry: SeriesEntry, now: Span) -> Span | None:
+        """A second of the whole storm is over; when the warm-up is to end, if that was decided by it."""
+        self._tell_second(entry)
+        was_over = self._warm_up.is_over
+        ends = self._warm_up.see(entry, now)
+        if self._warm_up.is_over and not was_over:
+            self._say(self._warm_up.words(ends))
+        if ends is not None:
+            self.settle(ends)
+        return ends
+
     def _second(self, now: Span) -> None:
         if self._share is None:
-            self._tell_second(self.meter.tick(now))
+            self.see_second(self.meter.tick(now), now)
         else:
             self._share.tick(self.meter, now)
 

@@ -31,6 +31,7 @@ from agent_sim.storms.operations import OPERATIONS
 from agent_sim.storms.plan import Kind, Stage, StormPlan, check, from_json
 from agent_sim.storms.pool import ALL_OF_IT
 from agent_sim.storms.rates import parse_load
+from agent_sim.storms.warm_up import MOST
 
 CHOICES: Final[Mapping[str, Kind]] = {
     "ids": "plain",
@@ -38,6 +39,8 @@ CHOICES: Final[Mapping[str, Kind]] = {
     **{kind: kind for kind in WORDS if kind != "plain"},
 }
 """What `--kind` takes."""
+
+AUTO: Final = "auto"
 
 OWNER_OPTION: Final = "i-own-this-target"
 
@@ -136,7 +139,8 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--metrics-port", type=int, metavar="PORT", help="Show /metrics at 127.0.0.1:PORT, 0: any.")
     group.add_argument("--quiet-period", type=float, default=1.0, metavar="SECONDS",
                        help="Between the last answer and the reconciliation (default 1).")  # fmt: skip
-    group.add_argument("--warm-up", type=timespan, metavar="TIME", help="Sent before -t begins, and not measured.")
+    group.add_argument("--warm-up", type=_warm_up_of, metavar="TIME|auto",
+                       help="Sent before -t, not measured; auto: until p50 is steady, 10 s at most.")  # fmt: skip
     group.add_argument("--apdex", type=float, default=SATISFIED / SECOND, metavar="SECONDS",
                        help="Apdex's T: answers within it satisfy, within 4 T are tolerated (0.5).")  # fmt: skip
     group.add_argument(f"--{OWNER_OPTION}", metavar="HOST", help="Needed for any target but this machine.")
@@ -253,6 +257,7 @@ def _plan(options: Namespace) -> StormPlan:
         share=_share(options.share),
         alone=options.alone,
         warm_up=_warm_up(options),
+        settles=options.warm_up == AUTO,
     )
     check(plan)
     return plan
@@ -345,7 +350,12 @@ def _open_stages(options: Namespace, span: Span) -> tuple[Stage, ...]:
 
 
 def _warm_up(options: Namespace) -> Span:
-    return (options.warm_up or 0) * SECOND
+    return MOST if options.warm_up == AUTO else (options.warm_up or 0) * SECOND
+
+
+def _warm_up_of(text: str) -> int | str:
+    """A time span, or `auto`."""
+    return AUTO if text == AUTO else int(timespan(text))
 
 
 def _plan_file(options: Namespace) -> StormPlan:

@@ -14,6 +14,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import quote, urlencode
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_pascal
 from pydantic.fields import FieldInfo
@@ -51,10 +52,26 @@ _BODY_BY_ACTION: Mapping[str, type[agent.Body]] = {
 
 def agent_body(value: agent.Body | agent.ReplyBody) -> bytes:
     """The JSON of a message on the agents' wire."""
+    if type(value) is agent.Heartbeat:
+        return _heartbeat(value)
     if isinstance(value, agent.Garbled):
         whole = agent_body(value.intended)
         return whole[: len(whole) // 2]  # an object without its end is never JSON
     return _adapter(type(value)).serializer.to_json(value, by_alias=True)
+
+
+def _heartbeat(beat: agent.Heartbeat) -> bytes:
+    """What the adapter makes of it, to the byte, for a third of the time: it is most of what a fleet says."""
+    said = {
+        "AgentPlatform": int(beat.agent_platform),
+        "TenantId": beat.tenant_id,
+        "ClientMachine": beat.client_machine,
+        "SessionToken": beat.session_token,
+    }
+    try:
+        return orjson.dumps(said)
+    except TypeError:  # half a surrogate pair: let the adapter say so
+        return _adapter(agent.Heartbeat).dump_json(beat, by_alias=True)
 
 
 def read_agent_request(endpoint: str, data: bytes) -> agent.AgentRequest:

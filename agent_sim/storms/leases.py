@@ -103,6 +103,15 @@ class Lessor:
             self._handed[shelf] += len(batch)
         return self._told(holder, shelf, first)
 
+    def deal_anew(self, names: Sequence[str]) -> None:
+        """Another part of the storm begins, for these processes: what was dealt of the last one is not dealt again."""
+        for shelf, deck in self._decks.items():
+            for _ in range(-len(deck) % self._run):
+                self._shelves[shelf].supply.take(self._shelves[shelf].size)  # a batch is not split over two parts
+            deck.clear()
+        self._next.clear()
+        self._seats = {name: seat for seat, name in enumerate(names)}
+
     def _drawn(self, holder: str, shelf: str) -> Batch | None:
         """The next batch for a process."""
         from_ = self._shelves[shelf]

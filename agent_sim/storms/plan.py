@@ -46,7 +46,7 @@ class StormPlan:
     a contended storm sends each batch, `hot` how many ids a hot one is about. `job_type` and `fields` are of the jobs
     that a storm makes. `share` (i, n): only the i-th of n parts of the ids, because other storms that ask the same
     take theirs. `alone`: whether nobody else makes such jobs meanwhile, None if that is not known.
-    What is due before `warm_up` is sent and not measured.
+    What is due before `warm_up` is sent and not measured; it may end sooner if the plan `settles`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -70,6 +70,7 @@ class StormPlan:
     share: tuple[int, int] = (0, 1)
     alone: bool | None = None
     warm_up: Span = 0
+    settles: bool = False
 
     @property
     def span(self) -> Span:

@@ -176,6 +176,7 @@ class Run:
     exhausted_at: Span | None
     stopped: str | None
     workers: Workers = Workers()
+    settled: bool = False  # a warm-up that lasts until the target is steady found it so
 
 
 def storm_result(
@@ -225,7 +226,7 @@ def storm_result(
         ),
         series=list(meter.series),
         warm_up=round(min(plan.warm_up, run.seconds) / SECOND, 3),
-        is_steady=_steady(plan, meter),
+        is_steady=run.settled if plan.settles else _steady(plan, meter),
         steps=[_step(*each, run.seconds) for each in zip(parts, meter.tallies, strict=False)],
         workers=WorkersJson(asked=run.workers.asked, lost=run.workers.lost, starved=run.workers.starved),
         knee=None,
@@ -264,6 +265,8 @@ def doubt(result: StormResult) -> str | None:
         return f"{workers['lost']} of {workers['asked']} workers were lost, and load and ids with them"
     if workers["starved"]:
         return f"{workers['starved']} arrivals went without ids, because workers did not get them in time"
+    if result["warm_up"] and not result["planned"]:
+        return "the storm ended in its warm-up, so nothing was measured"
     if result["knee"] is not None:  # how the generator fared is in each trial
         if (words := knee.doubt(result["knee"])) is not None:
             return words

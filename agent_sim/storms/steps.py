@@ -52,10 +52,10 @@ def _steps(plan: StormPlan) -> Iterator[Step]:
 
 def is_steady(medians: Sequence[float]) -> bool:
     """Whether a warm-up with these medians, one per second, ended as steady as it should: its last two windows of
-    two seconds each agree within a tenth. A shorter one does not say.
+    two seconds each agree within a tenth. A shorter one does not say, nor does a second without an answer (0).
     """
     last = medians[-2 * STEADY_WINDOW :]
     if len(last) < 2 * STEADY_WINDOW:
         return False
     before, after = sum(last[:STEADY_WINDOW]), sum(last[STEADY_WINDOW:])
-    return abs(after - before) <= STEADY_WITHIN * max(before, after)
+    return min(last) > 0 and abs(after - before) <= STEADY_WITHIN * max(before, after)

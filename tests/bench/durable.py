@@ -1,10 +1,11 @@
 """Durable transitions of jobs per second of server CPU, beside aiohttp with one transaction per request, in one run.
 
-    python -m tests.bench.durable [--jobs 1500] [--agents 64] [--rounds 3]
+    python -m tests.bench.durable [--jobs 4000] [--agents 256] [--rounds 3]
 
-Both write through to the disk (synchronous = FULL). Each job is two requests and two transitions: an agent takes it
-and completes it. Ours does all that it always does: accounts, sessions, the message's form, retries, the feed. The
-other one only parses JSON and writes the same two rows for each transition (reference: performance 2.2, 2.3, S1).
+All write through to the disk (synchronous = FULL). Each job is two requests and two transitions: an agent takes it and
+completes it. Ours does all that it always does: accounts, sessions, the message's form, retries, the feed. It stands
+beside two others: the same core behind aiohttp.web with a transaction for each request (`one_by_one`), and a handler
+of aiohttp that does next to nothing: it parses JSON and writes two rows (reference: performance 2.2, 2.3, S1).
 """
 
 import argparse
@@ -13,20 +14,21 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from agent_sim.cli.embedded import Embedded, cpu_seconds, embedded_server, made_logins
-from agent_sim.cli.report import environment
+from agent_sim.cli.embedded import Embedded, Logins, embedded_server, made_logins
 from agent_sim.protocol.agent import NO_TENANT
 from agent_sim.settings import DEFAULT_SETTINGS
+from tests.bench.figures import Bound, Figure, ratios, tell
+from tests.bench.quiet import Watch
 from tests.bench.server import OF_PERSONS, Wire
 
 PLAIN = """
-import asyncio, json, sqlite3, sys
+import asyncio, json, sqlite3, sys, uvloop
 from aiohttp import web
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -55,7 +57,7 @@ async def main():
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print("http://127.0.0.1:%d" % runner.addresses[0][1], flush=True)
     await asyncio.Event().wait()
-asyncio.run(main())
+uvloop.run(main())
 """
 
 Post = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -80,74 +82,114 @@ async def run_jobs(post: Post, area: str, token: str, jobs: list[Any]) -> None:
         await post(f"{area}/Complete", fields)
 
 
-async def measure_ours(folder: Path, agents: int, jobs: int) -> float:
-    """Microseconds of server CPU per transition."""
-    logins, settings = made_logins(), replace(DEFAULT_SETTINGS, durability="full")
-    async with embedded_server(settings, logins, folder, db=str(folder / "ours.db")) as server:
-        operator = await Wire.open(server, logins.operator, OF_PERSONS)
+Opened = AbstractAsyncContextManager[Embedded]
+
+
+async def measure_core(opened: Opened, logins: Logins, agents: int, jobs: int) -> float:
+    """Microseconds of CPU per transition of a server with our core."""
+    async with opened as server:
         shifts = []
         for number in range(agents):
             post = poster(await Wire.open(server, logins.agent), "/KeyfactorAgents")
             fields = {"AgentPlatform": 7, "TenantId": NO_TENANT, "ClientMachine": f"m{number}", "AgentVersion": 0}
             fields |= {"CSR": None, "AgentId": "", "Capabilities": ["Custom.FetchLogs"], "ClientParameters": {}}
-            session = (await post("/Session/Register", fields))["Session"]
-            shifts.append((post, session["Token"], await _posted(operator, session["AgentId"], jobs // agents)))
+            shifts.append((post, (await post("/Session/Register", fields))["Session"]))
+        posted = await _posted(server, logins, [session["AgentId"] for _, session in shifts], jobs // agents)
         before = server.cpu_seconds()
-        await asyncio.gather(*(run_jobs(post, "/FetchLogs", token, ids) for post, token, ids in shifts))
+        await asyncio.gather(
+            *(run_jobs(post, "/FetchLogs", one["Token"], posted[one["AgentId"]]) for post, one in shifts)
+        )
         return 1e6 * (server.cpu_seconds() - before) / (2 * (jobs // agents) * agents)
 
 
-async def _posted(operator: Wire, agent_id: str, count: int) -> list[str]:
-    body = json.dumps({"AgentId": agent_id, "JobTypeName": "FetchLogs"}).encode()
-    ids = []
-    for _ in range(count):
-        status, answer = await operator.ask("POST", "/KeyfactorAPI/OrchestratorJobs/Custom", body)
-        assert status == 200, answer
-        ids.append(json.loads(answer)["JobId"])
-    return ids
+def ours(folder: Path, logins: Logins) -> Opened:
+    """The server as it is."""
+    settings = replace(DEFAULT_SETTINGS, durability="full")
+    return embedded_server(settings, logins, folder, db=str(folder / "ours.db"))
 
 
-async def measure_plain(folder: Path, agents: int, jobs: int) -> float:
-    """The same for the other one."""
-    command = [sys.executable, "-c", PLAIN, str(folder / "plain.db")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220  nothing else runs yet
+def one_by_one(folder: Path, logins: Logins) -> Opened:
+    """The same core behind aiohttp.web, a transaction for each request."""
+    words = ["-m", "tests.bench.one_by_one", str(folder / "one.db"), logins.operator.password, logins.agent.password]
+    return started(words)
+
+
+def plain(folder: Path, logins: Logins) -> Opened:
+    """A handler that does next to nothing."""
+    return started(["-c", PLAIN, str(folder / "plain.db")])
+
+
+@asynccontextmanager
+async def started(words: list[str]) -> AsyncIterator[Embedded]:
+    """A server that prints its address."""
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
     try:
         assert process.stdout is not None
-        server = Embedded(process.stdout.readline().strip(), process.pid)
-        logins, each = made_logins(), jobs // agents
-        wires = [await Wire.open(server, logins.agent) for _ in range(agents)]
-        before = cpu_seconds(process.pid)
-        await asyncio.gather(
-            *(
-                run_jobs(poster(wire, ""), "", "t", list(range(number * each, (number + 1) * each)))
-                for number, wire in enumerate(wires)
-            )
-        )
-        return 1e6 * (cpu_seconds(process.pid) - before) / (2 * each * agents)
+        yield Embedded(process.stdout.readline().strip(), process.pid)
     finally:
         process.kill()
         process.wait()
 
 
+async def _posted(server: Embedded, logins: Logins, agents: list[str], each: int) -> dict[str, list[str]]:
+    """Ids of new jobs by agent."""
+    wires = [await Wire.open(server, logins.operator, OF_PERSONS) for _ in range(16)]
+    found: dict[str, list[str]] = {agent_id: [] for agent_id in agents}
+
+    async def post(wire: Wire, those: list[str]) -> None:
+        for agent_id in those * each:
+            body = json.dumps({"AgentId": agent_id, "JobTypeName": "FetchLogs"}).encode()
+            status, answer = await wire.ask("POST", "/KeyfactorAPI/OrchestratorJobs/Custom", body)
+            assert status == 200, answer
+            found[agent_id].append(json.loads(answer)["JobId"])
+
+    await asyncio.gather(*(post(wire, agents[number :: len(wires)]) for number, wire in enumerate(wires)))
+    return found
+
+
+async def measure_plain(opened: Opened, logins: Logins, agents: int, jobs: int) -> float:
+    """The same of the other one."""
+    async with opened as server:
+        each = jobs // agents
+        posts = [poster(await Wire.open(server, logins.agent), "") for _ in range(agents)]
+        shifts = [list(range(number * each, (number + 1) * each)) for number in range(agents)]
+        before = server.cpu_seconds()
+        await asyncio.gather(*(run_jobs(post, "", "t", ids) for post, ids in zip(posts, shifts, strict=True)))
+        return 1e6 * (server.cpu_seconds() - before) / (2 * each * agents)
+
+
+WAYS: dict[str, tuple[Callable[[Path, Logins], Opened], Callable[..., Coroutine[Any, Any, float]]]] = {
+    "ours": (ours, measure_core),
+    "our core, aiohttp.web, one transaction per request": (one_by_one, measure_core),
+    "aiohttp and next to nothing, one transaction per request": (plain, measure_plain),
+}
+
+
 def main() -> None:
-    """Measure and print a table and, as the last line, JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=1500)
-    parser.add_argument("--agents", type=int, default=64)
+    """Measure, print a table and keep its JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=4000)
+    parser.add_argument("--agents", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    figures: dict[str, list[float]] = {"ours": [], "aiohttp, one transaction per request": []}
-    for _ in range(options.rounds):
-        for name, measure in zip(figures, (measure_ours, measure_plain), strict=True):
-            with tempfile.TemporaryDirectory(prefix="agent-sim-bench-") as folder:
-                figures[name].append(asyncio.run(measure(Path(folder), options.agents, options.jobs)))
-    medians = {name: median(values) for name, values in figures.items()}
-    for name, value in medians.items():
-        print(f"{name:38} {value:8.1f} µs CPU, {1e6 / value:8,.0f} durable transitions per CPU-second")
-    ours, plain = medians.values()
-    print(f"{'transitions per CPU-second, ratio':38} {plain / ours:8.2f}")
-    print(json.dumps({**medians, "ratio": plain / ours, "rounds": figures, "machine": environment()}))
+    costs: dict[str, list[float]] = {name: [] for name in WAYS}
+    with Watch() as watch:
+        for _ in range(options.rounds):
+            for name, (opened, measure) in WAYS.items():
+                with tempfile.TemporaryDirectory(prefix="agent-sim-bench-") as folder:
+                    logins = made_logins()
+                    running = measure(opened(Path(folder), logins), logins, options.agents, options.jobs)
+                    costs[name].append(asyncio.run(running))
+    mine, same, bare = costs.values()
+    figures = [Figure(f"CPU per transition: {name}", values, "µs") for name, values in costs.items()]
+    figures += [
+        Figure("transitions per CPU-second, ours ÷ our core one by one", ratios(same, mine), "", BOUND),
+        Figure("transitions per CPU-second, ours ÷ next to nothing one by one", ratios(bare, mine), "", BOUND),
+    ]
+    tell("durable", figures, watch.share)
 
+
+BOUND = Bound(8, 15)
 
 if __name__ == "__main__":
     main()

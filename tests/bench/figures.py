@@ -52,14 +52,24 @@ class Figure:
     def median(self) -> float:
         return median(self.rounds)
 
-    def verdict(self, share: float) -> str:
+    def verdict(self, share: float | None) -> str:
         """How it stands to its bound, where others took this share of a core meanwhile; empty if it has none."""
         if self.bound is None:
             return ""
-        return self.bound.verdict(self.median) if is_quiet(share) else "not judged"
+        return self.bound.verdict(self.median) if _may_judge(share) else "not judged"
 
 
-def table(figures: Sequence[Figure], share: float) -> str:
+def _may_judge(share: float | None) -> bool:
+    """`share` is None for what is no matter of time: it holds beside whatever else runs."""
+    return share is None or is_quiet(share)
+
+
+def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
+    """Round by round."""
+    return [one / other for one, other in zip(over, under, strict=True)]
+
+
+def table(figures: Sequence[Figure], share: float | None) -> str:
     """The rows as text, and below them what others took."""
     wide = max(len(figure.name) for figure in figures)
     lines = [f"{'':{wide}} {'median':>11} {'least':>11} {'most':>11} {'':14} {'gate → aim':>15}"]
@@ -67,7 +77,8 @@ def table(figures: Sequence[Figure], share: float) -> str:
         numbers = "".join(f" {_short(value):>11}" for value in (figure.median, min(figure.rounds), max(figure.rounds)))
         bound = "" if figure.bound is None else str(figure.bound)
         lines.append(f"{figure.name:{wide}}{numbers} {figure.unit:14} {bound:>15} {figure.verdict(share)}".rstrip())
-    lines.append(f"other processes took {100 * share:.0f} % of a core{'' if is_quiet(share) else _REFUSAL}")
+    if share is not None:
+        lines.append(f"other processes took {100 * share:.0f} % of a core{'' if is_quiet(share) else _REFUSAL}")
     return "\n".join(lines)
 
 
@@ -78,7 +89,7 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def as_json(figures: Sequence[Figure], share: float, machine: dict[str, str]) -> str:
+def as_json(figures: Sequence[Figure], share: float | None, machine: dict[str, str]) -> str:
     """The same to keep."""
     rows = {
         figure.name: {
@@ -90,11 +101,11 @@ def as_json(figures: Sequence[Figure], share: float, machine: dict[str, str]) ->
         }
         for figure in figures
     }
-    kept = {"figures": rows, "others": share, "quiet": is_quiet(share), "machine": machine}
+    kept = {"figures": rows, "others": share, "quiet": _may_judge(share), "machine": machine}
     return json.dumps(kept, ensure_ascii=False, indent=1)
 
 
-def tell(bench: str, figures: Sequence[Figure], share: float) -> None:
+def tell(bench: str, figures: Sequence[Figure], share: float | None) -> None:
     """Print the table of a bench, and keep its JSON under `runs/bench`."""
     KEPT_IN.mkdir(parents=True, exist_ok=True)
     file = KEPT_IN / f"{bench}.json"

@@ -1,12 +1,12 @@
 """How fast virtual time passes: the replay's heap beside the same agents as asyncio tasks under a clock that jumps,
 ours and that of looptime, which does the same for tests.
 
-    python -m tests.bench.replay --hours 1 --agents 1000 --every 30s
+    python -m tests.bench.replay [--hours 24] [--agents 1000] [--every 30s] [--rounds 3]
 
-Both drive the same agent core against the same server core with the same round trip; what differs is the shell. Each
+All drive the same agent core against the same server core with the same round trip; what differs is the shell. Each
 is measured in a process of its own: CPU seconds of the run alone, and the peak memory of the process, beside that of
-one that only imported everything. looptime's run is shorter (`--looptime-minutes`), and what the whole would cost is
-reckoned from its cost per request. Ratios hold between rows of one table; the rest is this machine's.
+one that only imported everything. The baselines' runs are shorter (`--tasks-minutes`, `--looptime-minutes`): what is
+compared is the cost of a request.
 """
 
 import argparse
@@ -35,6 +35,8 @@ from agent_sim.results import journal
 from agent_sim.scenario.load import Overrides, load
 from agent_sim.scenario.plan import Plan, plan
 from agent_sim.server.store import SqliteStore
+from tests.bench.figures import Bound, Figure, ratios, tell
+from tests.bench.quiet import Watch
 
 SCENARIO = """
 version: 1
@@ -46,13 +48,18 @@ fleets: [{{name: lab, count: {agents}, capabilities: [LOGS], heartbeat: {{every:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Cost:
     """What one way of running cost; `lines` are the journal's."""
 
     cpu_seconds: float
     requests: int
     lines: int
     peak_mb: float
+
+    @property
+    def per_request(self) -> float:
+        """Microseconds."""
+        return 1e6 * self.cpu_seconds / self.requests
 
 
 # --- ours ---------------------------------------------------------------------------------------
@@ -150,20 +157,19 @@ WAYS = {
 }
 
 
-def measured(way: str, text: str, looptime_minutes: int) -> Figures:
+def measured(way: str, text: str, minutes: int) -> Cost:
     """One way, measured in this process."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scenario.yaml"
         file.write_text(text, encoding="utf-8")
         planned = plan(load(file, Overrides()), from_iso(START))
-    if way == "looptime":
-        planned = replace(planned, stop=min(planned.stop, planned.start + looptime_minutes * MINUTE))
+    planned = replace(planned, stop=min(planned.stop, planned.start + minutes * MINUTE))
     store = SqliteStore.open(":memory:")
     counted = _Counted(backend(store, planned.server, planned.seed))
     before = time.process_time()
     lines = WAYS[way](planned, Backend(counted.agents, counted.server.command, counted.server.sweep))
     used = time.process_time() - before
-    return Figures(used, counted.requests, lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return Cost(used, counted.requests, lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 class _Counted:
@@ -180,59 +186,68 @@ class _Counted:
         self.agents = agents
 
 
-def in_its_own_process(way: str, arguments: argparse.Namespace) -> Figures:
+def in_its_own_process(way: str, arguments: argparse.Namespace, minutes: int) -> Cost:
     """One way, measured in a fresh interpreter."""
-    command = [sys.executable, "-m", "tests.bench.replay", "--one", way]
-    for name in ("hours", "agents", "every", "looptime_minutes"):
-        command += [f"--{name.replace('_', '-')}", str(getattr(arguments, name))]
+    command = [sys.executable, "-m", "tests.bench.replay", "--one", way, "--minutes", str(minutes)]
+    for name in ("hours", "agents", "every"):
+        command += [f"--{name}", str(getattr(arguments, name))]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return Figures(**json.loads(done.stdout))
+    return Cost(**json.loads(done.stdout))
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure, print a table and keep its JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hours", type=int, default=1, help="length of the run in virtual time")
+    parser.add_argument("--hours", type=int, default=24, help="length of the run in virtual time")
     parser.add_argument("--agents", type=int, default=1000)
     parser.add_argument("--every", default="30s", help="time between heartbeats")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tasks-minutes", type=int, default=60, help="length of the run of asyncio tasks")
     parser.add_argument("--looptime-minutes", type=int, default=6, help="length of the run under looptime")
     parser.add_argument("--one", choices=list(WAYS), help=argparse.SUPPRESS)
+    parser.add_argument("--minutes", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:
         text = SCENARIO.format(hours=arguments.hours, agents=arguments.agents, every=arguments.every)
-        found = measured(arguments.one, text, arguments.looptime_minutes)
-        print(json.dumps({name: getattr(found, name) for name in Figures.__slots__}))
+        found = measured(arguments.one, text, arguments.minutes)
+        print(json.dumps({name: getattr(found, name) for name in Cost.__slots__}))
         return
-    show(arguments, {way: in_its_own_process(way, arguments) for way in WAYS})
+    minutes = {"asyncio tasks": arguments.tasks_minutes, "looptime": arguments.looptime_minutes}
+    costs: dict[str, list[Cost]] = {way: [] for way in WAYS}
+    with Watch() as watch:
+        for _ in range(arguments.rounds):
+            for way in WAYS:
+                whole = 60 * arguments.hours
+                costs[way].append(in_its_own_process(way, arguments, min(minutes.get(way, whole), whole)))
+    tell("replay", rows(arguments, costs), watch.share)
 
 
-def show(arguments: argparse.Namespace, found: dict[str, Figures]) -> None:
-    """The table, and the ratios under it."""
-    print(f"{arguments.hours} h x {arguments.agents:,} agents, a heartbeat every {arguments.every} (10 % jitter)")
-    print(f"{'':16}{'CPU s':>9}{'requests':>12}{'us/request':>12}{'agent-h/CPU s':>15}{'peak MB':>9}")
-    for way, figures in found.items():
-        if not figures.requests:
-            print(f"{way:16}{'':48}{figures.peak_mb:>9.0f}")
-            continue
-        each = figures.cpu_seconds / figures.requests * 1e6
-        hours = min(arguments.hours, arguments.looptime_minutes / 60) if way == "looptime" else arguments.hours
-        rate = hours * arguments.agents / figures.cpu_seconds
-        print(
-            f"{way:16}{figures.cpu_seconds:>9.2f}{figures.requests:>12,}{each:>12.2f}{rate:>15,.0f}"
-            f"{figures.peak_mb:>9.0f}"
-        )
-    ours, theirs, empty = found["replay"], found["asyncio tasks"], found["imports only"]
-    under = found["looptime"]
-    whole = under.cpu_seconds / under.requests * ours.requests
-    print(
-        f"looptime : replay = {whole / ours.cpu_seconds:.1f} in CPU, {whole:.1f} s for the whole as reckoned from"
-        f" {min(arguments.hours * 60, arguments.looptime_minutes)} min of it ({under.requests:,} requests)"
-    )
-    print(
-        f"tasks : replay = {theirs.cpu_seconds / ours.cpu_seconds:.1f} in CPU;"
-        f" beyond the imports {ours.peak_mb - empty.peak_mb:.1f} MB for the replay,"
-        f" {theirs.peak_mb - empty.peak_mb:.1f} MB for the tasks; {ours.lines:,} journal lines"
-    )
+def rows(arguments: argparse.Namespace, costs: dict[str, list[Cost]]) -> list[Figure]:
+    """What the table shows."""
+    ours, empty = costs["replay"], costs["imports only"]
+    each = {way: [cost.per_request for cost in found] for way, found in costs.items() if way != "imports only"}
+    is_the_aims = (arguments.hours, arguments.agents, arguments.every) == (24, 1000, "30s")
+    return [
+        Figure(
+            f"{arguments.hours} h × {arguments.agents:,} agents, heartbeats every {arguments.every}",
+            [cost.cpu_seconds for cost in ours],
+            "CPU s",
+            Bound(20, 8) if is_the_aims else None,
+        ),
+        Figure("requests in it", [cost.requests for cost in ours]),
+        Figure("agent-hours", [arguments.hours * arguments.agents / cost.cpu_seconds for cost in ours], "per CPU s"),
+        *(Figure(f"CPU per request: {way}", values, "µs") for way, values in each.items()),
+        Figure("asyncio tasks ÷ replay", ratios(each["asyncio tasks"], each["replay"])),
+        Figure("looptime ÷ replay", ratios(each["looptime"], each["replay"]), "", Bound(30, 60)),
+        *(
+            Figure(f"memory beyond the imports: {way}", _beyond(costs[way], empty), "MB")
+            for way in ("replay", "asyncio tasks")
+        ),
+    ]
+
+
+def _beyond(found: list[Cost], empty: list[Cost]) -> list[float]:
+    return [cost.peak_mb - nothing.peak_mb for cost, nothing in zip(found, empty, strict=True)]
 
 
 if __name__ == "__main__":

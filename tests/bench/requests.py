@@ -2,8 +2,9 @@
 
     python -m tests.bench.requests [--seconds 6] [--agents 600] [--rounds 3]
 
-Both pairs are paced alike: so many agents, one small POST each per second. Interleaved A B A B, medians of CPU time;
-req/s are not judged. Figures hold for the machine they came from (reference: performance 1.1 and 2.1).
+Both pairs are paced alike: so many agents, one small POST each per second. Interleaved A B A B, CPU time; req/s are not
+judged. Our fleet is on its compatible transport here, aiohttp: the fast one has `tests.bench.fleet` (reference:
+performance 1.1 and 2.1).
 """
 
 import argparse
@@ -14,23 +15,23 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
 import aiohttp
 
 from agent_sim.agent import events
 from agent_sim.agent.behaviour import Behaviour
 from agent_sim.agent.core import Agent
-from agent_sim.agent.identity import Identity
+from agent_sim.agent.identity import Identity, Stock
 from agent_sim.cli.embedded import cpu_seconds, embedded_server, made_logins
-from agent_sim.cli.report import environment
-from agent_sim.draws import key
+from agent_sim.draws import root
 from agent_sim.fleet.live import Kind, Scheduler, WallClock
 from agent_sim.instants import SECOND
 from agent_sim.protocol.enums import BY_GUID
 from agent_sim.settings import DEFAULT_SETTINGS
 from agent_sim.transports.aiohttp_pool import HttpPool
 from agent_sim.transports.base import Connections, Target
+from tests.bench.figures import Figure, ratios, tell
+from tests.bench.quiet import Watch
 
 NULL_SERVER = """
 from aiohttp import web
@@ -64,10 +65,10 @@ async def ours(agents: int, seconds: float) -> tuple[float, float, int]:
                 clock = WallClock()
                 scheduler = Scheduler(clock)
                 limit = asyncio.Semaphore(100)
+                stock = Stock("bench", "bench-", ("Custom.FetchLogs",), root("bench"))
                 kind = Kind(pool.agent(0).send, events.Woken(), events.Answered, events.SendFailed, ended, limit)
                 for number in range(agents):
-                    who = Identity("bench", f"bench-{number}", ("Custom.FetchLogs",), key("bench", number))
-                    agent = Agent(who, Behaviour(), BY_GUID, clock() + number * SECOND // agents)
+                    agent = Agent(Identity(stock, number), Behaviour(), BY_GUID, clock() + number * SECOND // agents)
                     scheduler.add(agent, kind, lambda core: None)
                 driving = asyncio.create_task(scheduler.run())
                 await asyncio.sleep(3)  # registered, connected, warm
@@ -121,31 +122,28 @@ def measure_plain(agents: int, seconds: float) -> tuple[float, float, int]:
 
 
 def main() -> None:
-    """Measure and print a table and, as the last line, JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure, print a table and keep its JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--agents", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    figures: dict[str, list[float]] = {"our server": [], "our fleet": [], "plain server": [], "plain client": []}
-    for _ in range(options.rounds):
-        for names, measure in (
-            (("our server", "our fleet"), measure_ours),
-            (("plain server", "plain client"), measure_plain),
-        ):
-            server, client, requests = measure(options.agents, options.seconds)
-            figures[names[0]].append(1e6 * server / requests)
-            figures[names[1]].append(1e6 * client / requests)
-    medians = {name: round(median(values), 1) for name, values in figures.items()}
-    for name, value in medians.items():
-        print(f"{name:14} {value:8.1f} µs CPU per request")
-    ratios = {
-        "server ratio": round(medians["our server"] / medians["plain server"], 2),
-        "fleet ratio": round(medians["our fleet"] / medians["plain client"], 2),
-    }
-    for name, value in ratios.items():
-        print(f"{name:14} {value:8.2f}")
-    print(json.dumps({**medians, **ratios, "rounds": figures, "machine": environment()}))
+    costs: dict[str, list[float]] = {"our server": [], "our fleet": [], "plain server": [], "plain client": []}
+    with Watch() as watch:
+        for _ in range(options.rounds):
+            for names, measure in (
+                (("our server", "our fleet"), measure_ours),
+                (("plain server", "plain client"), measure_plain),
+            ):
+                *seconds, requests = measure(options.agents, options.seconds)
+                for name, used in zip(names, seconds, strict=True):
+                    costs[name].append(1e6 * used / requests)
+    figures = [Figure(f"CPU per request: {name}", values, "µs") for name, values in costs.items()]
+    figures += [
+        Figure("our server ÷ aiohttp.web", ratios(costs["our server"], costs["plain server"])),
+        Figure("our fleet ÷ aiohttp's client", ratios(costs["our fleet"], costs["plain client"])),
+    ]
+    tell("requests", figures, watch.share)
 
 
 if __name__ == "__main__":

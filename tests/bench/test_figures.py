@@ -92,3 +92,11 @@ def test_what_is_kept_names_the_machine_and_every_round() -> None:
         "verdict": "MISSED",
     }
     assert kept == {"figures": {"ratio": row}, "others": QUIET, "quiet": True, "machine": {"cores": "2"}}
+
+
+def test_what_is_no_matter_of_time_is_judged_beside_whatever_else_runs():
+    always = Figure("alike", [1, 1], bound=Bound(1, 1))
+
+    assert always.verdict(None) == "aim reached"
+    assert "other processes" not in table([always], None)
+    assert json.loads(as_json([always], None, {}))["others"] is None

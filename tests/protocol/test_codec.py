@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from pydantic import TypeAdapter
 
 from agent_sim.errors import MalformedMessage
 from agent_sim.instants import HOUR, from_iso
@@ -26,7 +27,7 @@ from agent_sim.protocol.agent import (
     unpack_version,
 )
 from agent_sim.protocol.endpoints import BY_OPERATION, ENDPOINTS
-from agent_sim.protocol.enums import AgentStatus, Operation, Result, Status
+from agent_sim.protocol.enums import AgentStatus, Operation, Platform, Result, Status
 from agent_sim.protocol.schedule import Daily, Immediate, Interval, Off
 from tests.server.examples import MORE_EXAMPLES
 
@@ -65,6 +66,13 @@ def test_what_was_observed_on_the_wire_reads_and_writes_to_the_same_bytes(endpoi
     request = codec.read_agent_request(endpoint, text.encode())
 
     assert codec.agent_body(request.body).decode() == text
+
+
+@pytest.mark.parametrize("name", ["m", 'a"b\\c/', "\x00\x1f\x7f\n\t\b\f\r", "żółw \u2028 \U0001f600", ""])
+def test_a_heartbeat_has_the_bytes_of_any_other_message_whatever_is_in_it(name):
+    beat = Heartbeat(Platform.UNIVERSAL, NO_TENANT, name, name)
+
+    assert codec.agent_body(beat) == TypeAdapter(Heartbeat).dump_json(beat, by_alias=True)
 
 
 def test_the_observed_session_answer_is_read():

@@ -170,6 +170,15 @@ def test_a_rival_whose_arrival_is_dropped_gives_its_batch_up_be_it_here_or_yet_t
     assert (later.positions, last.positions) == ((0, 1), (4, 5))  # copies 2 and 6 of 3 each
 
 
+def test_another_part_of_the_storm_goes_on_with_whole_batches_and_whoever_is_there():
+    giver = Lessor({SHELF: Shelf(supply(CONTENDED, tokens(20)), tokens(20), 2)}, 2, 3, "ab")
+    giver.lease("a", SHELF, 1)
+    giver.give_back("a")
+    giver.deal_anew("abc")
+
+    assert [giver.lease(name, SHELF, 1)["batches"] for name in "abc"] == [[[4, 5], [6, 7], [8, 9]]] * 3
+
+
 def test_ids_that_several_processes_asked_for_are_used_once():
     giver = dealt(8, "ab")
     for name in "ab":

@@ -44,7 +44,7 @@ def test_the_rate_goes_on_where_the_warm_up_ends():
         ([5, 5, 5], False),  # too short to say
         ([90, 30, 10, 10, 10.5, 10.5], True),
         ([90, 30, 10, 10, 12, 12], False),
-        ([0, 0, 0, 0], True),
+        ([10, 10, 10, 0], False),  # no answer in the last second
     ],
 )
 def test_a_warm_up_is_steady_once_two_windows_agree(medians, steady):
