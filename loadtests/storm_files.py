@@ -17,9 +17,11 @@ from storm_options import Asked
 from agent_sim.errors import UsageError
 from agent_sim.instants import SECOND, from_iso
 from agent_sim.results import journal
+from agent_sim.results.by_step import judge_steps
 from agent_sim.results.checks import Checks, Threshold
 from agent_sim.results.figures import Herd
 from agent_sim.results.herd import herd_of
+from agent_sim.results.invariants.reconciliation import judge_rules
 from agent_sim.results.judge import judge
 from agent_sim.results.machines import processor
 from agent_sim.results.plain import JsonObject
@@ -27,7 +29,6 @@ from agent_sim.results.summary import Summary, summarise
 from agent_sim.results.verdict import Answer, Verdict
 from agent_sim.storms import knee
 from agent_sim.storms.result import BROKEN, INCONCLUSIVE, PASSED, StormResult, doubt
-from agent_sim.storms.taxonomy import Violation
 
 
 def herd_beside(asked: Asked, result: StormResult) -> Herd | None:
@@ -54,7 +55,8 @@ def judged(
     summary = summarise(_lines(asked, result))
     summary = replace(summary, storms=tuple(replace(storm, herd=herd) for storm in summary.storms))
     found = judge(summary, Checks(tuple(thresholds)))
-    return summary, (*found, *_rules(result), *_knee(result), *_doubts(result))
+    rules = (verdict for storm in summary.storms for verdict in judge_rules(storm))
+    return summary, (*found, *rules, *_knee(result), *_doubts(result))
 
 
 def code_of(code: int, verdicts: Sequence[Verdict]) -> int:
@@ -65,7 +67,7 @@ def code_of(code: int, verdicts: Sequence[Verdict]) -> int:
     return INCONCLUSIVE if code == PASSED and "not_measured" in answers else code
 
 
-def write_files(folder: Path, summary: Summary, verdicts: Sequence[Verdict], command: str) -> None:
+def write_files(folder: Path, summary: Summary, verdicts: Sequence[Verdict], asked: Asked, command: str) -> None:
     """The four files."""
     # Only a storm that is asked for files has their templates and libraries to load.
     from agent_sim.results.render.html import render_html
@@ -77,7 +79,7 @@ def write_files(folder: Path, summary: Summary, verdicts: Sequence[Verdict], com
     where = environment()
     documents = {
         "result.json": render_json(summary, verdicts, environment=where, command=command),
-        "junit.xml": render_junit(summary, verdicts),
+        "junit.xml": render_junit(summary, [*verdicts, *judge_steps(summary, asked.thresholds)]),
         "summary.md": render_markdown(summary, verdicts),
         "report.html": render_html(summary, verdicts, environment=where, command=command),
     }
@@ -115,21 +117,6 @@ def _lines(asked: Asked, result: StormResult) -> Iterator[journal.Line]:
     yield journal.StormStarted(0.0, result["name"], result["operation"])
     yield journal.StormEnded(whole, result["name"], cast(JsonObject, dict(result)))
     yield journal.RunEnded(whole, "interrupted" if result["stopped"] == "interrupted" else "finished", True, ())
-
-
-def _rules(result: StormResult) -> Iterator[Verdict]:
-    compared = result["reconciliation"]
-    for rule in Violation:
-        name = f"storm {result['name']}: no {rule}"
-        hidden = [note for note in compared["not_checkable"] if note.startswith(f"{rule}:")]
-        count = compared["violations"].get(rule, 0)
-        if count:
-            yield Verdict("storm", name, "broken", f"{count:,} found")
-        elif hidden or not compared["checked"]:
-            why = hidden[0] if hidden else "nothing was compared"
-            yield Verdict("storm", name, "unknown", why, warn_only=True)
-        else:
-            yield Verdict("storm", name, "kept", f"{compared['checked']:,} ids compared")
 
 
 def _knee(result: StormResult) -> Iterator[Verdict]:

@@ -20,6 +20,8 @@ from agent_sim.cli.folder import RunFolder
 from agent_sim.cli.showing import IfInconclusive, say
 from agent_sim.instants import NEVER
 from agent_sim.results import journal
+from agent_sim.results.by_step import judge_steps
+from agent_sim.results.invariants.reconciliation import judge_rules
 from agent_sim.results.judge import judge
 from agent_sim.results.render.github import annotations
 from agent_sim.results.render.html import because, figures, render_html
@@ -76,7 +78,10 @@ def render(
 ) -> Rendered:
     """Judge the journal of the run in a folder and write its results there. `where` is what it ran on and took."""
     summary = summarise(journal.read(lines, remark=_remark))
-    verdicts = judge(summary, plan(scenario, 0).checks)
+    checks = plan(scenario, 0).checks
+    verdicts = judge(summary, checks)
+    rules = [verdict for storm in summary.storms for verdict in judge_rules(storm)]
+    cases = [*verdicts, *judge_steps(summary, checks.thresholds), *rules]
     replay = replay_command(path, scenario, summary)
     markdown = render_markdown(summary, verdicts, replay=replay, inconclusive=settled)
     result = render_json(summary, verdicts, environment=where, command=command, replay=replay, inconclusive=settled)
@@ -91,7 +96,7 @@ def render(
     )
     files = {
         "result.json": result,
-        "junit.xml": render_junit(summary, verdicts, replay=replay, inconclusive=settled),
+        "junit.xml": render_junit(summary, cases, replay=replay, inconclusive=settled),
         "summary.md": markdown,
         "report.html": page,
     }

@@ -584,6 +584,7 @@ def test_steps_thresholds_and_a_warm_up_make_the_report_of_a_run(storms: Storms)
     junit = (folder / "junit.xml").read_text()
     assert ElementTree.fromstring(junit).tag in ("testsuite", "testsuites")
     assert "no lost_update" in junit
+    assert junit.count("error_rate &lt;= 1% · storm reschedule, step 2 (20.0/s)") == 1
     assert json.loads((folder / "result.json").read_text())["schema"] == "agent-sim/result/1"
     assert "storm reschedule" in (folder / "summary.md").read_text()
     assert "storm reschedule" in (folder / "report.html").read_text()

@@ -55,6 +55,22 @@ def judge_storm(storm: Storm) -> Verdict:
     )
 
 
+def judge_rules(storm: Storm) -> Iterator[Verdict]:
+    """A verdict for each rule of the ledger; one that the target cannot show only warns."""
+    if storm.result is None:
+        return
+    checked = storm.result.reconciliation
+    for rule, count in checked.violations.items():
+        name = f"storm {storm.name}: no {rule}"
+        hidden = [note for note in checked.not_checkable if note.startswith(f"{rule}:")]
+        if count:
+            yield Verdict("storm", name, "broken", f"{count:,} found")
+        elif hidden or not checked.checked:
+            yield Verdict("storm", name, "unknown", hidden[0] if hidden else "nothing was compared", warn_only=True)
+        else:
+            yield Verdict("storm", name, "kept", f"{checked.checked:,} ids compared")
+
+
 def judge_stop(storm: Storm) -> Verdict | None:
     """Broken if the storm had to stop itself; ended by a person or by its plan it says nothing."""
     stopped = None if storm.result is None else storm.result.stopped

@@ -1,7 +1,7 @@
 import pytest
 
 from agent_sim.results.figures import Storm
-from agent_sim.results.invariants.reconciliation import judge_generator, judge_stop, judge_storm
+from agent_sim.results.invariants.reconciliation import judge_generator, judge_rules, judge_stop, judge_storm
 from agent_sim.results.storm import read_storm
 from agent_sim.results.verdict import Verdict
 from tests.results.journals import storm_result
@@ -100,3 +100,19 @@ def test_a_saturated_generator_is_a_warning():
 
 def test_a_generator_that_kept_up_is_not_mentioned():
     assert judge_generator(storm()) is None
+
+
+def test_each_rule_has_a_verdict_of_its_own():
+    found = judge_rules(
+        storm(
+            reconciliation__violations={"lost_update": 2, "double_transition": 0, "torn_batch": 0},
+            reconciliation__not_checkable=["torn_batch: no feed"],
+        )
+    )
+
+    assert [(each.name, each.answer, each.detail, each.counts) for each in found] == [
+        ("storm again: no lost_update", "broken", "2 found", True),
+        ("storm again: no double_transition", "kept", "15,000 ids compared", True),
+        ("storm again: no torn_batch", "unknown", "torn_batch: no feed", False),
+    ]
+    assert list(judge_rules(Storm("again", "reschedule", 30.0, None))) == []
