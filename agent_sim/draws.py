@@ -33,16 +33,30 @@ def guid(parent: Key, *purpose: str | int) -> str:
     raw = bytearray(_digest(parent, purpose))
     raw[6] = raw[6] & 0x0F | 0x40
     raw[8] = raw[8] & 0x3F | 0x80
+    return guid_text(raw)
+
+
+def guid_text(raw: bytes | bytearray) -> str:
+    """Sixteen bytes as a GUID, lower case."""
     text = raw.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def root(*parts: str | int) -> Key:
+    """The common part of many keys: `sub(root(a, b), c)` is `key(a, b, c)`."""
+    return Key(_told(b"", parts))
+
+
 def _digest(parent: bytes, parts: tuple[str | int, ...]) -> Key:
+    return Key(hashlib.blake2b(_told(parent, parts), digest_size=16).digest())
+
+
+def _told(parent: bytes, parts: tuple[str | int, ...]) -> bytes:
     # Type and length stand before each part, so ("ab", "c") and ("a", "bc") differ, and so do 1 and "1".
     told = parent
     for part in parts:
         told += _number(part) if isinstance(part, int) else _text(part)
-    return Key(hashlib.blake2b(told, digest_size=16).digest())
+    return told
 
 
 def _number(part: int) -> bytes:

@@ -6,6 +6,8 @@
 
 It knows neither sockets nor clocks nor tasks: a shell calls `handle` with an event and the time, sends the requests
 that come back, and calls again at `next_wake`. Every deadline is a field, so one that is overwritten cannot leak.
+Most agents of a large fleet have a session and nothing else to think of: what they do not need to know is kept in
+`affairs`, and theirs are those of all who are calm.
 An answer counts only for the request that is still waited for: what a crash forgot, its late answers cannot revive.
 
 A crash forgets all that a process holds in memory. What stays is the count of occurrences and attempts: no message
@@ -18,8 +20,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, assert_never
 
-from agent_sim.agent import clock
+from agent_sim.agent.affairs import CALM, UNBORN, Affairs, Timetable
 from agent_sim.agent.behaviour import Behaviour
+from agent_sim.agent.clock import Clock
 from agent_sim.agent.events import (
     AgentCrashed,
     AgentOffline,
@@ -40,11 +43,11 @@ from agent_sim.agent.events import (
     Woken,
 )
 from agent_sim.agent.identity import Identity
+from agent_sim.agent.papers import Papers, agent_id_of, number_of, papers, token_of
 from agent_sim.agent.worker import Worker
 from agent_sim.draws import unit
 from agent_sim.instants import MINUTE, NEVER, SECOND, Instant, Span
 from agent_sim.protocol.agent import (
-    DEFAULT_PLATFORM,
     HEARTBEAT,
     NO_TENANT,
     REGISTER,
@@ -58,39 +61,17 @@ from agent_sim.protocol.agent import (
 )
 from agent_sim.protocol.enums import JobType
 
+_FIRST_INTERVAL: Final[Span] = 5 * MINUTE
 _FIRST_BACKOFF: Final[Span] = SECOND
 _LONGEST_BACKOFF: Final[Span] = MINUTE
-_NO_BEAT: Final = AgentRequest(HEARTBEAT, Heartbeat(DEFAULT_PLATFORM, NO_TENANT, "", ""))
-
-Timetable = tuple[tuple[Instant, Crashed | WentOffline | CameOnline], ...]
-"""What the scenario has happen to an agent, in time's order."""
 
 
 class Agent:
     """One of three classes with state; see the module's drawing. What there is for jobs only is in its worker."""
 
     __slots__ = (
-        "agent_id",
-        "beat",
-        "behaviour",
-        "catalogue",
-        "clock",
-        "down_until",
-        "facts",
-        "heartbeat_at",
-        "identity",
-        "interval",
-        "look_again",
-        "offline",
-        "register_at",
-        "registered_before",
-        "registering",
-        "setbacks",
-        "stopping",
-        "timetable",
-        "token",
-        "turn_at",
-        "worker",
+        *("affairs", "beat", "behaviour", "catalogue", "facts", "heartbeat_at", "interval", "worker"),
+        *("_papers", "_stock"),
     )
 
     def __init__(
@@ -103,41 +84,41 @@ class Agent:
         timetable: Timetable = (),
     ) -> None:
         """`catalogue` maps job-type GUIDs to types and may grow; `start` is when to register first."""
-        self.identity = identity
+        self._stock = identity.stock
+        self._papers: Papers = papers(identity.index, agent_id, None)
         self.behaviour = behaviour
         self.catalogue = catalogue
-        self.agent_id = agent_id
-        self.token: str | None = None
-        self.beat = _NO_BEAT  # the session's heartbeat, made once: it is most of what an agent ever says
-        self.interval: Span = 5 * MINUTE
-        self.register_at: Instant = start
-        self.heartbeat_at: Instant = NEVER
+        self.beat: AgentRequest | None = None  # the heartbeat on its way
+        self.interval: Span = _FIRST_INTERVAL
+        self.heartbeat_at: Instant = start  # of the unborn it is when they register first
         self.worker: Worker | None = None  # until the first job: an idle agent should cost little
         self.facts: list[Fact] | None = None
-        self.setbacks = 0
-        self.registered_before = False
-        self.registering: AgentRequest | None = None  # the Register on its way
-        self.look_again = False  # notified while asking
-        self.down_until: Instant = start  # no process before
-        self.offline = False
-        self.clock = clock.RIGHT
-        self.stopping = False
-        self.timetable = timetable
-        self.turn_at: Instant = timetable[0][0] if timetable else NEVER
+        self.affairs = UNBORN
+        if timetable:
+            self._be_born(timetable)
 
     # --- the two methods ----------------------------------------------------------------------
 
     def handle(self, event: Event, now: Instant) -> list[AgentRequest]:
         """Take in one event; return what to send, in order."""
-        while self.turn_at <= now:
-            self._take_turn()
+        if self.affairs is not CALM:
+            if self.affairs is UNBORN:
+                self._be_born()
+            while self.affairs.turn_at <= now:
+                self._take_turn()
+        kind = type(event)
+        if kind is Answered and not self.affairs.offline:  # nearly all that happens is this and the next
+            self._answered(event.request, event.reply, now)  # type: ignore[union-attr]  # see above
+        elif kind is not Woken:
+            self._happened(event, now)
+        return self._due(now)
+
+    def _happened(self, event: Event, now: Instant) -> None:
         match event:
             case Woken():
                 pass
-            case Answered(request) if self.offline:
-                self._send_failed(request, now)  # the server acted, but its answer does not get through
-            case Answered(request, reply):
-                self._answered(request, reply, now)
+            case Answered(request):
+                self._send_failed(request, now)  # offline: the server acted, but its answer does not get through
             case SendFailed(request):
                 self._send_failed(request, now)
             case Notified():
@@ -149,22 +130,23 @@ class Agent:
             case CameOnline():
                 self._come_back()
             case ClockSet():
-                self._set_clock(clock.Clock(event.offset, event.drift, now), now)
+                self._set_clock(Clock(event.offset, event.drift, now), now)
             case StopRequested():
                 self._stop()
             case _:
                 assert_never(event)
-        return self._due(now)
 
     def next_wake(self) -> Instant:
         """When this agent next acts by itself; NEVER if only a message can move it."""
-        if self.offline:
-            return self.turn_at
+        affairs = self.affairs
+        if affairs is CALM or affairs is UNBORN:
+            return self.heartbeat_at if self.worker is None else min(self.heartbeat_at, self.worker.next_due())
+        if affairs.offline:
+            return affairs.turn_at
         if self.token is None:
-            return min(self.register_at, self.turn_at)  # nothing else can be sent without a session
-        if self.worker is None:
-            return min(self.register_at, self.heartbeat_at, self.turn_at)
-        return min(self.register_at, self.heartbeat_at, self.turn_at, self.worker.next_due())
+            return min(affairs.register_at, affairs.turn_at)  # nothing else can be sent without a session
+        due = NEVER if self.worker is None else self.worker.next_due()
+        return min(affairs.register_at, self.heartbeat_at, affairs.turn_at, due)
 
     def take_facts(self) -> list[Fact]:
         """What happened since this was last asked, in order."""
@@ -176,11 +158,43 @@ class Agent:
         """True if no run is under way here."""
         return self.worker is None or self.worker.is_idle
 
+    # --- who it is ------------------------------------------------------------------------------
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is."""
+        return Identity(self._stock, number_of(self._papers))
+
+    @property
+    def agent_id(self) -> str:
+        """The id that the server gave it, "" before."""
+        return agent_id_of(self._papers)
+
+    @property
+    def token(self) -> str | None:
+        """Its session, if it has one."""
+        return token_of(self._papers)
+
+    def _hold(self, agent_id: str, token: str | None) -> None:
+        self._papers = papers(number_of(self._papers), agent_id, token)
+
     # --- what is due --------------------------------------------------------------------------
 
+    def _be_born(self, timetable: Timetable = ()) -> None:
+        self.affairs, self.heartbeat_at = Affairs(self.heartbeat_at, timetable), NEVER
+
+    def _stirred(self) -> Affairs:
+        """Its affairs, of its own from now on."""
+        if self.affairs is CALM:
+            self.affairs = Affairs.of_the_calm()
+        return self.affairs
+
+    def _calm_down(self, now: Instant) -> None:
+        if self.affairs is not CALM and self.affairs.are_calm(now) and self.token is not None:
+            self.affairs = CALM
+
     def _take_turn(self) -> None:
-        (at, event), self.timetable = self.timetable[0], self.timetable[1:]
-        self.turn_at = self.timetable[0][0] if self.timetable else NEVER
+        at, event = self.affairs.next_turn()
         match event:
             case Crashed():
                 self.crash(event, at)
@@ -191,38 +205,46 @@ class Agent:
 
     def _due(self, now: Instant) -> list[AgentRequest]:
         requests: list[AgentRequest] = []
-        if self.offline:
-            return requests
-        if self.register_at <= now:
-            self.look_again = False
-            self.register_at, self.registering = NEVER, AgentRequest(REGISTER, self._registration())
-            requests.append(self.registering)
-        if self.heartbeat_at <= now and self.token is not None:
+        affairs = self.affairs
+        if affairs is not CALM:
+            if affairs.offline:
+                return requests
+            if affairs.register_at <= now:
+                affairs.look_again = False
+                affairs.register_at, affairs.registering = NEVER, AgentRequest(REGISTER, self._registration())
+                requests.append(affairs.registering)
+        if self.heartbeat_at <= now and (token := self.token) is not None:
             self.heartbeat_at = NEVER
+            self.beat = self._heartbeat(token)
             requests.append(self.beat)
         if self.worker is not None and self.token is not None:
             requests += self.worker.step(now)
         return requests
 
     def _registration(self) -> Register:
-        who = self.identity
-        return Register(who.platform, who.version, NO_TENANT, who.machine, None, self.agent_id, who.capabilities)
+        stock, machine = self._stock, self.identity.machine
+        return Register(stock.platform, stock.version, NO_TENANT, machine, None, self.agent_id, stock.capabilities)
+
+    def _heartbeat(self, token: str) -> AgentRequest:
+        stock = self._stock
+        machine = stock.machine(number_of(self._papers))
+        return AgentRequest(HEARTBEAT, Heartbeat(stock.platform, NO_TENANT, machine, token))
 
     # --- answers ------------------------------------------------------------------------------
 
     def _answered(self, request: AgentRequest, reply: AgentReply, now: Instant) -> None:
         body = reply.body if reply.status < 300 else None
-        if request is self.beat and self.token is not None:  # the session's own, as most answers are
+        if request is self.beat:
+            self.beat = None
             self._heartbeat_answered(body if isinstance(body, HeartbeatReply) else None, now)
             return
         match request.body:
             case Register():
-                if request is self.registering:
-                    self.registering = None
+                if request is self.affairs.registering:
+                    self.affairs.registering = None
                     self._register_answered(body if isinstance(body, SessionReply) else None, reply.status, now)
-            case Heartbeat(session_token=token):
-                if token == self.token:  # an answer about an earlier session says nothing of this one
-                    self._heartbeat_answered(body if isinstance(body, HeartbeatReply) else None, now)
+            case Heartbeat():
+                pass  # an answer about an earlier session says nothing of this one
             case _:
                 if self.worker is not None:
                     self.worker.answered(request, reply, now)
@@ -231,35 +253,35 @@ class Agent:
         session = reply.session if reply is not None else None
         if reply is None:
             self.note(RegistrationRefused("", f"HTTP status {status}, or an answer that cannot be read"))
-            self.register_at = now + self.backoff()
+            self._stirred().register_at = now + self.backoff()
         elif session is None or session.token is None or reply.result.is_refusal:
             self.note(RegistrationRefused(reply.result.code, reply.result.error.message or ""))
-            self.register_at = now + self.identity.check_interval
+            self._stirred().register_at = now + self._stock.check_interval
         else:
             self._open(session, session.token, now)
-        if self.look_again:
+        if self.affairs.look_again:
             self._look_now(now)
-        if self.stopping:
+        if self.affairs.stopping:
             self._stop()
+        self._calm_down(now)
 
     def _open(self, session: Session, token: str, now: Instant) -> None:
-        self.token = token
-        who = self.identity
-        self.beat = AgentRequest(HEARTBEAT, Heartbeat(who.platform, NO_TENANT, who.machine, token))
-        self.agent_id = session.agent_id or self.agent_id
+        self._hold(session.agent_id or self.agent_id, token)
+        self.beat = None
         self.setbacks = 0
         self._beat_every(session.heartbeat_interval)
         # Spread the first heartbeat: a fleet that registers together must not beat together.
         spread = round(self.interval * unit(self.identity.key, "first heartbeat"))
-        self.heartbeat_at = self._on_the_grid(now) if self.identity.aligned else now + spread
+        self.heartbeat_at = self._on_the_grid(now) if self._stock.aligned else now + spread
         jobs = session.jobs or ()
         if self.worker is None and jobs:
             self.worker = Worker(self)
         if self.worker is not None:
             self.worker.relist(jobs, now)
             self.worker.go_on(now)
-        self.note(Registered(first=not self.registered_before, jobs=len(jobs)))
-        self.registered_before = True
+        affairs = self._stirred()
+        self.note(Registered(first=not affairs.registered_before, jobs=len(jobs)))
+        affairs.registered_before = True
 
     def _beat_every(self, minutes: float) -> None:
         self.interval = _interval(minutes)
@@ -270,19 +292,25 @@ class Agent:
             if not reply.session_valid:
                 self.lose_session(now)
                 return
-        if not self.stopping:
+        if self.affairs is CALM:
             self._plan_heartbeat(now)
-        if self.look_again:
+            return
+        if not self.affairs.stopping:
+            self._plan_heartbeat(now)
+        if self.affairs.look_again:
             self._look_now(now)
+        self._calm_down(now)
 
     def _plan_heartbeat(self, now: Instant) -> None:
-        if self.identity.aligned:
+        stock = self._stock
+        if stock.aligned:
             self.heartbeat_at = self._on_the_grid(now)
             return
-        # Never sooner than told (agent-protocol 8.2.7): jitter only ever adds.
-        jitter = self.identity.jitter
-        late = jitter * unit(self.identity.key, "heartbeat", now) if jitter else 0.0
-        self.heartbeat_at = now + self.clock.lasts(round(self.interval * (1 + late)))
+        span = self.interval
+        if stock.jitter:  # never sooner than told (agent-protocol 8.2.7): jitter only ever adds
+            key = stock.key(number_of(self._papers))
+            span = round(span * (1 + stock.jitter * unit(key, "heartbeat", now)))
+        self.heartbeat_at = now + self.affairs.clock.lasts(span)
 
     def _on_the_grid(self, now: Instant) -> Instant:
         """The next multiple of the interval: an even grid, as the vendor's C agent keeps it (agent-protocol 3)."""
@@ -293,48 +321,72 @@ class Agent:
     def _send_failed(self, request: AgentRequest, now: Instant) -> None:
         match request.body:
             case Register():
-                if request is self.registering:
-                    self.registering = None
-                    self.register_at = NEVER if self.stopping and self.is_idle else now + self.backoff()
-            case Heartbeat(session_token=token):
-                if token == self.token and not self.stopping:
-                    self._plan_heartbeat(now)  # keep the token (agent-protocol 3)
-                    if self.look_again:
-                        self._look_now(now)
+                if request is self.affairs.registering:
+                    affairs = self._stirred()
+                    affairs.registering = None
+                    affairs.register_at = NEVER if affairs.stopping and self.is_idle else now + self.backoff()
+            case Heartbeat():
+                if request is self.beat:
+                    self.beat = None
+                    if not self.affairs.stopping:
+                        self._plan_heartbeat(now)  # keep the token (agent-protocol 3)
+                        if self.affairs.look_again:
+                            self._look_now(now)
             case _:
                 if self.worker is not None:
                     self.worker.send_failed(request, now)
 
     def _look_now(self, now: Instant) -> None:
-        self.look_again = False
-        if self.stopping or now < self.down_until:
+        affairs = self._stirred()
+        affairs.look_again = False
+        if affairs.stopping or now < affairs.down_until:
             return  # nobody is there to hear it
         if self.token is not None and self.heartbeat_at != NEVER:
             self.heartbeat_at = now
-        elif self.token is None and self.register_at != NEVER:
-            self.register_at, self.setbacks = now, 0
+        elif self.token is None and affairs.register_at != NEVER:
+            affairs.register_at, affairs.setbacks = now, 0
         else:
-            self.look_again = True  # what is being answered just now may be older than the news
+            affairs.look_again = True  # what is being answered just now may be older than the news
 
     def _cut_off(self) -> None:
-        if not self.offline:
-            self.offline = True
+        if not self.affairs.offline:
+            self._stirred().offline = True
             self.note(AgentOffline())
 
     def _come_back(self) -> None:
-        if self.offline:
-            self.offline = False
+        if self.affairs.offline:
+            self.affairs.offline = False
             self.note(AgentOnline())
 
     def _stop(self) -> None:
-        self.stopping = True
-        self.timetable, self.turn_at = (), NEVER
+        affairs = self._stirred()
+        affairs.stop()
         self.heartbeat_at = NEVER
         waits_for_session = self.worker is not None and self.worker.waits_for_session
         if self.is_idle or (self.token is not None and not waits_for_session):
-            self.register_at = NEVER
+            affairs.register_at = NEVER
 
     # --- what the worker needs (worker.Employer) ----------------------------------------------
+
+    @property
+    def stopping(self) -> bool:
+        """True if it starts nothing new."""
+        return self.affairs.stopping
+
+    @property
+    def clock(self) -> Clock:
+        """Its own."""
+        return self.affairs.clock
+
+    @property
+    def setbacks(self) -> int:
+        """How often in a row something went wrong."""
+        return self.affairs.setbacks
+
+    @setbacks.setter
+    def setbacks(self, number: int) -> None:
+        if number != self.affairs.setbacks:
+            self._stirred().setbacks = number
 
     def note(self, fact: Fact) -> None:
         """Keep a fact until the shell takes it."""
@@ -350,34 +402,32 @@ class Agent:
 
     def lose_session(self, now: Instant) -> None:
         """The server no longer honours the session: register again."""
-        self.token = None
-        self.heartbeat_at = NEVER
+        affairs = self._stirred()
+        self._hold(self.agent_id, None)
+        self.beat, self.heartbeat_at = None, NEVER
         self.note(SessionLost())
-        if (not self.stopping or not self.is_idle) and self.registering is None:
-            self.register_at = now
+        if (not affairs.stopping or not self.is_idle) and affairs.registering is None:
+            affairs.register_at = now
 
     def renew_session(self, now: Instant) -> None:
         """Register again although the session holds."""
-        if self.registering is None:
-            self.register_at = min(self.register_at, now)
+        if self.affairs.registering is None:
+            self._stirred().register_at = min(self.affairs.register_at, now)
 
     def crash(self, crash: Crashed, now: Instant) -> None:
         """The process dies."""
         if self.worker is not None:
             self.worker.die()
-        self.token, self.beat, self.heartbeat_at = None, _NO_BEAT, NEVER
-        self.registering = None
-        self.look_again, self.setbacks = False, 0
-        if not crash.keeps_identity:
-            self.agent_id = ""
-        self.down_until = max(crash.restart_at, now)
-        self.register_at = NEVER if self.stopping else self.down_until
-        self.note(AgentCrashed(self.down_until, crash.keeps_identity))
+        self._hold(self.agent_id if crash.keeps_identity else "", None)
+        self.beat, self.heartbeat_at = None, NEVER
+        restart_at = max(crash.restart_at, now)
+        self._stirred().die(restart_at)
+        self.note(AgentCrashed(restart_at, crash.keeps_identity))
 
-    def _set_clock(self, new: clock.Clock, now: Instant) -> None:
+    def _set_clock(self, new: Clock, now: Instant) -> None:
         if self.worker is not None:
             self.worker.listed.reset_clock(self.clock, new, now)
-        self.clock = new
+        self._stirred().clock = new
 
 
 @lru_cache(maxsize=256)  # every heartbeat's answer says it again

@@ -1,27 +1,85 @@
-"""Who an agent is: what stays the same however often its process is started."""
+"""Who an agent is: what stays the same however often its process is started.
+
+Nearly all of it is the same for a whole fleet and kept once, in its stock: an agent of a large fleet should cost
+little more than its number.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent_sim.agent.inventory import Contents
-from agent_sim.draws import Key
+from agent_sim.draws import Key, sub
 from agent_sim.instants import MINUTE, Span
 from agent_sim.protocol.agent import DEFAULT_PLATFORM, pack_version
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """Who an agent is. `capabilities` are wire names; `key` decides every chance in its life."""
+class Stock:
+    """What agents have in common. `capabilities` are wire names.
+
+    `stem` with an agent's number in `digits` is its machine's name; `root` with the number is the key that decides
+    every chance in its life, or in the life of its before this one, if there is a word for that.
+    """
 
     fleet: str
-    machine: str
+    stem: str
     capabilities: tuple[str, ...]
-    key: Key
+    root: Key
+    digits: int = 5
+    life: str = ""
     jitter: float = 0.0
     check_interval: Span = 30 * MINUTE  # how long to wait after a refused registration (agent-protocol 8.2.8)
     contents: Contents = Contents()  # of its stores, disks and network
     version: int = pack_version(25, 4, 1, 0)
     platform: int = DEFAULT_PLATFORM
-    index: int = 0  # in its fleet
     aligned: bool = False  # beats fall on multiples of the interval, as everybody's do
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    def machine(self, number: int) -> str:
+        """The name of an agent's machine."""
+        return f"{self.stem}{number:0{self.digits}}"
+
+    def key(self, number: int) -> Key:
+        """What every chance in an agent's life depends on."""
+        found = sub(self.root, number)
+        return sub(found, self.life) if self.life else found
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One of them, by its number in the fleet."""
+
+    stock: Stock
+    index: int
+
+    @property
+    def machine(self) -> str:
+        return self.stock.machine(self.index)
+
+    @property
+    def key(self) -> Key:
+        return self.stock.key(self.index)
+
+    @property
+    def fleet(self) -> str:
+        return self.stock.fleet
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        return self.stock.capabilities
+
+    @property
+    def contents(self) -> Contents:
+        return self.stock.contents
+
+    @property
+    def jitter(self) -> float:
+        return self.stock.jitter
+
+    @property
+    def check_interval(self) -> Span:
+        return self.stock.check_interval
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self.stock.labels

@@ -66,13 +66,21 @@ _LEFT: Final[Mapping[type, str]] = {Malformed: "malformed", Oversize: "oversize"
 class Employer(Protocol):
     """What a worker needs of its agent."""
 
-    identity: Identity
     behaviour: Behaviour
     catalogue: Mapping[str, JobType]
-    token: str | None
-    stopping: bool
     setbacks: int
-    clock: Clock
+
+    @property
+    def identity(self) -> Identity: ...
+
+    @property
+    def token(self) -> str | None: ...
+
+    @property
+    def stopping(self) -> bool: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
     def note(self, fact: Fact) -> None: ...
 

@@ -12,8 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from agent_sim.errors import TransportError
 from agent_sim.faults.course import Ask, AskLater, Hold, Wait
@@ -23,13 +22,11 @@ from agent_sim.fleet.journeys import Journey
 from agent_sim.fleet.wheel import TICK, Wheel
 from agent_sim.histogram import Histogram
 from agent_sim.instants import NEVER, SECOND, Instant, Span
+from agent_sim.transports.base import Told
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
 Event = TypeVar("Event")
-
-Told: TypeAlias = Callable[[Any, Span, Span], None]
-"""Told the reply or error, nanoseconds on the wire, and nanoseconds waited for a connection before it."""
 
 _LONGEST_NAP: Final[Span] = SECOND
 _AT_ONCE: Final = 256
@@ -55,7 +52,7 @@ class Kind(Generic[Request, Reply, Event]):
     limit: asyncio.Semaphore
     journey: Callable[[Any, Request, Instant], Journey[Reply] | None] | None = None
     crashed: Callable[[Crash, Instant], Event] | None = None
-    start: Callable[[Request, Told], None] | None = None
+    start: Callable[[Request, object, Told], None] | None = None
 
 
 class WallClock:
@@ -82,21 +79,22 @@ class WallClock:
 class Actor:
     """A core with its place in the scheduler."""
 
-    __slots__ = ("core", "held", "kind", "planned", "settle")
+    __slots__ = ("core", "planned", "role")
 
-    def __init__(self, core: Core[object, object], kind: Kind[object, object, object], settle: Settle) -> None:
-        self.core, self.kind, self.settle = core, kind, settle
+    def __init__(self, core: Core[object, object], role: "_Role") -> None:
+        self.core, self.role = core, role
         self.planned: Instant = NEVER
-        self.held: asyncio.Event | None = None  # a request waits to be overtaken
 
-    async def hold(self, seconds: float) -> None:
-        """Wait until a later request has been answered; with one waiting already, this is the later one."""
-        if self.held is not None:
-            return
-        self.held = asyncio.Event()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.held.wait(), seconds)
-        self.held = None
+
+class _Role:
+    """What the scheduler needs of a core besides itself; the same for all of a kind that are settled alike."""
+
+    __slots__ = ("answered", "ended", "failed", "journey", "kind", "settle", "start", "woken")
+
+    def __init__(self, kind: Kind[object, object, object], settle: Settle) -> None:
+        self.kind, self.settle = kind, settle
+        self.woken, self.answered, self.failed, self.ended = kind.woken, kind.answered, kind.failed, kind.ended
+        self.journey, self.start = kind.journey, kind.start
 
 
 class Scheduler:
@@ -113,13 +111,19 @@ class Scheduler:
         self._timer: asyncio.Handle | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._ended: asyncio.Future[None] | None = None
+        self._roles: dict[tuple[int, Settle], _Role] = {}
+        self._held: dict[Actor, asyncio.Event] = {}  # whose request waits to be overtaken
         self._in_flight = 0
         self._stopped = False
+        self._told: Told = self._heard  # bound once
         self.late = Histogram()
 
     def add(self, core: Core[Event, Request], kind: Kind[Request, Reply, Event], settle: Settle) -> Actor:
         """Take on a core; returns a handle for `tell`. `settle` is called after each event, with the core."""
-        actor = Actor(core, kind, settle)  # type: ignore[arg-type]  # kept together, never mixed
+        role = self._roles.get((id(kind), settle))
+        if role is None:
+            role = self._roles[id(kind), settle] = _Role(kind, settle)  # type: ignore[arg-type]  # kept together
+        actor = Actor(core, role)  # type: ignore[arg-type]  # never mixed
         self._plan(actor)
         return actor
 
@@ -181,7 +185,7 @@ class Scheduler:
             actor = woken.popleft()
             if actor.planned <= now:  # else it thought better of it
                 actor.planned = NEVER
-                self._handle(actor, actor.kind.woken, now)
+                self._handle(actor, actor.role.woken, now)
 
     def _set_timer(self) -> None:
         loop = asyncio.get_running_loop()
@@ -196,7 +200,7 @@ class Scheduler:
     def _handle(self, actor: Actor, event: object, now: Instant) -> None:
         core = actor.core
         requests = core.handle(event, now)
-        actor.settle(core)
+        actor.role.settle(core)
         self._plan(actor)
         for request in requests:
             self._launch(actor, request, now)
@@ -219,13 +223,13 @@ class Scheduler:
     def _launch(self, actor: Actor, request: object, now: Instant) -> None:
         if self._tasks is None or self._stopped:
             return
-        kind = actor.kind
-        journey = None if kind.journey is None else kind.journey(actor.core, request, now)
+        role = actor.role
+        journey = None if role.journey is None else role.journey(actor.core, request, now)
         if journey is not None:
             self._begin(self._detour(actor, request, journey), f"{type(request).__name__}, through faults")
-        elif kind.start is not None:
+        elif role.start is not None:
             self._in_flight += 1
-            kind.start(request, partial(self._heard, actor, request))
+            role.start(request, actor, self._told)
         else:
             self._begin(self._carry(actor, request), type(request).__name__)
 
@@ -234,8 +238,8 @@ class Scheduler:
         if self._stopped:
             return
         self._in_flight -= 1
-        if actor.held is not None:
-            actor.held.set()
+        if self._held:
+            self._overtake(actor)
         try:
             self._arrive(actor, request, outcome, wire, waited, ())
         except Exception as error:  # noqa: BLE001  # a bug in a core ends the run, whoever called us
@@ -257,24 +261,25 @@ class Scheduler:
     async def _ask(self, actor: Actor, request: object) -> tuple[object, int, Span]:
         """The reply or error; when the request left, and how long it had waited for a connection."""
         queued = time.monotonic_ns()
-        async with actor.kind.limit:
+        kind = actor.role.kind
+        async with kind.limit:
             sent = time.monotonic_ns()
             try:
-                outcome = await actor.kind.send(request)
+                outcome = await kind.send(request)
             except TransportError as error:
                 outcome = error
-        if actor.held is not None:
-            actor.held.set()
+        if self._held:
+            self._overtake(actor)
         return outcome, sent, sent - queued
 
     def _arrive(
         self, actor: Actor, request: object, outcome: object, wire: Span, waited: Span, faults: tuple[str, ...]
     ) -> None:
-        kind = actor.kind
+        role = actor.role
         event = (
-            kind.failed(request, outcome) if isinstance(outcome, TransportError) else kind.answered(request, outcome)
+            role.failed(request, outcome) if isinstance(outcome, TransportError) else role.answered(request, outcome)
         )
-        kind.ended(actor.core, request, outcome, wire, waited, faults)
+        role.ended(actor.core, request, outcome, wire, waited, faults)
         self._handle(actor, event, self._clock())
 
     # --- a request that faults meet -------------------------------------------------------------
@@ -294,17 +299,31 @@ class Scheduler:
                 case Wait(span):
                     await asyncio.sleep(span / SECOND / self._scale)
                 case Hold(longest):
-                    await actor.hold(longest / SECOND / self._scale)
+                    await self._hold(actor, longest / SECOND / self._scale)
                 case AskLater(span):
                     self._begin(self._ask_later(actor, request, span), f"{type(request).__name__}, later")
                 case Ask():
                     answer, _, queued = await self._ask(actor, request)
                     waited += queued
         if isinstance(outcome, Crash):
-            assert actor.kind.crashed is not None
-            self.tell(actor, actor.kind.crashed(outcome, self._clock()))
+            crashed = actor.role.kind.crashed
+            assert crashed is not None
+            self.tell(actor, crashed(outcome, self._clock()))
         else:
             self._arrive(actor, request, outcome, time.monotonic_ns() - began - waited, waited, journey.faults)
+
+    async def _hold(self, actor: Actor, seconds: float) -> None:
+        """Wait until a later request has been answered; with one waiting already, this is the later one."""
+        if actor in self._held:
+            return
+        held = self._held[actor] = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(held.wait(), seconds)
+        del self._held[actor]
+
+    def _overtake(self, actor: Actor) -> None:
+        if (held := self._held.get(actor)) is not None:
+            held.set()
 
     async def _ask_later(self, actor: Actor, request: object, span: Span) -> None:
         await asyncio.sleep(span / SECOND / self._scale)

@@ -23,6 +23,7 @@ class Traffic:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, tuple[str, ...]], _Count] = {}
+        self._unhindered = 0  # exchanges that had their connection at once, as most have
 
     def ended(
         self,
@@ -46,10 +47,10 @@ class Traffic:
         else:
             count.failed += 1
             count.errors[error.value] = count.errors.get(error.value, 0) + 1
-        if waited is not None:
-            waiting = counts.get((POOL_WAIT, ())) or self._new(POOL_WAIT, ())
-            waiting.ok += 1
-            waiting.latency.record(waited // 1000)
+        if waited == 0:
+            self._unhindered += 1
+        elif waited is not None:
+            self._waited(waited // 1000, 1)
 
     def add(self, line: TrafficLine) -> None:
         """What another process counted."""
@@ -62,11 +63,18 @@ class Traffic:
 
     def take(self, t: float) -> list[TrafficLine]:
         """A line for each operation (and the faults met) seen since the last call, in order of names."""
-        counts, self._counts = self._counts, {}
+        if self._unhindered:
+            self._waited(0, self._unhindered)
+        counts, self._counts, self._unhindered = self._counts, {}, 0
         return [
             TrafficLine(t, name, count.ok, count.failed, count.errors, count.latency.to_json(), faults)
             for (name, faults), count in sorted(counts.items())
         ]
+
+    def _waited(self, microseconds: int, times: int) -> None:
+        waiting = self._counts.get((POOL_WAIT, ())) or self._new(POOL_WAIT, ())
+        waiting.ok += times
+        waiting.latency.record(microseconds, times)
 
     def _new(self, operation: str, faults: tuple[str, ...]) -> _Count:
         made = self._counts[operation, faults] = _Count()

@@ -1,10 +1,12 @@
 """A timer wheel: whatever waits for an instant, in the slot of its tick.
 
-Slots exist only while something is in them, so the wheel has no rim: an instant may be as far ahead as it likes.
-Putting something in costs the same however much is waiting, and takes the eight bytes of a place in a list. Nothing is
-ever taken out early: whoever is found in a slot says whether it is still meant.
+Slots exist only while something is in them, so the wheel has no rim: an instant may be as far ahead as it likes. What
+is far ahead waits in coarse slots, each a span of ticks, and is moved into those when the span begins: a slot of its
+own for everything that waits for minutes would cost ten times its place. Putting something in costs the same however
+much is waiting. Nothing is ever taken out early: whoever is found in a slot says whether it is still meant.
 """
 
+from array import array
 from heapq import heappop, heappush
 from typing import Final, Generic, TypeVar
 
@@ -15,20 +17,37 @@ Item = TypeVar("Item")
 TICK: Final[Span] = 5 * MILLISECOND
 """Finer costs more turns and coarser makes bursts; neither costs less for each item (performance 1.2)."""
 
+_SPAN: Final = 6
+"""Bits of a tick's number that a coarse slot holds together: a third of a second. Longer ones take long to move."""
+
+
+class _Far(Generic[Item]):
+    """A coarse slot: the tick of each item, and the first of them."""
+
+    __slots__ = ("first", "items", "ticks")
+
+    def __init__(self, item: Item, tick: int) -> None:
+        self.items, self.ticks, self.first = [item], array("q", (tick,)), tick
+
 
 class Wheel(Generic[Item]):
     """Items by the tick in which they are due: never before their instant, at most one tick after it."""
 
-    __slots__ = ("_slots", "_tick", "_ticks")
+    __slots__ = ("_far", "_near", "_slots", "_spans", "_tick", "_ticks")
 
     def __init__(self, tick: Span = TICK) -> None:
         self._tick = tick
         self._slots: dict[int, list[Item]] = {}
         self._ticks: list[int] = []  # a heap of those that have a slot
+        self._far: dict[int, _Far[Item]] = {}  # by span
+        self._spans: list[int] = []  # a heap of those that have a slot
+        self._near = 0  # spans before this one have begun
 
     def put(self, item: Item, at: Instant) -> bool:
         """Have it found at `at`, or in the next tick after that; True if nothing is due sooner."""
         tick = -(-at // self._tick)
+        if tick >> _SPAN >= self._near:
+            return self._put_far(item, tick)
         slot = self._slots.get(tick)
         if slot is not None:
             slot.append(item)
@@ -37,15 +56,45 @@ class Wheel(Generic[Item]):
         heappush(self._ticks, tick)
         return self._ticks[0] == tick
 
+    def _put_far(self, item: Item, tick: int) -> bool:
+        span = tick >> _SPAN
+        slot = self._far.get(span)
+        if slot is None:
+            self._far[span] = _Far(item, tick)
+            heappush(self._spans, span)
+        else:
+            slot.items.append(item)
+            slot.ticks.append(tick)
+            if tick >= slot.first:
+                return False
+            slot.first = tick
+        return self._spans[0] == span and not self._ticks
+
     def due(self, now: Instant) -> list[Item]:
         """Take out what is due: slot after slot, each in the order in which it was filled."""
         found: list[Item] = []
         ticks, last = self._ticks, now // self._tick
+        self._begin(last >> _SPAN)
         while ticks and ticks[0] <= last:
             slot = self._slots.pop(heappop(ticks))
             found = found + slot if found else slot
         return found
 
+    def _begin(self, span: int) -> None:
+        """Move what is no longer far ahead into the slots of its ticks."""
+        self._near = max(self._near, span + 1)
+        while self._spans and self._spans[0] < self._near:
+            far = self._far.pop(heappop(self._spans))
+            for item, tick in zip(far.items, far.ticks, strict=True):
+                slot = self._slots.get(tick)
+                if slot is None:
+                    self._slots[tick] = [item]
+                    heappush(self._ticks, tick)
+                else:
+                    slot.append(item)
+
     def next_due(self) -> Instant:
         """When `due` finds something next; NEVER if the wheel is empty."""
-        return self._ticks[0] * self._tick if self._ticks else NEVER
+        if self._ticks:
+            return self._ticks[0] * self._tick
+        return self._far[self._spans[0]].first * self._tick if self._spans else NEVER

@@ -14,6 +14,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import quote, urlencode
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_pascal
 from pydantic.fields import FieldInfo
@@ -51,10 +52,26 @@ _BODY_BY_ACTION: Mapping[str, type[agent.Body]] = {
 
 def agent_body(value: agent.Body | agent.ReplyBody) -> bytes:
     """The JSON of a message on the agents' wire."""
+    if type(value) is agent.Heartbeat:
+        return _heartbeat(value)
     if isinstance(value, agent.Garbled):
         whole = agent_body(value.intended)
         return whole[: len(whole) // 2]  # an object without its end is never JSON
     return _adapter(type(value)).serializer.to_json(value, by_alias=True)
+
+
+def _heartbeat(beat: agent.Heartbeat) -> bytes:
+    """What the adapter makes of it, to the byte, for a third of the time: it is most of what a fleet says."""
+    said = {
+        "AgentPlatform": int(beat.agent_platform),
+        "TenantId": beat.tenant_id,
+        "ClientMachine": beat.client_machine,
+        "SessionToken": beat.session_token,
+    }
+    try:
+        return orjson.dumps(said)
+    except TypeError:  # half a surrogate pair: let the adapter say so
+        return _adapter(agent.Heartbeat).dump_json(beat, by_alias=True)
 
 
 def read_agent_request(endpoint: str, data: bytes) -> agent.AgentRequest:
@@ -132,10 +149,18 @@ def api_call(operation: command.Operation) -> ApiCall:
         case Carries.PATH:
             return ApiCall(row.method, _path(row, operation), "", None)
         case Carries.OBJECT:
-            return ApiCall(row.method, row.path, "", json.dumps(to_json(operation, omit_none=True)).encode())
+            return ApiCall(row.method, row.path, "", _object_body(operation))
         case Carries.ARRAY | Carries.PARAMETERS_AND_ARRAY:
             *given, (_, items) = _parameters(operation).items()
             return ApiCall(row.method, row.path, urlencode(given), json.dumps(to_json(items, omit_none=True)).encode())
+
+
+def _object_body(operation: command.Operation) -> bytes:
+    if isinstance(operation, command.Reschedule | command.Acknowledge) and operation.query is None:
+        # What storms send by the thousand: the same bytes for a tenth of the time.
+        ids = operation.job_audit_ids
+        return b"{}" if ids is None else f'{{"JobAuditIds": [{", ".join(map(str, ids))}]}}'.encode()
+    return json.dumps(to_json(operation, omit_none=True)).encode()
 
 
 def _path(row: Endpoint, operation: command.Operation) -> str:

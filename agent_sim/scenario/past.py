@@ -10,9 +10,10 @@ rates. Chance is drawn anew, so a run comes to the same with a history and witho
 from dataclasses import fields, replace
 from typing import Final
 
+from agent_sim.agent.affairs import Timetable
 from agent_sim.agent.behaviour import Behaviour
-from agent_sim.agent.core import Timetable
 from agent_sim.agent.events import Crashed
+from agent_sim.agent.identity import Identity
 from agent_sim.distributions import Discrete, Distribution, Mixture
 from agent_sim.draws import sub
 from agent_sim.faults.plan import FaultPlan
@@ -77,7 +78,7 @@ class _Stretch:
 def _member(member: Member, stretch: _Stretch) -> Member:
     return replace(
         member,
-        identity=replace(member.identity, key=sub(member.identity.key, "history")),
+        identity=Identity(replace(member.identity.stock, life="history"), member.identity.index),
         behaviour=_behaviour(member.behaviour, stretch),
         online=stretch.at(member.online),
         timetable=_timetable(member.timetable, stretch),

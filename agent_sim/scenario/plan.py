@@ -4,16 +4,16 @@ Everything an agent is and does hangs on (seed, fleet, index): adding a fleet ch
 are absolute, counted from `start`. Nothing here runs anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from agent_sim.agent.affairs import Timetable
 from agent_sim.agent.behaviour import Behaviour
-from agent_sim.agent.core import Timetable
 from agent_sim.agent.events import CameOnline, Crashed, WentOffline
-from agent_sim.agent.identity import Identity
+from agent_sim.agent.identity import Identity, Stock
 from agent_sim.agent.inventory import Contents
 from agent_sim.distributions import Discrete
-from agent_sim.draws import unit
+from agent_sim.draws import root, unit
 from agent_sim.faults.plan import FaultPlan
 from agent_sim.instants import DAY, MINUTE, NEVER, Instant, Span
 from agent_sim.protocol.command import JobTypeField
@@ -149,7 +149,11 @@ def prefix(scenario: Scenario) -> str:
 
 def machine(scenario: Scenario, fleet: str, index: int) -> str:
     """The ClientMachine of one agent: `agentsim-demo-emea-00042`."""
-    return f"{prefix(scenario)}{fleet}-{index:0{_DIGITS}d}"
+    return f"{_stem(scenario, fleet)}{index:0{_DIGITS}d}"
+
+
+def _stem(scenario: Scenario, fleet: str) -> str:
+    return f"{prefix(scenario)}{fleet}-"
 
 
 def later(start: Instant, span: Span) -> Instant:
@@ -179,21 +183,22 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
     contents = _contents(fleet)
     stores = _stores(scenario.seed, fleet)
     of = personas(scenario.seed, fleet)
-    labels = {persona.name: labels_of(fleet, persona) for persona in fleet.personas}
+    plain = Stock(
+        fleet=fleet.name,
+        stem=_stem(scenario, fleet.name),
+        capabilities=capabilities,
+        root=root(scenario.seed, fleet.name),
+        digits=_DIGITS,
+        jitter=fleet.heartbeat.jitter,
+        check_interval=scenario.server.registration_check,
+        contents=contents,
+        aligned=fleet.heartbeat.align,
+        labels=fleet.labels,
+    )
+    stocks = {persona.name: replace(plain, labels=labels_of(fleet, persona)) for persona in fleet.personas}
     return tuple(
         Member(
-            Identity(
-                fleet=fleet.name,
-                machine=machine(scenario, fleet.name, index),
-                capabilities=capabilities,
-                key=agent_key(scenario.seed, fleet.name, index),
-                jitter=fleet.heartbeat.jitter,
-                check_interval=scenario.server.registration_check,
-                contents=contents,
-                index=index,
-                labels=labels[of[index].name] if of else fleet.labels,
-                aligned=fleet.heartbeat.align,
-            ),
+            Identity(stocks[of[index].name] if of else plain, index),
             behaviours[(of[index].behaviour if of else None) or fleet.behaviour],
             online=start + turns[0],
             stores=stores[index],

@@ -27,23 +27,42 @@ class Answer:
 class AnswerReader:
     """The answers of one connection. `keeps` says, after an answer, whether another may follow."""
 
-    __slots__ = ("_body", "_head", "_headers", "_is_bounded", "_is_in_body", "_parser", "_size", "answer", "keeps")
+    __slots__ = (
+        "_body",
+        "_fresh",
+        "_head",
+        "_headers",
+        "_is_bounded",
+        "_is_in_body",
+        "_parser",
+        "_size",
+        "answer",
+        "keeps",
+    )
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
         self.answer: Answer | None = None
         self.keeps = True
+        self._fresh = True  # no byte of the next answer has come
         self._head = 0  # bytes that came before the end of a head
         self._begin()
 
     def feed(self, data: bytes) -> Answer | None:
         """Take bytes in; the answer if it is whole now. Raises MalformedMessage."""
+        is_first = self._fresh
+        if is_first and (known := _KNOWN.get(data)) is not None:
+            return known
+        self._fresh = False
         if not self._is_in_body:
             self._head += len(data)
         trouble = self._parse(data)
         answer, self.answer = self.answer, None
         if answer is not None:
             self.keeps = self.keeps and trouble is None  # what came after it makes the connection useless
+            self._fresh = self.keeps
+            if is_first and self.keeps:
+                _remember(data, answer)
             return answer
         if trouble is None and not self._is_in_body and self._head > _LARGEST_HEAD:
             trouble = "not HTTP: its head is too large"
@@ -118,6 +137,21 @@ class AnswerReader:
     def _whole(self) -> Answer:
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         return Answer(self._parser.get_status_code(), tuple(self._headers), body)
+
+
+def _remember(data: bytes, answer: Answer) -> None:
+    """The bytes were one whole answer and nothing else: wherever one begins, they are the same answer again."""
+    if len(data) > _LONGEST_KNOWN:
+        return
+    if len(_KNOWN) >= _MOST_KNOWN:
+        _KNOWN.clear()
+    _KNOWN[data] = answer
+
+
+_KNOWN: Final[dict[bytes, Answer]] = {}
+_MOST_KNOWN: Final = 256
+_LONGEST_KNOWN: Final = 2048
+"""A fleet hears one and the same answer to nearly all it says, and parsing is most of what hearing costs."""
 
 
 def _too_large() -> str:

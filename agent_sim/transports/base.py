@@ -7,10 +7,10 @@ than its own timeout and never sends anything twice. `tests/transports/test_cont
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 from urllib.parse import SplitResult, urlsplit
 
-from agent_sim.errors import TransportError, UsageError
+from agent_sim.errors import UsageError
 from agent_sim.instants import MINUTE, SECOND, Span
 from agent_sim.protocol import oig
 from agent_sim.protocol.agent import AgentReply, AgentRequest
@@ -30,12 +30,16 @@ class AgentTransport(Protocol):
         ...
 
 
+Told: TypeAlias = Callable[[Any, Any, Any, Span, Span], None]
+"""Told whose request ended, the request, its reply or error, nanoseconds on the wire, and nanoseconds waited before."""
+
+
 @runtime_checkable
 class CallbackTransport(Protocol):
     """Carries agents' requests without a task for each."""
 
-    def start(self, request: AgentRequest, done: Callable[[AgentReply | TransportError, Span, Span], None]) -> None:
-        """Send one request; later `done` is told its end, nanoseconds on the wire, and nanoseconds waited before."""
+    def start(self, request: AgentRequest, whose: object, told: Told) -> None:
+        """Send one request; `told` is called once, later."""
         ...
 
 

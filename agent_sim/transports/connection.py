@@ -8,10 +8,13 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from agent_sim.errors import MalformedMessage
 from agent_sim.transports.answers import Answer, AnswerReader
+
+if TYPE_CHECKING:
+    from agent_sim.transports.line import Call
 
 _RECORD: Final = 16 * 1024
 """The most that one record of TLS holds."""
@@ -28,7 +31,18 @@ class Connection(asyncio.Protocol):
     `lost` is told of its end, whoever caused it. `keeps` is True while another request may be sent.
     """
 
-    __slots__ = ("_awaits", "_ended", "_lost", "_reader", "_tls", "_transport", "idle_since", "keeps", "secured")
+    __slots__ = (
+        "_awaits",
+        "_ended",
+        "_lost",
+        "_reader",
+        "_tls",
+        "_transport",
+        "call",
+        "idle_since",
+        "keeps",
+        "secured",
+    )
 
     def __init__(self, ended: Ended, lost: Callable[["Connection"], None], tls: "Tls | None" = None) -> None:
         self._ended, self._lost, self._tls = ended, lost, tls
@@ -36,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._awaits = False
         self.keeps = True
+        self.call: Call | None = None  # which call has it now; the line's business
         self.idle_since = 0  # nanoseconds, by the monotonic clock
         self.secured: asyncio.Future[None] | None = None  # while TLS is being agreed on
 

@@ -12,26 +12,25 @@ costs a small object, no task, no future, no timer: all deadlines of a pool are 
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
 from yarl import URL
 
 from agent_sim.credentials import Credentials
 from agent_sim.errors import ConnectFailed, TransportError
-from agent_sim.instants import SECOND, Span
+from agent_sim.instants import MILLISECOND, SECOND, Span
 from agent_sim.protocol import codec
-from agent_sim.protocol.agent import AgentReply, AgentRequest, HeartbeatReply, ReplyBody
+from agent_sim.protocol.agent import AgentReply, AgentRequest, HeartbeatReply
 from agent_sim.transports.answers import Answer
-from agent_sim.transports.base import Connections, Target
+from agent_sim.transports.base import Connections, Target, Told
 from agent_sim.transports.connection import Connection, Tls
 from agent_sim.transports.http import IDLE_SECONDS, JSON, authorization, trust
 from agent_sim.transports.limits import sources
 from agent_sim.transports.line import Call, Line, Outcome, failure
-
-AgentOutcome: TypeAlias = AgentReply | TransportError
 
 _HEADS: Final = 4096
 """Heads of requests that a pool remembers; beyond that it starts anew."""
@@ -56,7 +55,8 @@ class FastSession:
         self._signed = {"Authorization": authorization(login)} if login is not None else {}
         self._heads: dict[tuple[str, str], bytes] = {}
         self._pools: dict[int, Line] = {}
-        self._calls: dict[Call, None] = {}  # in order of their deadlines
+        self._addressed: dict[str, tuple[str, bytes]] = {}
+        self._calls: dict[Call, None] = {}  # in the order in which they began
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connected = 0
@@ -101,22 +101,20 @@ class FastSession:
 
     # --- requests -----------------------------------------------------------------------------
 
-    def begin(self, pool: Line, data: bytes, url: str, done: Callable[[Call, Outcome], None]) -> Call:
-        """Send a whole request as soon as there is a connection; `done` is called once, later."""
-        assert self._loop is not None, "use `async with`"
-        call = Call(pool, data, url, done, self._loop.time() + self.how.request_timeout / SECOND)
+    def begin(self, call: Call) -> None:
+        """Send a whole request as soon as there is a connection; `call.done` is called once, later."""
         self._calls[call] = None
         if self._timer is None:
-            self._timer = self._loop.call_at(call.deadline, self._sweep)
-        pool.take(call)
-        return call
+            self._sweep_in(self.how.request_timeout)
+        call.pool.take(call)
 
     def end(self, call: Call, outcome: Outcome) -> None:
         """A call is over, whoever says so first."""
         if call in self._calls:
             del self._calls[call]
-            call.pool.leave(call)
-            call.done(call, outcome)
+            if call.connection is not None or call.connecting is not None:
+                call.pool.leave(call)
+            call.done(outcome)
 
     def waits(self, call: Call) -> bool:
         """True until a call is over."""
@@ -133,15 +131,10 @@ class FastSession:
     async def ask(self, pool: Line, head: bytes, body: bytes | None, url: str) -> Answer:
         """The same in parts. Raises TransportError."""
         assert self._loop is not None, "use `async with`"
-        outcome: asyncio.Future[Outcome] = self._loop.create_future()
-
-        def done(call: Call, end: Outcome) -> None:
-            if not outcome.done():
-                outcome.set_result(end)
-
-        call = self.begin(pool, whole(head, body), url, done)
+        call = _Awaited(pool, whole(head, body), url, self._loop.create_future())
+        self.begin(call)
         try:
-            end = await outcome
+            end = await call.outcome
         finally:
             self.end(call, ConnectFailed("given up"))  # if it is not over, its caller was cancelled
         if isinstance(end, TransportError):
@@ -157,16 +150,29 @@ class FastSession:
             found = self._heads[method, str(url)] = _head(method, url, self._origin, {**self._signed, **headers})
         return found if has_body else found.removesuffix(_CONTENT_LENGTH)
 
+    def addressed(self, endpoint: str, base: str) -> tuple[str, bytes]:
+        """URL and head of an agent's POST. Raises ConnectFailed for what is no address here."""
+        found = self._addressed.get(endpoint)
+        if found is None:
+            if len(self._addressed) >= _HEADS:
+                self._addressed.clear()
+            url = codec.agent_path(endpoint, base)
+            found = self._addressed[endpoint] = url, self.head("POST", url, JSON, has_body=True)
+        return found
+
     def _sweep(self) -> None:
         """Give up what is due, and come back for the next."""
-        assert self._loop is not None
-        now = self._loop.time() + 0.001  # the loop's own resolution
+        began = time.monotonic_ns() + MILLISECOND - self.how.request_timeout  # the loop's own resolution
         self._timer = None
         for call in list(self._calls):
-            if call.deadline > now:
-                self._timer = self._loop.call_at(call.deadline, self._sweep)
+            if call.began > began:
+                self._sweep_in(call.began - began)
                 return
             self.end(call, failure(call, "timed out"))
+
+    def _sweep_in(self, span: Span) -> None:
+        assert self._loop is not None, "use `async with`"
+        self._timer = self._loop.call_later(span / SECOND, self._sweep)
 
     # --- connections --------------------------------------------------------------------------
 
@@ -288,45 +294,66 @@ class FastAgents:
 
     async def send(self, request: AgentRequest) -> AgentReply:
         """POST one request. Raises TransportError."""
-        url, head = self._addressed(request)
+        url, head = self._session.addressed(request.endpoint, self._base)
         return _reply(request, await self._session.ask(self._line, head, codec.agent_body(request.body), url))
 
-    def start(self, request: AgentRequest, done: Callable[[AgentOutcome, Span, Span], None]) -> None:
-        """POST one request; `done` is told the outcome, nanoseconds on the wire and nanoseconds waited before."""
-
-        def ended(call: Call, outcome: Outcome) -> None:
-            end = outcome if isinstance(outcome, TransportError) else _reply(request, outcome)
-            done(end, call.on_the_wire, call.waited)
-
+    def start(self, request: AgentRequest, whose: object, told: Told) -> None:
+        """POST one request; `told` is called once, later."""
         try:
-            url, head = self._addressed(request)
+            url, head = self._session.addressed(request.endpoint, self._base)
         except TransportError as error:
-            unsent: AgentOutcome = error
-            asyncio.get_running_loop().call_soon(done, unsent, 0, 0)
+            asyncio.get_running_loop().call_soon(told, whose, request, error, 0, 0)
             return
-        self._session.begin(self._line, whole(head, codec.agent_body(request.body)), url, ended)
+        data = whole(head, codec.agent_body(request.body))
+        self._session.begin(_Told(self._line, data, url, request, whose, told))
 
-    def _addressed(self, request: AgentRequest) -> tuple[str, bytes]:
-        url = codec.agent_path(request.endpoint, self._base)
-        return url, self._session.head("POST", url, JSON, has_body=True)
+
+class _Awaited(Call):
+    """A call that a task waits for."""
+
+    __slots__ = ("outcome",)
+
+    def __init__(self, pool: Line, data: bytes, url: str, outcome: "asyncio.Future[Outcome]") -> None:
+        super().__init__(pool, data, url)
+        self.outcome = outcome
+
+    def done(self, outcome: Outcome) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+
+class _Told(Call):
+    """A call of an agent that nobody waits for."""
+
+    __slots__ = ("request", "told", "whose")
+
+    def __init__(self, pool: Line, data: bytes, url: str, request: AgentRequest, whose: object, told: Told) -> None:
+        super().__init__(pool, data, url)
+        self.request, self.whose, self.told = request, whose, told
+
+    def done(self, outcome: Outcome) -> None:
+        request = self.request
+        end = outcome if isinstance(outcome, TransportError) else _reply(request, outcome)
+        wire, waited = self.took()
+        self.told(self.whose, request, end, wire, waited)
 
 
 def _reply(request: AgentRequest, answer: Answer) -> AgentReply:
-    if answer.status >= 300:
-        return AgentReply(answer.status, None)
     # A fleet hears one and the same answer to nearly all it says: it is read once.
     known = _KNOWN.get(answer.body)
-    if known is not None and known[0] is type(request.body):
-        return AgentReply(answer.status, known[1])
-    body = codec.read_agent_reply(request, answer.body)
-    if isinstance(body, HeartbeatReply):
+    if known is not None and known[0] is type(request.body) and known[1].status == answer.status:
+        return known[1]
+    if answer.status >= 300:
+        return AgentReply(answer.status, None)
+    reply = AgentReply(answer.status, codec.read_agent_reply(request, answer.body))
+    if isinstance(reply.body, HeartbeatReply):
         if len(_KNOWN) >= _REPLIES:
             _KNOWN.clear()
-        _KNOWN[answer.body] = type(request.body), body
-    return AgentReply(answer.status, body)
+        _KNOWN[answer.body] = type(request.body), reply
+    return reply
 
 
-_KNOWN: Final[dict[bytes, tuple[type, ReplyBody]]] = {}
+_KNOWN: Final[dict[bytes, tuple[type, AgentReply]]] = {}
 
 
 # --- bytes ------------------------------------------------------------------------------------

@@ -7,11 +7,10 @@ connections when asked and ends calls.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from agent_sim.errors import ConnectFailed, ReplyTimeout, TransportError
-from agent_sim.instants import Span
+from agent_sim.instants import Instant, Span
 from agent_sim.transports.answers import Answer
 from agent_sim.transports.connection import Connection
 
@@ -35,48 +34,48 @@ class Owner(Protocol):
 
 
 class Call:
-    """One request on its way."""
+    """One request on its way; instants are nanoseconds by the monotonic clock."""
 
-    __slots__ = ("began", "connecting", "connection", "data", "deadline", "done", "pool", "sent", "url")
+    __slots__ = ("began", "connecting", "connection", "data", "ended", "pool", "sent", "url")
 
-    def __init__(
-        self, pool: "Line", data: bytes, url: str, done: Callable[["Call", Outcome], None], deadline: float
-    ) -> None:
-        self.pool, self.data, self.url, self.done, self.deadline = pool, data, url, done, deadline
-        self.began = time.monotonic_ns()
-        self.sent = 0  # when it had a connection, or was the one for which one was made
+    def __init__(self, pool: "Line", data: bytes, url: str) -> None:
+        self.pool, self.data, self.url = pool, data, url
+        self.began: Instant = time.monotonic_ns()
+        self.sent: Instant = 0  # when it had a connection, or was the one for which one was made
+        self.ended: Instant = 0  # when its answer was there
         self.connection: Connection | None = None
         self.connecting: asyncio.Task[None] | None = None
 
-    @property
-    def waited(self) -> Span:
-        """How long it stood in line for a connection."""
-        return (self.sent or time.monotonic_ns()) - self.began
+    def done(self, outcome: Outcome) -> None:
+        """Told once how it ended."""
+        raise NotImplementedError
 
-    @property
-    def on_the_wire(self) -> Span:
-        """How long ago it stopped waiting."""
-        return time.monotonic_ns() - (self.sent or self.began)
+    def took(self) -> tuple[Span, Span]:
+        """How long it took from when it stopped waiting, and how long it stood in line for a connection."""
+        ended = self.ended or time.monotonic_ns()
+        sent = self.sent
+        return (ended - sent, sent - self.began) if sent else (ended - self.began, ended - self.began)
 
 
 class Line:
     """Calls before a number of connections; those that are not kept serve one call each."""
 
-    __slots__ = ("_calls", "_idle", "_idle_at_most", "_is_kept", "_limit", "_line", "_open", "_owner")
+    __slots__ = ("_connections", "_idle", "_idle_at_most", "_is_kept", "_limit", "_line", "_open", "_owner")
 
     def __init__(self, owner: Owner, limit: int, idle: Span, *, is_kept: bool) -> None:
         self._owner, self._limit, self._idle_at_most, self._is_kept = owner, limit, idle, is_kept
         self._open = 0  # and being opened
         self._idle: list[Connection] = []
         self._line: deque[Call] | None = None  # until somebody has to wait
-        self._calls: dict[Connection, Call | None] = {}
+        self._connections: set[Connection] = set()
 
     def take(self, call: Call) -> None:
         """Send it, connect for it, or have it wait."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.keeps and time.monotonic_ns() - connection.idle_since < self._idle_at_most:
-                self.give(connection, call)
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.keeps and call.began - connection.idle_since < self._idle_at_most:
+                self._give(connection, call, call.began)
                 return
             connection.close()
         if self._open < self._limit:
@@ -88,45 +87,43 @@ class Line:
 
     def adopt(self, connection: Connection, call: Call) -> None:
         """A new connection, made for this call."""
+        self._connections.add(connection)
         if self._owner.waits(call):
-            self.give(connection, call)
+            self._give(connection, call, call.sent)
         else:
-            self.free(connection)
+            self._free(connection, time.monotonic_ns())
 
-    def give(self, connection: Connection, call: Call) -> None:
+    def _give(self, connection: Connection, call: Call, now: Instant) -> None:
         """The connection is this call's now."""
-        call.sent = call.sent or time.monotonic_ns()
-        call.connection = connection
-        self._calls[connection] = call
+        call.sent = now
+        call.connection, connection.call = connection, call
         connection.send(call.data)
 
     def ended(self, connection: Connection, outcome: Answer | str) -> None:
         """What came of the call that has the connection."""
-        call = self._calls.get(connection)
+        call = connection.call
         if call is None:
             return
-        call.connection = None  # it is not in the middle of anything any more
-        self.free(connection)
-        self._owner.end(call, outcome if isinstance(outcome, Answer) else failure(call, outcome, is_sent=True))
+        call.connection = connection.call = None  # it is not in the middle of anything any more
+        call.ended = time.monotonic_ns()
+        self._free(connection, call.ended)
+        self._owner.end(call, failure(call, outcome, is_sent=True) if isinstance(outcome, str) else outcome)
 
-    def free(self, connection: Connection) -> None:
+    def _free(self, connection: Connection, now: Instant) -> None:
         """The connection is for whoever is next."""
-        self._calls[connection] = None
         if not connection.keeps or not self._is_kept:
             connection.close()
-            return
-        call = self._next()
-        if call is not None:
-            self.give(connection, call)
-            return
-        connection.idle_since = time.monotonic_ns()
-        self._idle.append(connection)
+        elif self._line and (call := self._next()) is not None:
+            self._give(connection, call, now)
+        else:
+            connection.idle_since = now
+            self._idle.append(connection)
 
     def lost(self, connection: Connection) -> None:
         """It is gone; there is room for another one."""
-        if connection not in self._calls:
+        if connection not in self._connections:
             return  # it never was one of ours
-        del self._calls[connection]
+        self._connections.remove(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self.lose()
@@ -147,12 +144,12 @@ class Line:
             call.connecting.cancel()
             call.connecting = None
         if call.connection is not None:
-            self._calls[call.connection] = None
+            call.connection.call = None
             call.connection.abort()
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in list(self._calls):
+        for connection in list(self._connections):
             connection.close()
 
     def _connect(self, call: Call) -> None:

@@ -84,7 +84,7 @@ def test_a_second_registration_carries_the_agent_id_of_the_first():
 def test_the_first_heartbeat_is_spread_over_the_interval():
     agent, _ = online_agent()
 
-    assert agent.next_wake() == START + round(MINUTE * unit(key("test"), "first heartbeat"))
+    assert agent.next_wake() == START + round(MINUTE * unit(key("test", 0), "first heartbeat"))
 
 
 def test_heartbeats_come_at_the_interval_told_last_and_never_sooner():

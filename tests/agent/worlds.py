@@ -3,9 +3,9 @@
 from agent_sim.agent.behaviour import Behaviour, Ending, JobBehaviour
 from agent_sim.agent.core import Agent
 from agent_sim.agent.events import Answered, Woken
-from agent_sim.agent.identity import Identity
+from agent_sim.agent.identity import Identity, Stock
 from agent_sim.distributions import Constant
-from agent_sim.draws import key
+from agent_sim.draws import root
 from agent_sim.instants import MINUTE, SECOND
 from agent_sim.protocol.agent import (
     OK,
@@ -34,8 +34,8 @@ def always(result: Result, *, seconds: float = 2, message: str = "") -> Behaviou
 
 
 def new_agent(behaviour: Behaviour | None = None, catalogue=BY_GUID) -> Agent:
-    who = Identity("lab", "agentsim-lab-00000", ("Custom.FetchLogs",), key("test"), jitter=0.1, check_interval=MINUTE)
-    return Agent(who, behaviour or always(Result.SUCCESS), catalogue, START)
+    stock = Stock("lab", "agentsim-lab-", ("Custom.FetchLogs",), root("test"), jitter=0.1, check_interval=MINUTE)
+    return Agent(Identity(stock, 0), behaviour or always(Result.SUCCESS), catalogue, START)
 
 
 def listed(job_id: str, kind: JobType = LOGS, schedule: str | None = None) -> SessionJob:

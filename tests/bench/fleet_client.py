@@ -23,11 +23,11 @@ import psutil
 from agent_sim.agent import events
 from agent_sim.agent.behaviour import Behaviour
 from agent_sim.agent.core import Agent
-from agent_sim.agent.identity import Identity
+from agent_sim.agent.identity import Identity, Stock
 from agent_sim.cli.folder import JournalFile
 from agent_sim.cli.loops import freeze, run_fast
 from agent_sim.credentials import Credentials
-from agent_sim.draws import key
+from agent_sim.draws import root
 from agent_sim.fleet import lines
 from agent_sim.fleet.live import Kind, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic, error_of
@@ -127,8 +127,12 @@ async def driven(
         if way not in kinds:
             kinds[way] = Kind(way.send, events.Woken(), events.Answered, events.SendFailed, ended, limit,
                               start=getattr(way, "start", None))  # fmt: skip
-        who = Identity("bench", f"agentsim-bench-fleet-{number:07}", CAPABILITIES, key("bench", number), index=number)
-        agent = Agent(who, behaviour, BY_GUID, clock() + round(number * options.ramp * SECOND / options.agents))
+        agent = Agent(
+            Identity(STOCK, number),
+            behaviour,
+            BY_GUID,
+            clock() + round(number * options.ramp * SECOND / options.agents),
+        )
         scheduler.add(agent, kinds[way], settle)
     freeze()
     driving, ticking = asyncio.create_task(scheduler.run()), asyncio.create_task(tick())
@@ -147,7 +151,7 @@ async def driven(
     return {**measured.told(), **told}
 
 
-CAPABILITIES = ("Custom.FetchLogs",)
+STOCK = Stock("bench", "agentsim-bench-fleet-", ("Custom.FetchLogs",), root("bench"), digits=7)
 
 
 async def tasks(options: argparse.Namespace) -> dict[str, float]:

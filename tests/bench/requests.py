@@ -21,9 +21,9 @@ import aiohttp
 from agent_sim.agent import events
 from agent_sim.agent.behaviour import Behaviour
 from agent_sim.agent.core import Agent
-from agent_sim.agent.identity import Identity
+from agent_sim.agent.identity import Identity, Stock
 from agent_sim.cli.embedded import cpu_seconds, embedded_server, made_logins
-from agent_sim.draws import key
+from agent_sim.draws import root
 from agent_sim.fleet.live import Kind, Scheduler, WallClock
 from agent_sim.instants import SECOND
 from agent_sim.protocol.enums import BY_GUID
@@ -65,10 +65,10 @@ async def ours(agents: int, seconds: float) -> tuple[float, float, int]:
                 clock = WallClock()
                 scheduler = Scheduler(clock)
                 limit = asyncio.Semaphore(100)
+                stock = Stock("bench", "bench-", ("Custom.FetchLogs",), root("bench"))
                 kind = Kind(pool.agent(0).send, events.Woken(), events.Answered, events.SendFailed, ended, limit)
                 for number in range(agents):
-                    who = Identity("bench", f"bench-{number}", ("Custom.FetchLogs",), key("bench", number))
-                    agent = Agent(who, Behaviour(), BY_GUID, clock() + number * SECOND // agents)
+                    agent = Agent(Identity(stock, number), Behaviour(), BY_GUID, clock() + number * SECOND // agents)
                     scheduler.add(agent, kind, lambda core: None)
                 driving = asyncio.create_task(scheduler.run())
                 await asyncio.sleep(3)  # registered, connected, warm

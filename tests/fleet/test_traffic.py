@@ -28,3 +28,15 @@ def test_what_was_taken_is_not_counted_again():
     traffic.take(1.0)
 
     assert traffic.take(2.0) == []
+
+
+def test_waits_for_a_connection_are_counted_with_those_that_did_not_wait_and_not_where_none_could():
+    traffic = Traffic()
+    for waited in (0, 3 * MILLISECOND, 0, None):
+        traffic.ended("heartbeat", 200, 1, waited)
+
+    wait = traffic.take(1.0)[1]
+
+    assert (wait.operation, wait.ok, wait.latency["count"], wait.latency["max_us"]) == ("pool_wait", 3, 3, 3000)
+    assert wait.latency["buckets"]["0"] == 2
+    assert traffic.take(2.0) == []

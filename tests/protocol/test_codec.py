@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from pydantic import TypeAdapter
 
 from agent_sim.errors import MalformedMessage
 from agent_sim.instants import HOUR, from_iso
@@ -26,7 +27,7 @@ from agent_sim.protocol.agent import (
     unpack_version,
 )
 from agent_sim.protocol.endpoints import BY_OPERATION, ENDPOINTS
-from agent_sim.protocol.enums import AgentStatus, Operation, Result, Status
+from agent_sim.protocol.enums import AgentStatus, Operation, Platform, Result, Status
 from agent_sim.protocol.schedule import Daily, Immediate, Interval, Off
 from tests.server.examples import MORE_EXAMPLES
 
@@ -65,6 +66,13 @@ def test_what_was_observed_on_the_wire_reads_and_writes_to_the_same_bytes(endpoi
     request = codec.read_agent_request(endpoint, text.encode())
 
     assert codec.agent_body(request.body).decode() == text
+
+
+@pytest.mark.parametrize("name", ["m", 'a"b\\c/', "\x00\x1f\x7f\n\t\b\f\r", "żółw \u2028 \U0001f600", ""])
+def test_a_heartbeat_has_the_bytes_of_any_other_message_whatever_is_in_it(name):
+    beat = Heartbeat(Platform.UNIVERSAL, NO_TENANT, name, name)
+
+    assert codec.agent_body(beat) == TypeAdapter(Heartbeat).dump_json(beat, by_alias=True)
 
 
 def test_the_observed_session_answer_is_read():
@@ -377,3 +385,11 @@ def test_a_secret_is_read_and_not_shown():
 
     assert wanted.password == command.Secret("hush")
     assert "hush" not in repr(wanted)
+
+
+@pytest.mark.parametrize("kind", [command.Reschedule, command.Acknowledge])
+@pytest.mark.parametrize("ids", [None, (), (1,), (3, -1, 2**40)])
+def test_the_short_way_to_write_ids_gives_the_same_bytes(kind, ids):
+    asked = kind(job_audit_ids=ids)
+
+    assert codec.api_call(asked).body == json.dumps(codec.to_json(asked, omit_none=True)).encode()

@@ -29,6 +29,18 @@ def test_one_answer_follows_the_other_and_nothing_of_the_first_is_left():
     assert reader.feed(LONG) == Answer(200, HEADERS, b"hello")
 
 
+def test_an_answer_heard_before_is_known_by_its_bytes_and_only_where_an_answer_begins():
+    AnswerReader().feed(LONG)
+    reader = AnswerReader()
+
+    assert reader.feed(LONG) is AnswerReader().feed(LONG)  # nobody parses it again
+    assert reader.feed(HEAD + b"Content-Length: %d\r\n\r\n" % len(LONG)) is None
+    assert reader.feed(LONG) == Answer(200, ((b"X", b"y"), (b"Content-Length", b"%d" % len(LONG))), LONG)
+    assert reader.feed(LONG[:20]) is None
+    assert reader.feed(LONG[20:]) == Answer(200, HEADERS, b"hello")
+    assert reader.keeps
+
+
 def test_an_answer_without_a_length_is_whole_when_its_connection_ends():
     reader = AnswerReader()
 

@@ -23,7 +23,7 @@ ANSWER = response(agent_body(BEATEN))
 async def started(agent, request=BEAT):
     """Start a request and wait for what its callback is told."""
     ended = asyncio.get_running_loop().create_future()
-    agent.start(request, lambda *told: ended.set_result(told))
+    agent.start(request, "whose", lambda whose, what, *told: ended.set_result(told))
     return await asyncio.wait_for(ended, 60)
 
 

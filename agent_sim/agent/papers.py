@@ -1,0 +1,61 @@
+"""What an agent is known by, small: its number, its AgentId and the token of its session.
+
+Both are GUIDs with the servers that there are, 36 characters of which 16 bytes say all: a fleet of a million keeps the
+three as one whole number, number first. Whatever is written otherwise is kept as it came.
+"""
+
+from typing import Final, TypeAlias
+
+from agent_sim.draws import guid_text
+
+Papers: TypeAlias = int | tuple[int, str, str | None]
+"""Read by the three functions below. A whole number without AgentId and token has ones in their place."""
+
+_BITS: Final = 128
+_NOTHING: Final = (1 << 2 * _BITS) - 1
+_MOST: Final = 1 << 32
+
+
+def papers(number: int, agent_id: str, token: str | None) -> Papers:
+    """`agent_id` is "" and `token` None if it has none."""
+    if 0 <= number < _MOST:
+        if token is None and not agent_id:
+            return number << 2 * _BITS | _NOTHING
+        short_id, short_token = _short(agent_id), _short(token)
+        if short_id is not None and short_token is not None:
+            return (number << _BITS | short_id) << _BITS | short_token
+    return number, agent_id, token
+
+
+def number_of(kept: Papers) -> int:
+    """The agent's number."""
+    return kept >> 2 * _BITS if isinstance(kept, int) else kept[0]
+
+
+def agent_id_of(kept: Papers) -> str:
+    """The id that the server gave it, "" if it has none."""
+    if isinstance(kept, tuple):
+        return kept[1]
+    return "" if kept & _NOTHING == _NOTHING else _long(kept >> _BITS)
+
+
+def token_of(kept: Papers) -> str | None:
+    """The token of the session, None if there is none."""
+    if isinstance(kept, tuple):
+        return kept[2]
+    return None if kept & _NOTHING == _NOTHING else _long(kept)
+
+
+def _short(text: str | None) -> int | None:
+    """The bits of a GUID that is written exactly as we would write it."""
+    if text is None or len(text) != 36:
+        return None
+    try:
+        found = int(text.replace("-", ""), 16)
+    except ValueError:
+        return None
+    return found if _long(found) == text and found != _NOTHING >> _BITS else None
+
+
+def _long(bits: int) -> str:
+    return guid_text((bits & _NOTHING >> _BITS).to_bytes(_BITS // 8, "big"))
