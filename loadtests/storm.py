@@ -68,6 +68,9 @@ from agent_sim.storms.trail import to_json
 PATIENCE = 5.0
 """Seconds that a worker may take to go in the end."""
 
+_TURNS = 16
+"""Requests of a user between two looks of Locust at it."""
+
 SHOWN = 10
 """Rows shown before `--scope all` goes on."""
 
@@ -194,8 +197,12 @@ class Storm(User):
         if STATE.worker is not None:
             STATE.worker.begun.wait(READY_WITHIN)
         engine = STATE.present
-        if engine is None or engine.storm.users is None or not engine.turn():
+        if engine is None or engine.storm.users is None:
             raise StopUser
+        # Not a task of Locust's each: they take as long as the request itself.
+        for _ in range(_TURNS):
+            if not engine.turn():
+                raise StopUser
 
 
 def _run(engine: Engine, environment: Environment) -> None:

@@ -60,6 +60,9 @@ LOOKS_EVERY: Final = 0.1
 LEAST_LEASE: Final = 16
 """Batches that a worker asks for at least."""
 
+CLOSED_LEASE: Final = 512
+"""Batches of the first lease in a closed loop, of which nobody knows how fast it will be."""
+
 
 class Master:
     """The end that judges. `engine` never fires: it holds the books."""
@@ -243,6 +246,8 @@ class Master:
 
 def _wanted(plan: StormPlan, processes: int) -> int:
     """Batches of a process's first lease."""
+    if not any(stage.rate for stage in plan.stages):
+        return CLOSED_LEASE
     fastest = max((stage.rate for stage in plan.stages), default=0.0)
     return max(math.ceil(AHEAD * fastest / processes), LEAST_LEASE)
 

@@ -138,6 +138,7 @@ class Engine:
         self._used: int | None = None
         self.has_reported = False
         self._waits: dict[object, Span] = {}
+        self._latest: object = None  # the user of a closed loop who has sent last
         self._warm_up, self._has_settled = WarmUp(storm.plan), False
         storm.target.watch_connecting(self._waits)
 
@@ -235,6 +236,9 @@ class Engine:
 
     def turn(self) -> bool:
         """One request of a closed loop's user; False when it is over."""
+        if self._latest is (user := getcurrent()):
+            gevent.sleep(0)  # its answer was there at once: others' answers, which may be there too, must not wait
+        self._latest = user
         now = self._now()
         if now < 0:
             gevent.sleep(-now / SECOND)
@@ -413,7 +417,8 @@ class Engine:
             answer = _KILLED
         except Exception as error:  # noqa: BLE001  # the taxonomy has a row for bugs of ours; the storm goes on
             answer = Answer(ErrorKind.CLIENT_BUG, 0, b"", None, repr(error))
-        self._book(due, sent, asking, answer, tuple(dict.fromkeys(strike.fault for strike in strikes)))
+        faults = tuple(dict.fromkeys(strike.fault for strike in strikes)) if strikes else ()
+        self._book(due, sent, asking, answer, faults)
 
     def _asked(self, operation: command.Operation | oig.Operation, strikes: tuple[Strike, ...]) -> Answer:
         target = self.storm.target
@@ -435,7 +440,8 @@ class Engine:
         self.meter.finish(due, sent, now, error, ids, self._waits.pop(getcurrent(), 0))
         if error is not None:
             self.said.setdefault(error, answer.said)
-        self.meter.faults.update(faults)
+        if faults:
+            self.meter.faults.update(faults)
         # What declared faults did says nothing about how the target fares.
         reason = None if faults else self._rule.see(error, now)
         if reason is not None:

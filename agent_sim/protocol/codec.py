@@ -149,10 +149,18 @@ def api_call(operation: command.Operation) -> ApiCall:
         case Carries.PATH:
             return ApiCall(row.method, _path(row, operation), "", None)
         case Carries.OBJECT:
-            return ApiCall(row.method, row.path, "", json.dumps(to_json(operation, omit_none=True)).encode())
+            return ApiCall(row.method, row.path, "", _object_body(operation))
         case Carries.ARRAY | Carries.PARAMETERS_AND_ARRAY:
             *given, (_, items) = _parameters(operation).items()
             return ApiCall(row.method, row.path, urlencode(given), json.dumps(to_json(items, omit_none=True)).encode())
+
+
+def _object_body(operation: command.Operation) -> bytes:
+    if isinstance(operation, command.Reschedule | command.Acknowledge) and operation.query is None:
+        # What storms send by the thousand: the same bytes for a tenth of the time.
+        ids = operation.job_audit_ids
+        return b"{}" if ids is None else f'{{"JobAuditIds": [{", ".join(map(str, ids))}]}}'.encode()
+    return json.dumps(to_json(operation, omit_none=True)).encode()
 
 
 def _path(row: Endpoint, operation: command.Operation) -> str:

@@ -32,6 +32,7 @@ from agent_sim.states import JobState, RunState
 
 _NO_SESSION: Final = refusal(AgentCode.NO_SESSION, "this session is unknown or over: register again")
 _NO_RUN: Final = refusal(AgentCode.NO_SUCH_RUN, "no such run of this job by this orchestrator")
+_COMPLETED: Final = AgentReply(200, wire.CompletionReply(OK))
 _CHANGES_STORES: Final = (Category.MANAGEMENT, Category.REENROLLMENT)
 
 
@@ -248,7 +249,8 @@ class AgentRequests:
             self._stores.put_item(store_id, item, audit_id)
 
     def _completed(self, job: Job, status: Result) -> AgentReply:
-        return AgentReply(200, wire.CompletionReply(OK, self._inventory_now(job, status)))
+        wanted = self._inventory_now(job, status)
+        return _COMPLETED if wanted is None else AgentReply(200, wire.CompletionReply(OK, wanted))
 
     def _inventory_now(self, job: Job, status: Result) -> str | None:
         """The inventory of a store that was changed, if its agent has it on its list (agent-protocol 4.0)."""

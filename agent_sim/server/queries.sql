@@ -76,7 +76,7 @@ FROM job WHERE job_id = :job_id
 -- name: jobs_waiting
 SELECT job_id, agent_id, type_guid, job_type, type_category, schedule, schedule_time, requested, state, at_once,
        failures, store_id, details
-FROM job WHERE agent_id = :agent_id AND state = 'waiting' ORDER BY seq
+FROM job WHERE agent_id = :agent_id AND state = 'waiting' AND state <> 'gone' ORDER BY seq
 
 -- name: job_update
 UPDATE job SET state = :state, at_once = :at_once, failures = :failures WHERE job_id = :job_id

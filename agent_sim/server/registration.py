@@ -8,6 +8,7 @@ same answer, or an error and no AgentId (agent-protocol 8.1.5). What happens to 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from agent_sim.instants import Instant
@@ -243,8 +244,7 @@ class Registration:
             self._work.accept(new_job(self._mint.guid(), agent.agent_id, kind, Immediate(), now, store_id, details))
 
     def _opened(self, agent: Orchestrator, minutes: float, expires: Instant) -> Session:
-        beat = AgentReply(200, wire.HeartbeatReply(minutes, True, OK))
-        session = Session(self._mint.guid(), agent.agent_id, agent.username, expires, beat)
+        session = Session(self._mint.guid(), agent.agent_id, agent.username, expires, _beat(minutes))
         self._sessions.open(session)
         return session
 
@@ -254,6 +254,12 @@ class Registration:
             if agent.client_machine.startswith(prefix):
                 return minutes
         return self._settings.heartbeat_minutes
+
+
+@lru_cache
+def _beat(minutes: float) -> AgentReply:
+    """One for all agents: fronts need to make its bytes but once."""
+    return AgentReply(200, wire.HeartbeatReply(minutes, True, OK))
 
 
 def _is_mac(agent: Orchestrator) -> bool:

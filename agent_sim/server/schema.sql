@@ -144,9 +144,9 @@ CREATE TABLE job (
     store_id      TEXT REFERENCES certificate_store,
     details       TEXT NOT NULL DEFAULT '{}'
 );
-CREATE INDEX job_waiting ON job (agent_id, seq) WHERE state = 'waiting';
+-- One for all that ask for jobs that are not gone, in these words: what an agent takes changes no index then.
+CREATE INDEX job_here ON job (agent_id, seq) WHERE state <> 'gone';
 CREATE INDEX job_of_store ON job (store_id) WHERE store_id IS NOT NULL;
-CREATE INDEX job_here ON job (seq) WHERE state <> 'gone';
 
 -- One row per run. It repeats what its job and agent were called then: history does not change its mind.
 CREATE TABLE run (

@@ -7,7 +7,7 @@ Nothing here sends, waits or reads a clock: Locust in a live storm and the opera
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from agent_sim.instants import MINUTE, Instant, Span
 from agent_sim.protocol import command, job_commands, oig
@@ -80,9 +80,8 @@ def herd(reader: Reader, now: Instant) -> int:
     return sum(agent.last_seen is not None and agent.last_seen > now - SEEN for agent in reader.agents())
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """One request: what to send, and its place in the books."""
+class Asking(NamedTuple):
+    """One request: what to send, and its place in the books. A tuple, for every request makes one."""
 
     operation: command.Operation | oig.Operation
     book: "Book"
@@ -208,7 +207,7 @@ class Campaign:
         entry, book = asking.entry, asking.book
         if isinstance(body, command.ApiError):
             entry.failed = len(body.failed_operations)
-        refused = _claim(book, entry, body) if error is None else ()
+        refused = () if error is not None or body is None else _claim(book, entry, body)
         if not book.ledger.settle(entry, outcome_of(error), now, error, refused):
             return None
         self._in_flight -= 1

@@ -219,7 +219,8 @@ class Lessor:
 class Leased:
     """The pool of a process that is leased its batches: what a storm takes from as if it were the whole pool.
 
-    `ask` is told how many batches are wanted when few are left. `is_dealt`: each batch is for one arrival, which gives
+    `ask` is told how many batches are wanted when few are left: as many as the last time, or twice as many if that was
+    not enough. `is_dealt`: each batch is for one arrival, which gives
     it up if it is dropped.
     """
 
@@ -280,7 +281,9 @@ class Leased:
         if not self._is_last and self.in_hand <= self._lease // 2:
             self._ask(self._lease)
         if not self.in_hand:
-            self.starved += not self._is_last
+            if not self._is_last:
+                self.starved += 1
+                self._lease = min(2 * self._lease, LARGEST)
             return None
         number, batch = self._batches[self._taken]
         self._taken += 1

@@ -55,7 +55,7 @@ class Entry:
 
     def __init__(self, batch: Batch | None, began: Instant) -> None:
         self.batch = batch
-        self.named = 0 if batch is None else len(batch)
+        self.named = 0 if batch is None else len(batch.positions)
         self.failed = 0
         self.began = began
         self.ended: Instant | None = None
@@ -72,12 +72,15 @@ class Entry:
 class Ledger:
     """The book of one storm over `size` ids. `claims` are the ids of jobs that answers named, by position."""
 
-    __slots__ = ("_by_query", "_columns", "_entries", "_open", "_sent", "claims", "size")
+    __slots__ = ("_accepted", "_by_query", "_columns", "_entries", "_open", "_sent", "claims", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._sent = _column(size)
         self._columns = {outcome: _column(size) for outcome in Outcome}
+        self._accepted = self._columns[
+            Outcome.ACCEPTED
+        ]  # nearly every answer's: to look it up takes longer than to count
         self._by_query = dict.fromkeys(Outcome, 0)
         self._entries: list[Entry] = []
         self._open: set[Entry] = set()
@@ -95,9 +98,9 @@ class Ledger:
 
     def send(self, batch: Batch | None, now: Instant) -> Entry:
         """Book a request that is about to be sent; None means by query: every id."""
-        entry = Entry(batch, now)
-        for position in entry.positions:
-            self._sent[position] += 1
+        entry, sent = Entry(batch, now), self._sent
+        for position in () if batch is None else batch.positions:
+            sent[position] += 1
         self._entries.append(entry)
         self._open.add(entry)
         return entry
@@ -114,14 +117,15 @@ class Ledger:
 
         `refused` are positions that a request which was accepted refused all the same, in its answer.
         """
-        if entry not in self._open:
+        try:
+            self._open.remove(entry)
+        except KeyError:
             return False
-        self._open.discard(entry)
         entry.ended, entry.outcome, entry.error, entry.refused = now, outcome, error, refused
-        if entry.batch is None:
+        if (batch := entry.batch) is None:
             self._by_query[outcome] += 1
-        column = self._columns[outcome]
-        for position in entry.positions:
+        column = self._accepted if outcome is Outcome.ACCEPTED else self._columns[outcome]
+        for position in () if batch is None else batch.positions:
             column[position] += 1
         for position in refused:
             column[position] -= 1

@@ -3,9 +3,11 @@
     python -m tests.bench.storms [--rounds 3]
 
 CPU per request of whole process trees, against a server that does nothing, in turn: a storm's closed loop, the same on
-two processes, a plain FastHttpUser, a plain HttpUser, 50 users each, one id a request. Then what is measured of what is
-known: achieved of offered at 70 % of a core, p99 while the server stalls, percentiles beside an exact sort. Last the
-embedded server by batch size, where every id is compared with what the server did. (Reference: load-testing 5.)
+two processes, a plain FastHttpUser, a plain HttpUser, 50 users each, one id a request. Two processes need more cores
+than one to be twice as fast, so their efficiency is judged by CPU, and by throughput only on four cores or more.
+Then what is measured of what is known: achieved of offered at 70 % of a core, p99 while the server stalls, percentiles
+beside an exact sort. Last the embedded server by batch size, where every id is compared with what the server did.
+(Reference: load-testing 5.) Three rounds last some three minutes on two cores.
 """
 
 import argparse
@@ -18,8 +20,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +30,27 @@ import psutil
 
 from agent_sim.cli.embedded import embedded_server, made_logins
 from agent_sim.cli.library import storm_file
+from agent_sim.cli.quiet import serving
 from agent_sim.draws import key, unit
 from agent_sim.histogram import Histogram
 from agent_sim.settings import DEFAULT_SETTINGS
 from agent_sim.storms.campaign import Campaign, Found
+from agent_sim.storms.ledger import Entry, Ledger
 from agent_sim.storms.observe import Mark
 from agent_sim.storms.plan import Stage, StormPlan
-from agent_sim.storms.pool import Harvest, Token
-from tests.bench.figures import Bound, Figure, tell
+from agent_sim.storms.pool import Batch, Harvest, Token
+from tests.bench.figures import Bound, Figure, ratios, tell
 from tests.bench.million import make
 from tests.bench.quiet import Watch
 
 USERS = "50"
 WARM = 1500  # requests before anything is measured
 SECONDS = 2.0
-STALL, EVERY = 1.0, 5.0
-BATCHES = {1: 100, 10: 100, 100: 50, 1000: 5}  # how many requests of each size, in a second
+STALL, EVERY = 0.5, 2.5
+STEP = 2.0
+BUSY = 70.0  # percent of the generator's core
+BATCHES = {1: (100, "m10"), 10: (100, "m11"), 100: (20, "m1"), 1000: (4, "m1")}  # requests in a second, in a scope
+HOT = ("--kind", "hot")  # no id is used up: for what is measured of time alone
 RUNS = 200_000  # in the embedded server's history; every fifth can be rescheduled
 SECRET = {"AGENT_SIM_USERNAME": "operator", "AGENT_SIM_PASSWORD": "secret"}
 
@@ -95,8 +103,17 @@ def cpu(process: psutil.Process) -> float:
     return sum(sum(each.cpu_times()[:2]) for each in tree)
 
 
-def cost(file: Path, url: str, *options: str) -> float:
-    """CPU in µs per request, once it is warm."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU in µs per request, requests a second, and the server's share of a core meanwhile."""
+
+    cpu: float
+    rate: float
+    server: float
+
+
+def cost(file: Path, url: str, *options: str) -> Cost:
+    """What a way of asking takes, once it is warm."""
     before = count(url)
     process = locust(file, url, *options, "-u", USERS, "-r", USERS, "-t", "60s")
     watched = psutil.Process(process.pid)
@@ -105,16 +122,18 @@ def cost(file: Path, url: str, *options: str) -> float:
         if time.monotonic() > deadline or process.poll() is not None:
             raise SystemExit(f"{file.name} {' '.join(options)} sends nothing")
         time.sleep(0.05)
-    used, sent = cpu(watched), count(url)
+    [server] = serving(url)
+    used, sent, busy, began = cpu(watched), count(url), cpu(server), time.monotonic()
     time.sleep(SECONDS)
-    per_request = 1e6 * (cpu(watched) - used) / (count(url) - sent)
+    requests, seconds = count(url) - sent, time.monotonic() - began
+    found = Cost(1e6 * (cpu(watched) - used) / requests, requests / seconds, (cpu(server) - busy) / seconds)
     for each in [*watched.children(), watched]:
         each.kill()
     process.wait()
-    return per_request
+    return found
 
 
-def costs(rounds: int, folder: Path) -> dict[str, list[float]]:
+def costs(rounds: int, folder: Path) -> dict[str, list[Cost]]:
     """Of each way of asking, in turn."""
     for kind in ("FastHttpUser", "HttpUser"):
         (folder / f"{kind}.py").write_text(PLAIN.format(kind=kind), encoding="utf-8")
@@ -124,8 +143,8 @@ def costs(rounds: int, folder: Path) -> dict[str, list[float]]:
         "storm on two processes": (storm_file(), ("--storm", "acknowledge", "--batch", "1", "--processes", "2")),
         "HttpUser": (folder / "HttpUser.py", ()),
     }
-    found: dict[str, list[float]] = {way: [] for way in ways}
-    with null_server() as url:
+    found: dict[str, list[Cost]] = {way: [] for way in ways}
+    with null_server("--runs", "50000") as url:
         for _ in range(rounds):
             for way, (file, options) in ways.items():
                 found[way].append(cost(file, url, *options))
@@ -144,16 +163,29 @@ def storm(url: str, folder: Path, *options: str, login: dict[str, str] | None = 
 def by_steps(url: str, folder: Path, rate: float, seconds: float, rounds: int) -> list[dict[str, Any]]:
     """A storm of equal steps, one a round."""
     rates = ",".join([f"{rate:.0f}/s"] * rounds)
-    options = ("--rate", rates, "-t", f"{seconds * rounds:.0f}s", "--max-in-flight", "2000", "--warm-up", "1s")
-    told = storm(url, folder, "--storm", "acknowledge", "--batch", "1", *options)
+    options = ("--rate", rates, "-t", f"{math.ceil(seconds * rounds)}s", "--max-in-flight", "2000", "--warm-up", "1s")
+    told = storm(url, folder, "--storm", "acknowledge", "--batch", "1", *HOT, *options)
     steps: list[dict[str, Any]] = [step for step in told["steps"] if not step["warm_up"]]
     return steps
 
 
+def kept(folder: Path, closed: Cost, rounds: int) -> tuple[list[float], float]:
+    """Achieved of offered at a rate that keeps the generator as busy as wanted, and how busy it was."""
+    with null_server("--runs", "200") as url:
+        rate = 0.4e6 / closed.cpu  # an open storm's request costs another greenlet
+        first = storm(
+            url, folder, "--storm", "acknowledge", "--batch", "1", *HOT, "--rate", f"{rate:.0f}/s", "-t", "2s"
+        )
+        rate *= BUSY / first["generator"]["cpu_percent_max"]
+        steps = by_steps(url, folder, rate, STEP, rounds)
+        told = json.loads((folder / "storm.json").read_text(encoding="utf-8"))
+    return [step["completed"] / step["planned"] for step in steps], told["generator"]["cpu_percent_max"]
+
+
 def stalled(folder: Path, rounds: int) -> list[float]:
     """p99 while the server stalls, as a share of what a caller at a random moment meets."""
-    with null_server("--stall", str(STALL), "--every", str(EVERY), "--runs", "8000") as url:
-        steps = by_steps(url, folder, 300, EVERY, rounds)
+    with null_server("--stall", str(STALL), "--every", str(EVERY), "--runs", "200") as url:
+        steps = by_steps(url, folder, 600, EVERY, rounds)
     theory = STALL * (1 - 0.01 * EVERY / STALL)
     return [Histogram.from_json(step["response"]).percentile(0.99) / 1e6 / theory for step in steps]
 
@@ -177,24 +209,35 @@ def percentiles(rounds: int) -> list[float]:
     return errors
 
 
+class NoLedger(Ledger):
+    """The books of a storm that keeps none."""
+
+    _one = Entry(None, 0)
+
+    def send(self, batch: Batch | None, now: int) -> Entry:
+        return self._one
+
+    def settle(self, *_: object, **__: object) -> bool:
+        return True
+
+
 def ledger_cost(rounds: int, requests: int = 20_000) -> list[float]:
-    """CPU in µs of taking and booking one id."""
+    """CPU in µs of a request's entry in the ledger and of what came of it: with it less without it."""
+    return [_booking(Ledger, requests) - _booking(NoLedger, requests) for _ in range(rounds)]
+
+
+def _booking(books: type[Ledger], requests: int) -> float:
     plan = StormPlan("bench", "acknowledge", "ids", 1, "", (Stage(1, 1),), "uniform", 1, "", 1, 0)
     tokens = tuple(Token(number, f"job-{number}") for number in range(requests))
-    found = []
-    for _ in range(rounds):
+    taken = []
+    for _ in range(3):
         campaign = Campaign(plan, Found({"acknowledge": Harvest(tokens, 0, 0)}, Mark(None, 0)), "")
-        ledger = campaign.books["acknowledge"].ledger
+        campaign.books["acknowledge"].ledger = books(requests)
         before = time.process_time()
         while (asking := campaign.take(0)) is not None:
             campaign.settle(asking, None, None, 1)
-        whole = time.process_time() - before
-        before = time.process_time()
-        for token in tokens:
-            campaign.books["acknowledge"].row.ask((token,), plan)  # type: ignore[union-attr]  # a request is made anyway
-        found.append(1e6 * (whole - (time.process_time() - before)) / requests)
-        assert ledger.totals().accepted == requests
-    return found
+        taken.append(1e6 * (time.process_time() - before) / requests)
+    return min(taken)  # what the rest of the machine does only adds to it
 
 
 def by_batch(rounds: int, folder: Path) -> tuple[dict[int, list[float]], dict[int, list[float]], int]:
@@ -208,8 +251,8 @@ def by_batch(rounds: int, folder: Path) -> tuple[dict[int, list[float]], dict[in
         logins = made_logins()
         async with embedded_server(DEFAULT_SETTINGS, logins, folder, db=str(folder / "bench.db")) as server:
             for _ in range(rounds):
-                for size, requests in BATCHES.items():
-                    told = await asyncio.to_thread(_batch, server.address, folder, size, requests, logins.environment())
+                for size in BATCHES:
+                    told = await asyncio.to_thread(_batch, server.address, folder, size, logins.environment())
                     spans[size].append(Histogram.from_json(told["service"]).mean_us / 1e6)
                     rates[size].append(size / spans[size][-1])
                     broken += sum(told["reconciliation"]["violations"].values())
@@ -219,23 +262,11 @@ def by_batch(rounds: int, folder: Path) -> tuple[dict[int, list[float]], dict[in
     return spans, rates, broken
 
 
-def _batch(url: str, folder: Path, size: int, requests: int, login: dict[str, str]) -> dict[str, Any]:
+def _batch(url: str, folder: Path, size: int, login: dict[str, str]) -> dict[str, Any]:
     """So many requests in a second, far from what the server can take."""
-    return storm(
-        url,
-        folder,
-        "--storm",
-        "reschedule",
-        "--prefix",
-        "m",
-        "--batch",
-        str(size),
-        "--rate",
-        f"{requests}/s",
-        "-t",
-        "1s",
-        login=login,
-    )
+    requests, prefix = BATCHES[size]
+    options = ("--prefix", prefix, "--batch", str(size), "--rate", f"{requests}/s", "-t", "1s")
+    return storm(url, folder, "--storm", "reschedule", *options, login=login)
 
 
 def fit(spans: dict[int, float]) -> tuple[float, float]:
@@ -249,27 +280,27 @@ def fit(spans: dict[int, float]) -> tuple[float, float]:
     return y - slope * x, slope
 
 
-def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
-    """Round by round."""
-    return [one / other for one, other in zip(over, under, strict=True)]
-
-
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, choices=(1, 2, 3), help="the history has ids for three")
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as name, Watch() as watch:
         folder = Path(name)
-        cpus = costs(rounds, folder)
-        rate = 0.7e6 / min(cpus["storm"])
-        with null_server("--runs", str(round(rate * (4 * rounds + 2)))) as url:
-            kept = [step["completed"] / step["planned"] for step in by_steps(url, folder, rate, 4, rounds)]
+        ways = costs(rounds, folder)
+        achieved, busy = kept(folder, ways["storm"][-1], rounds)
         stalls, errors, books = stalled(folder, rounds), percentiles(rounds), ledger_cost(rounds)
         spans, rates, broken = by_batch(rounds, folder)
+    cpus = {way: [each.cpu for each in found] for way, found in ways.items()}
+    single, double = ([each.rate for each in ways[way]] for way in ("storm", "storm on two processes"))
+    cores = os.cpu_count() or 1
     fits = [fit({size: spans[size][number] for size in spans}) for number in range(rounds)]
     figures = [
         *(Figure(f"CPU per request: {way}", values, "µs") for way, values in cpus.items()),
+        *(
+            Figure(f"null server beside: {way}", [each.server for each in found], "cores")
+            for way, found in ways.items()
+        ),
         Figure("storm ÷ FastHttpUser", ratios(cpus["storm"], cpus["FastHttpUser"]), "", Bound(0.80, 0.55)),
         Figure("HttpUser ÷ storm", ratios(cpus["HttpUser"], cpus["storm"]), "", Bound(3.5, 5)),
         Figure(
@@ -278,7 +309,14 @@ def main() -> None:
             "",
             Bound(0.8, 0.9),
         ),
-        Figure("achieved ÷ offered at 70 % CPU", kept, "", Bound(0.98, 0.99)),
+        Figure(
+            f"two processes ÷ twice one, requests a second ({cores} cores for senders, master and server)",
+            [two / (2 * one) for one, two in zip(single, double, strict=True)],
+            "",
+            Bound(0.8, 0.9) if cores >= 4 else None,
+        ),
+        Figure("achieved ÷ offered, off by", [abs(each - 1) for each in achieved], "", Bound(0.02, 0.01)),
+        Figure("meanwhile the generator's busiest second", [busy] * rounds, "% of a core"),
         Figure("p99 under a stall ÷ theory, off by", [abs(each - 1) for each in stalls], "", Bound(0.15, 0.05)),
         Figure("percentiles beside an exact sort, off by", errors, "%", Bound(1, 0.2)),
         Figure("ledger: CPU per request", books, "µs"),
@@ -294,7 +332,7 @@ def main() -> None:
         Figure(
             "cost of an id ÷ of a request", [each / max(fixed, 1e-9) for fixed, each in fits], "", Bound(0.05, 0.02)
         ),
-        Figure("broken rules", [float(broken)] * rounds, "", Bound(0, 0)),
+        Figure("broken rules", [float(broken)] * rounds, "", Bound(0.5, 0)),
     ]
     tell("storms", figures, watch.share)
 

@@ -63,7 +63,7 @@ def loses_a_job_when_its_agent_registers_again(server):
     def register(handler, body, caller, now):
         waiting = work.jobs.waiting(body.agent_id) if body.agent_id in known else []
         if waiting and due():
-            work.jobs.update(replace(waiting[0], state=JobState.GONE))
+            work.jobs.update(waiting[0]._replace(state=JobState.GONE))
         known.add(body.agent_id)
         return handler(body, caller, now)
 
@@ -109,7 +109,7 @@ def tells_agents_that_jobs_are_cancelled(server):
 
     def configure(handler, body, caller, now):
         if due() and (job := server._work.jobs.by_id(body.job_id)):
-            server._work.jobs.update(replace(job, state=JobState.GONE))
+            server._work.jobs.update(job._replace(state=JobState.GONE))
         return handler(body, caller, now)
 
     on_wire(server, wire.Configure, configure)
@@ -121,7 +121,7 @@ def runs_what_had_ended_again_after_a_restart(server):
     for run in runs:
         found = server._work.runs.with_job(run.job_history_id)
         if run.operation_end is not None and run.operation_end > now - MINUTE and found[1].state is JobState.GONE:
-            server._work.jobs.update(replace(found[1], state=JobState.WAITING, at_once=True))
+            server._work.jobs.update(found[1]._replace(state=JobState.WAITING, at_once=True))
 
 
 def retries_what_went_well(server):
@@ -130,7 +130,7 @@ def retries_what_went_well(server):
     def ended(run, job, result, message, now):
         end(run, job, result, message, now)
         if result is Result.SUCCESS and due():
-            server._work.jobs.update(replace(job, state=JobState.WAITING, at_once=True))
+            server._work.jobs.update(job._replace(state=JobState.WAITING, at_once=True))
             server._work.changed(job.agent_id)
 
     server._work.end = ended
@@ -156,7 +156,7 @@ def lets_a_late_completion_overwrite_the_timeout(server):
         reply = handler(body, caller, now)
         found = runs.with_job(body.audit_id)
         if reply.body.result.code == AgentCode.ALREADY_ENDED and found[0].timed_out:
-            runs.ended(replace(found[0], result=body.status, message=body.message, timed_out=False))
+            runs.ended(found[0]._replace(result=body.status, message=body.message, timed_out=False))
             return AgentReply(200, CompletionReply(OK))
         return reply
 
@@ -180,7 +180,7 @@ def runs_what_recurs_again_right_after_its_end(server):
     def ended(run, job, result, message, now):
         end(run, job, result, message, now)
         if due():
-            work.jobs.update(replace(work.jobs.by_id(job.job_id), state=JobState.WAITING, at_once=True))
+            work.jobs.update(work.jobs.by_id(job.job_id)._replace(state=JobState.WAITING, at_once=True))
             work.changed(job.agent_id)
 
     work.end = ended
@@ -211,7 +211,7 @@ def hands_jobs_to_agents_that_cannot_do_them(server):
         others = server.handle(command.ListAgents(command.Page(limit=100)), OPERATOR, job.requested).body
         incapable = next((each.agent_id for each in others if "-two-" in each.client_machine), None)
         if job.store_id is not None and incapable is not None and due():
-            job = replace(job, agent_id=incapable)
+            job = job._replace(agent_id=incapable)
         accept(job)
 
     work.accept = accepted
@@ -226,7 +226,7 @@ def hands_jobs_to_a_neighbour_that_can_do_them_too(server):
         agents = server.handle(command.ListAgents(command.Page(limit=100)), OPERATOR, job.requested).body
         able = [each.agent_id for each in agents if "-one-" in each.client_machine and each.agent_id != job.agent_id]
         if job.store_id is None and able and due():
-            job = replace(job, agent_id=able[0])
+            job = job._replace(agent_id=able[0])
         accept(job)
 
     work.accept = accepted
@@ -315,7 +315,7 @@ def runs_a_rescheduled_job_twice(server):
         end(run, job, result, message, now)
         if job.job_id in wanted:
             wanted.discard(job.job_id)
-            work.jobs.update(replace(job, state=JobState.WAITING, at_once=True))
+            work.jobs.update(job._replace(state=JobState.WAITING, at_once=True))
             work.changed(job.agent_id)
 
     work.reschedule, work.end = rescheduled, ended

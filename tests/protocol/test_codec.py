@@ -385,3 +385,11 @@ def test_a_secret_is_read_and_not_shown():
 
     assert wanted.password == command.Secret("hush")
     assert "hush" not in repr(wanted)
+
+
+@pytest.mark.parametrize("kind", [command.Reschedule, command.Acknowledge])
+@pytest.mark.parametrize("ids", [None, (), (1,), (3, -1, 2**40)])
+def test_the_short_way_to_write_ids_gives_the_same_bytes(kind, ids):
+    asked = kind(job_audit_ids=ids)
+
+    assert codec.api_call(asked).body == json.dumps(codec.to_json(asked, omit_none=True)).encode()

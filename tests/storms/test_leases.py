@@ -195,3 +195,13 @@ def test_each_operation_has_a_shelf_and_numbers_are_common():
     assert firsts == [0, 1, 2]
     assert giver.settle("a", [Settled("other", 0, 1, 2, Outcome.ACCEPTED)]) == 1
     assert giver.settle("a", [Settled("one", 0, 1, 2, Outcome.ACCEPTED)]) == 0
+
+
+def test_a_process_that_runs_dry_asks_for_twice_as_much():
+    asked: list[int] = []
+    giver, pool = lessor(64, size=1), Leased(64, asked.append)
+    pool.add(giver.lease("a", SHELF, 4))
+    for _ in range(6):
+        pool.take(1)
+
+    assert (asked[0], asked[-1], pool.starved) == (4, 8, 2)

@@ -9,13 +9,10 @@ of a message that was answered here once is known from then on (`heads`).
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from email.utils import formatdate
-from functools import cache, partial
-from http import HTTPStatus
+from functools import partial
 from typing import Final, cast
 
 import httptools
@@ -23,10 +20,11 @@ from aiohttp import web
 
 from agent_sim.errors import MalformedMessage
 from agent_sim.protocol.agent import AgentReply, AgentRequest, Heartbeat
-from agent_sim.protocol.codec import agent_body, agent_reader
+from agent_sim.protocol.codec import agent_reader
 from agent_sim.server.auth import Verdict
 from agent_sim.server.callers import AGENT_SESSION, Caller
 from agent_sim.server.http.agents import FIXED, log
+from agent_sim.server.http.answers import answered
 from agent_sim.server.http.desk import Desk
 from agent_sim.server.http.heads import Head, Heads
 from agent_sim.server.http.refusals import UNEXPECTED, Refused, reason_of
@@ -267,7 +265,7 @@ class Door(asyncio.Protocol):
 
     def _write(self, reply: AgentReply) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(_answered(reply))
+            self._transport.write(answered(reply))
 
 
 def _failed(error: Exception) -> AgentReply:
@@ -275,28 +273,6 @@ def _failed(error: Exception) -> AgentReply:
     if reason is UNEXPECTED:
         _logger.error("request failed", exc_info=error)
     return AgentReply(reason.problem.status, None)
-
-
-def _answered(reply: AgentReply) -> bytes:
-    body = b"" if reply.body is None or reply.status >= 300 else agent_body(reply.body)
-    first = _first(reply.status, has_body=bool(body))
-    return b"%bContent-Length: %d\r\nDate: %b\r\n\r\n%b" % (first, len(body), _date(int(time.time())), body)
-
-
-@cache
-def _first(status: int, *, has_body: bool) -> bytes:
-    kind = b"Content-Type: application/json\r\n" if has_body else b""
-    return b"HTTP/1.1 %d %b\r\n%b" % (status, HTTPStatus(status).phrase.encode(), kind)
-
-
-_dates: dict[int, bytes] = {}
-
-
-def _date(now: int) -> bytes:
-    if now not in _dates:
-        _dates.clear()
-        _dates[now] = formatdate(now, usegmt=True).encode()
-    return _dates[now]
 
 
 # --- listening --------------------------------------------------------------------------------
