@@ -17,7 +17,7 @@ from agent_sim.cli.storm_pairs import NothingMeasured, Side, kept_runs, made_in_
 from agent_sim.errors import UsageError
 from agent_sim.results.paired import LEAST_PAIRS, Disturbed
 from agent_sim.results.plain import Json
-from agent_sim.results.storm_pairs import FIGURES, Judgement, StormRun, judge
+from agent_sim.results.storm_pairs import FIGURES, Judgement, StormRun, broken_rules, judge
 from agent_sim.storms import guard
 
 _OURS: Final = (
@@ -82,8 +82,8 @@ def compare_storms(
     try:
         for run in made_in_turn(sides, given, pairs, seed, folder, lambda line: print(line, file=sys.stderr)):
             made[Path(run.name).parent.name].append(run)
-            if any(run.storm.reconciliation.violations.values()):
-                break  # one is enough, and ids are not to be wasted
+            if broken_rules(run.storm):
+                break  # one is enough, and neither ids nor the target are to be wasted
     except NothingMeasured as end:
         raise typer.Exit(_cannot_tell(str(end), as_json=json_)) from None
     raise typer.Exit(_tell(made["a"], made["b"], figure, anyway=anyway, as_json=json_, folder=folder))
@@ -121,8 +121,8 @@ def _tell(
     as_json: bool,
     folder: Path | None = None,
 ) -> int:
-    broken = [run for run in (*a, *b) if any(run.storm.reconciliation.violations.values())]
-    if broken and len(a) + len(b) < 2 * LEAST_PAIRS:
+    broken = [run for run in (*a, *b) if broken_rules(run.storm)]
+    if broken and (len(a) != len(b) or len(a) < LEAST_PAIRS):
         return _broken(broken[0], as_json=as_json)
     try:
         judged = judge(a, b, figure, anyway=anyway)
@@ -145,8 +145,7 @@ def _cannot_tell(why: str, *, as_json: bool) -> int:
 
 
 def _broken(run: StormRun, *, as_json: bool) -> int:
-    rules = [f"{count} {rule}" for rule, count in run.storm.reconciliation.violations.items() if count]
-    return _said(1, f"broken: {run.name}: {', '.join(rules)}", as_json=as_json)
+    return _said(1, f"broken: {run.name}: {', '.join(broken_rules(run.storm))}", as_json=as_json)
 
 
 def _said(code: int, verdict: str, *, as_json: bool) -> int:

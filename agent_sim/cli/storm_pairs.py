@@ -119,7 +119,8 @@ def _storm(side: Side, options: Sequence[str], folder: Path) -> tuple[int, str]:
             _ended(process)
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     said = [line.removeprefix("storm: ") for line in lines if line.startswith("storm: ")] or [*filter(None, lines)]
-    return code, f"{side.url}: {said[-1] if said else f'the storm ended with {code}'} (see {log})"
+    last = said[-1] if said else f"the storm ended with {code}"
+    return code, f"{last if side.url in last else f'{side.url}: {last}'} (see {log})"
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> int:

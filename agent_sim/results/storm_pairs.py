@@ -50,6 +50,8 @@ FIGURES: Final[Mapping[str, Figure]] = {
 }
 """A tail moves by more than a median from run to run, so more of it must matter (load-testing 3.10)."""
 
+_INTERRUPTED: Final = "interrupted"
+
 _DECIDES: Final = {"closed": "rate", "open": "p50"}
 """Unless somebody says otherwise: how much a loop gets done, or how long who arrives waits."""
 
@@ -128,6 +130,13 @@ def read_run(document: Json, beside: JsonObject, name: str) -> StormRun:
         raise UsageError(f"{name}: {error}") from error
 
 
+def broken_rules(storm: StormResult) -> list[str]:
+    """What of a run is no matter of figures: ids that did not change once, and that it had to stop itself."""
+    rules = [f"{count} {rule}" for rule, count in storm.reconciliation.violations.items() if count]
+    itself = storm.stopped is not None and storm.stopped != _INTERRUPTED
+    return [*rules, *([f"it stopped itself: {storm.stopped}"] if itself else [])]
+
+
 def judge(
     a: Sequence[StormRun], b: Sequence[StormRun], figure: str | None = None, *, anyway: bool = False
 ) -> Judgement:
@@ -138,7 +147,7 @@ def judge(
     runs = [*a, *b]
     if not runs:
         raise UsageError("cannot compare: there is no run")
-    broken = tuple(f"{run.name}: {rule}" for run in runs for rule in _broken(run.storm))
+    broken = tuple(f"{run.name}: {rule}" for run in runs for rule in broken_rules(run.storm))
     _require_alike(runs)
     deciding = figure or _DECIDES.get(runs[0].storm.model, "p50")
     known = [name for name, row in FIGURES.items() if all(row.of(run.storm) is not None for run in runs)]
@@ -182,10 +191,6 @@ def _errors(runs: Sequence[StormRun]) -> float:
     return median((run.storm.failed + run.storm.dropped) / max(run.storm.ended + run.storm.dropped, 1) for run in runs)
 
 
-def _broken(storm: StormResult) -> list[str]:
-    return [f"{count} {rule}" for rule, count in storm.reconciliation.violations.items() if count]
-
-
 def _require_alike(runs: Sequence[StormRun]) -> None:
     first = _asked(runs[0].storm)
     for run in runs[1:]:
@@ -204,6 +209,7 @@ def _asked(storm: StormResult) -> dict[str, str]:
         "model": storm.model,
         "rates": ", ".join(steps),
         "processes": str(storm.workers.asked),
+        "end": "interrupted" if storm.stopped == _INTERRUPTED else "as planned",
     }
 
 

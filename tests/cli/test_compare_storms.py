@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent_sim.cli.main import app
-from agent_sim.errors import UsageError
+from agent_sim.errors import TargetError, UsageError
 from tests.loadtests.fake_command import PASSWORD, USER, FakeCommand, failed_runs, served
 
 STORM = ("--", "--storm", "acknowledge", "--batch", "1", "--rate", "40/s", "-t", "1s", "--quiet-period", "0")
@@ -47,6 +47,14 @@ def test_the_first_broken_rule_ends_the_session(tmp_path):
     assert "1 lost_update" in ended.stdout
     assert len(fake.asked) == 40
     assert sorted(json.loads(beside.read_text())) == ["foreign_cores", "null_server_us"]
+
+
+@pytest.mark.slow
+def test_a_target_that_is_not_there_is_told_once(tmp_path):
+    ended = compared(HERE, HERE, "--runs", tmp_path, "--json", *STORM)
+
+    assert isinstance(ended.exception, TargetError)
+    assert str(ended.exception).startswith(f"cannot reach {HERE}: Connection refused (see ")
 
 
 @pytest.mark.parametrize(

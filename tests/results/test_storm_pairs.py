@@ -85,6 +85,13 @@ def test_a_broken_rule_is_the_verdict_whatever_the_figures_are():
     assert "3 lost_update" in judged.words
 
 
+def test_a_storm_that_stopped_itself_is_no_measurement():
+    judged = judge(*turn(b={"milliseconds": 2.0, "stopped": "first 401/403"}))
+
+    assert judged.exit_code == 1
+    assert judged.words.endswith("it stopped itself: first 401/403")
+
+
 def test_a_busy_machine_is_not_judged_unless_asked_for():
     a, b = turn(b={"foreign": 0.4})
 
@@ -100,6 +107,7 @@ def test_a_busy_machine_is_not_judged_unless_asked_for():
         ({"batch": 1}, "ids a request: 50 in run-"),
         ({"operation": "acknowledge"}, "storm: reschedule by ids in run-"),
         ({"model": "closed"}, "model: open in"),
+        ({"stopped": "interrupted"}, "end: as planned in"),
     ],
 )
 def test_unlike_machines_and_storms_are_refused(b, problem):
