@@ -204,11 +204,15 @@ class Run:
 
     def _read_back(self, before: readback.Mark, drained: bool) -> None:
         t = self._elapsed()
-        try:
-            said = self._ask(readback.everything(self.plan.operator.prefix, before))
+
+        def tell(said: readback.Said) -> None:
             for line in lines.of_said(said, self.plan.start, t):
                 self._write(line)
+
+        try:
+            self._ask(readback.everything(self.plan.operator.prefix, before, tell))
         except (TransportError, TargetError) as error:
+            self._write(journal.NotReadBack(t))
             self.end(f"aborted: {error}")
         offline = self._cast.offline(self.clock())
         self._write(journal.RunEnded(self._elapsed(), self.reason, drained, offline))

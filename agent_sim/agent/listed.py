@@ -6,6 +6,7 @@ start stays so.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from sys import intern
 
 from agent_sim.agent.clock import RIGHT, Clock
 from agent_sim.instants import NEVER, Instant
@@ -54,7 +55,7 @@ class JobList:
             when = schedule.from_wire(job.schedule)
             keep = known is not None and known.job.schedule == job.schedule and schedule.recurs(when)
             due = known.due if known is not None and keep else clock.next_run(when, now)
-            self.items[job.job_id] = Listed(job, kind, due)
+            self.items[job.job_id] = Listed(_thrifty(job), kind, due)
 
     def reset_clock(self, old: Clock, new: Clock, now: Instant) -> None:
         """What waits for its time waits for when the new clock will show it; what is due already stays so."""
@@ -80,3 +81,16 @@ class JobList:
             item.due = clock.next_run(when, now)
         else:
             del self.items[job.job_id]
+
+
+def _thrifty(job: SessionJob) -> SessionJob:
+    """The same; what all agents are told in the same words of a job of this type is kept once."""
+    return SessionJob(
+        job.job_id,
+        intern(job.job_type_id),
+        None if job.schedule is None else intern(job.schedule),
+        intern(job.configuration_endpoint),
+        intern(job.completion_endpoint),
+        job.priority,
+        None if job.cron is None else intern(job.cron),
+    )

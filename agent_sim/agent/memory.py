@@ -19,33 +19,39 @@ class Memory:
 
     def __init__(self) -> None:
         self._occurrences: dict[tuple[str, str], int] = {}
-        self._unfinished: dict[str, tuple[int, int]] = {}
+        self._unfinished: dict[str, tuple[int, int]] | None = None
         self._doings: dict[tuple[str, str], int] | None = None
         self._altered: dict[str, dict[str, str | None]] | None = None
 
     def begin(self, job: JobType, job_id: str, store: str) -> Occasion:
         """A run begins. A job whose last run here did not end well comes back as the next attempt."""
-        again = self._unfinished.get(job_id)
+        again = self._again(job_id)
         if again is None:
             place = (job.word, store)
             self._occurrences[place] = self._occurrences.get(place, 0) + 1
             occasion = Occasion(job, store, self._occurrences[place], 1)
         else:
             occasion = Occasion(job, store, again[0], again[1] + 1)
+        if self._unfinished is None:
+            self._unfinished = {}
         self._unfinished[job_id] = (occasion.occurrence, occasion.attempt)
         return occasion
 
+    def _again(self, job_id: str) -> tuple[int, int] | None:
+        return None if self._unfinished is None else self._unfinished.get(job_id)
+
     def ahead(self, job: JobType, job_id: str) -> Occasion:
         """The occasion that a job would be if it were begun now, as far as one can tell without its store."""
-        again = self._unfinished.get(job_id)
+        again = self._again(job_id)
         if again is None:
             return Occasion(job, "", self._occurrences.get((job.word, ""), 0) + 1, 1)
         return Occasion(job, "", again[0], again[1] + 1)
 
     def ended_well(self, job_id: str, occasion: Occasion) -> None:
         """The run came to success or warning: if its job comes back, it does so as something new."""
-        if self._unfinished.get(job_id) == (occasion.occurrence, occasion.attempt):
+        if self._unfinished is not None and self._again(job_id) == (occasion.occurrence, occasion.attempt):
             del self._unfinished[job_id]
+            self._unfinished = self._unfinished or None  # an empty dictionary takes more than an idle agent
 
     def doings(self, job: JobType, store: str = _ANYWHERE) -> int:
         """How many jobs of the type were begun or left, in all or on one store."""

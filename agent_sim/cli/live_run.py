@@ -313,14 +313,18 @@ class LiveRun:
 
     async def _read_back(self, drained: bool, cast: Cast[Actor]) -> None:
         self.progress.doing("reading back what the server says")
-        t = self._elapsed()
+        t, started = self._elapsed(), self.clock.on_the_wall(self.plan.start)
+
+        def tell(said: readback.Said) -> None:
+            for line in lines.of_said(said, started, t, self.clock.scale):
+                self._write(line)
+
         try:
             if self.plan.members:
-                said = await self._ask(readback.everything(self.plan.operator.prefix, self._before))
-                for line in lines.of_said(said, self.clock.on_the_wall(self.plan.start), t, self.clock.scale):
-                    self._write(line)
+                await self._ask(readback.everything(self.plan.operator.prefix, self._before, tell))
             await self._jobs.read_back(t)
         except (TransportError, TargetError) as error:
+            self._write(journal.NotReadBack(t))
             self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
         self._write(journal.RunEnded(self._elapsed(), self.reason, drained, cast.offline(self.clock())))
 

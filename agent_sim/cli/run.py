@@ -177,12 +177,7 @@ async def _run(options: Options) -> int:
     _refuse_what_no_target_takes(options)
     _refuse_what_has_its_own_time(options, scenario)
     approve = _guard(options, scenario)
-    outline = plan(scenario, 0)
-    shareable = options.target is None and not has_certificates(scenario)
-    limits = replace(_connections(outline.transport, shareable=shareable), client=options.http_client)
-    if options.processes > 1:
-        refuse_what_needs_one_process(outline)
-    ways.check(outline, limits, guard.host_of(options.agents_url or options.target or "http://127.0.0.1"))
+    limits = _limits(options, scenario)
     tls = options.mqtt.tls()
     folder = RunFolder(options.runs, scenario.name)
     folder.write("scenario.resolved.yaml", dump(scenario))
@@ -208,6 +203,17 @@ async def _run(options: Options) -> int:
             " or name a file with --credentials"
         )
     return code
+
+
+def _limits(options: Options, scenario: Scenario) -> Connections:
+    """How connections are used. Raises UsageError for what cannot be had here."""
+    outline = plan(scenario, 0)  # not kept beside the run's own: of a large fleet it is large
+    shareable = options.target is None and not has_certificates(scenario)
+    limits = replace(_connections(outline.transport, shareable=shareable), client=options.http_client)
+    if options.processes > 1:
+        refuse_what_needs_one_process(outline)
+    ways.check(outline, limits, guard.host_of(options.agents_url or options.target or "http://127.0.0.1"))
+    return limits
 
 
 # --- the target -------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.plan import Member
 from agent_sim.transports.base import AgentTransport, Connections, Target
 from agent_sim.transports.bearer import Bearer
-from agent_sim.transports.fast_http import FastPool, FastSession
+from agent_sim.transports.fast_agents import FastPool
+from agent_sim.transports.fast_http import FastSession
 from agent_sim.transports.http import Session, SignIn
 
 

@@ -96,7 +96,7 @@ def of_fleet(fleet: FleetNeed) -> journal.FleetDeclared:
 
 
 def of_said(said: Said, started: Instant, t: float, scale: float = 1.0) -> Iterator[journal.Line]:
-    """The lines for all that the server says, `t` seconds into the run that began at `started` by its clock.
+    """The lines for a page of what the server says, `t` seconds into the run that began at `started` by its clock.
 
     `scale` is how many seconds of the run passed in one of the server's.
     """
@@ -104,10 +104,11 @@ def of_said(said: Said, started: Instant, t: float, scale: float = 1.0) -> Itera
         yield of_run(run, started, t, scale)
     for job in said.waiting:
         yield of_job(job, t)
-    yield from of_transitions(said.transitions or (), started, t, scale)
+    yield from of_transitions(said.transitions, started, t, scale)
     for listed in said.agents:
         yield of_server_agent(listed, started, t, scale)
-    yield journal.ServerCensus(t, said.counted, said.transitions is not None)
+    if said.census is not None:
+        yield journal.ServerCensus(t, said.census.counted, said.census.shows_transitions)
 
 
 def of_run(record: JobHistoryRecord, started: Instant, t: float, scale: float = 1.0) -> journal.ServerRun:

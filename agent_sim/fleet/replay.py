@@ -310,11 +310,15 @@ class Replay:
         prefix, t = self.plan.operator.prefix, self._elapsed()
         try:
             if self.plan.members:
-                said = self._read(readback.everything(prefix, self._before))
-                for line in lines.of_said(said, self.plan.start, t):
-                    self._record(line)
+
+                def tell(said: readback.Said) -> None:
+                    for line in lines.of_said(said, self.plan.start, t):
+                        self._record(line)
+
+                self._read(readback.everything(prefix, self._before, tell))
             self._scheduler_side.read_back(t)
         except TargetError as error:
+            self._record(journal.NotReadBack(t))
             self.reason = f"aborted: {error}" if self.reason == "finished" else self.reason
         self._record(journal.RunEnded(self._elapsed(), self.reason, drained, self._cast.offline(self.now)))
 

@@ -4,7 +4,7 @@ Written as generators that yield an operation and are sent its reply, so that th
 replay. Only orchestrators whose name begins with the prefix are read.
 """
 
-from collections.abc import Callable, Container, Generator
+from collections.abc import Callable, Container, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -33,15 +33,22 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """All of it. `counted` is how many orchestrators the server says there are; `transitions` is None if it
-    shows none."""
+class Census:
+    """How many orchestrators the server says there are, None if it does not, and whether it shows transitions."""
 
-    runs: list[command.JobHistoryRecord]
-    waiting: list[command.ScheduledJobRecord]
-    agents: list[command.AgentRecord]
     counted: int | None
-    transitions: list[command.Transition] | None
+    shows_transitions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A page of it, of one kind; the last has the census and nothing else."""
+
+    runs: Sequence[command.JobHistoryRecord] = ()
+    waiting: Sequence[command.ScheduledJobRecord] = ()
+    transitions: Sequence[command.Transition] = ()
+    agents: Sequence[command.AgentRecord] = ()
+    census: Census | None = None
 
 
 def mark(prefix: str) -> Asking[Mark]:
@@ -51,60 +58,75 @@ def mark(prefix: str) -> Asking[Mark]:
     return Mark(newest, reply.body.last_seq if isinstance(reply.body, command.Transitions) else 0)
 
 
-def everything(prefix: str, since: Mark) -> Asking[Said]:
-    """Read all that there is to hold a run against."""
-    found = yield from runs(prefix, since.run)
-    jobs = yield from waiting(prefix)
+def everything(prefix: str, since: Mark, tell: Callable[[Said], None]) -> Asking[None]:
+    """Read all that there is to hold a run against, and tell it page by page: it may be more than fits into memory.
+
+    Of what was told nothing counts if the census does not come.
+    """
+    yield from _paged(*_history(prefix, since.run), lambda page: tell(Said(runs=page)))
+    yield from _paged(*_scheduled(prefix), lambda page: tell(Said(waiting=page)))
+    shows = yield from _transitions(since.transition, lambda page: tell(Said(transitions=page)))
     query = f"ClientMachine -startswith {quote(prefix)}"
-    agents, counted = yield from _counted(command.ListAgents, command.AgentRecord, query)
-    moves = yield from transitions(since.transition)
-    return Said(found, jobs, agents, counted, moves)
+    counted = yield from _paged(command.ListAgents, command.AgentRecord, query, lambda page: tell(Said(agents=page)))
+    tell(Said(census=Census(counted, shows)))
 
 
-def transitions(after: int) -> Asking[list[command.Transition] | None]:
-    """Every transition with a higher number; None if the target shows none (the feed is ours)."""
-    found: list[command.Transition] = []
+def _transitions(after: int, tell: Callable[[Sequence[command.Transition]], None]) -> Asking[bool]:
+    """Every transition with a higher number; False if the target shows none (the feed is ours)."""
     while True:
         reply = yield command.ListTransitions(after=after)
         page = reply.body
         if not isinstance(page, command.Transitions):
-            return None
-        found += page.transitions
+            return False
+        tell(page.transitions)
         if not page.transitions or page.transitions[-1].seq >= page.last_seq:
-            return found
+            return True
         after = page.transitions[-1].seq
 
 
 def runs(prefix: str, since: int = 0) -> "Reading[command.JobHistoryRecord]":
     """Every run in scope with an audit id above `since`, in order of audit ids."""
+    return every(*_history(prefix, since))
+
+
+def _history(
+    prefix: str, since: int
+) -> tuple[Callable[[command.Page], command.Operation], type[command.JobHistoryRecord], str]:
     query = f"Agent -startswith {quote(prefix)}" + (f" AND JobHistoryId -gt {since}" if since else "")
-    return every(command.ListJobHistory, command.JobHistoryRecord, query)
+    return command.ListJobHistory, command.JobHistoryRecord, query
 
 
 def waiting(prefix: str) -> "Reading[command.ScheduledJobRecord]":
     """Every job in scope that the server still has scheduled."""
-    return every(command.ListScheduledJobs, command.ScheduledJobRecord, f"Agent -startswith {quote(prefix)}")
+    return every(*_scheduled(prefix))
+
+
+def _scheduled(
+    prefix: str,
+) -> tuple[Callable[[command.Page], command.Operation], type[command.ScheduledJobRecord], str]:
+    return command.ListScheduledJobs, command.ScheduledJobRecord, f"Agent -startswith {quote(prefix)}"
 
 
 def every(listing: Callable[[command.Page], command.Operation], kind: type[R], query: str) -> "Reading[R]":
     """Every record that a listing has for a query. Raises TargetError."""
-    found, _ = yield from _counted(listing, kind, query)
+    found: list[R] = []
+    yield from _paged(listing, kind, query, found.extend)
     return found
 
 
-def _counted(
-    listing: Callable[[command.Page], command.Operation], kind: type[R], query: str
-) -> "Asking[tuple[list[R], int | None]]":
-    """Every record, and how many the server says there are."""
-    found: list[R] = []
-    number = 1
+def _paged(
+    listing: Callable[[command.Page], command.Operation], kind: type[R], query: str, tell: Callable[[list[R]], None]
+) -> "Asking[int | None]":
+    """Tell every record, a page at a time; how many the server says there are."""
+    number, told = 1, 0
     while True:
         reply = yield listing(command.Page(query=query, number=number, limit=_PAGE))
         page = [item for item in _records(reply) if isinstance(item, kind)]
-        found += page
+        told += len(page)
+        tell(page)
         # A server may give shorter pages than were asked for: only its total, or an empty page, is the end.
-        if not page or (reply.total is not None and len(found) >= reply.total):
-            return found, reply.total
+        if not page or (reply.total is not None and told >= reply.total):
+            return reply.total
         number += 1
 
 

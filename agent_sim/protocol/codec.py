@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -380,26 +380,68 @@ def _alias(name: str, hint: object) -> str:
 
 def _fold(hint: object, value: object, strict: bool, place: str = "") -> object:
     """`value` with the names of every object put right, schedules and times read, by the type `hint`."""
-    hint = _bare(hint)
     if value is None:
         return None
-    if hint == schedule.Schedule:
+    bare, shape = _shape(hint)
+    if shape is _Shape.SCHEDULE:
         return schedule.from_rest(value)
-    if is_dataclass(hint) and isinstance(value, Mapping):
-        return _fold_object(cast(type, hint), value, strict)
-    if isinstance(hint, type) and issubclass(hint, IntEnum) and isinstance(value, str):
-        return _enum_names(hint).get(value.lower(), value)  # some servers write names (command-api 0, rule 1)
-    arguments = get_args(hint)
-    if get_origin(hint) is tuple and isinstance(value, list) and arguments:
-        return tuple(_fold(arguments[0], item, strict, f"{place}.{index}") for index, item in enumerate(value))
+    if shape is _Shape.OBJECT and isinstance(value, Mapping):
+        return _fold_object(cast(type, bare), value, strict)
+    if shape is _Shape.ENUM and isinstance(value, str):
+        names = _enum_names(cast("type[IntEnum]", bare))
+        return names.get(value.lower(), value)  # some servers write names (command-api 0, rule 1)
+    if shape is _Shape.ITEMS and isinstance(value, list):
+        [of, *_] = get_args(bare)
+        return tuple(_fold(of, item, strict, f"{place}.{index}") for index, item in enumerate(value))
     if strict:
-        strictness.check(hint, value, place)
+        strictness.check(bare, value, place)
     return value
 
 
+class _Shape(Enum):
+    """What there is to fold in a value of a type."""
+
+    SCHEDULE = auto()
+    OBJECT = auto()
+    ENUM = auto()
+    ITEMS = auto()
+    PLAIN = auto()
+
+
+@cache  # a list of a thousand records has ten thousand values, all of some twenty types
+def _shape(hint: object) -> tuple[object, _Shape]:
+    """`hint` without what `_bare` takes off, and its shape."""
+    bare = _bare(hint)
+    if bare == schedule.Schedule:
+        return bare, _Shape.SCHEDULE
+    if is_dataclass(bare):
+        return bare, _Shape.OBJECT
+    if isinstance(bare, type) and issubclass(bare, IntEnum):
+        return bare, _Shape.ENUM
+    return bare, _Shape.ITEMS if get_origin(bare) is tuple and get_args(bare) else _Shape.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A field of an object; `lower` is its wire name in lower case."""
+
+    alias: str
+    lower: str
+    hint: object
+    is_time: bool
+    has_default: bool
+    may_be_null: bool
+
+
 @cache
-def _hints(kind: type) -> Mapping[str, object]:
-    return get_type_hints(kind)
+def _members(kind: type) -> tuple[_Member, ...]:
+    hints = get_type_hints(kind)
+    return tuple(
+        _Member(
+            alias, alias.lower(), hints[name], name in TIMES, name in _defaults(kind), NoneType in get_args(hints[name])
+        )
+        for name, alias in wire_names(kind)
+    )
 
 
 @cache
@@ -409,14 +451,13 @@ def _enum_names(kind: type[IntEnum]) -> Mapping[str, int]:
 
 def _fold_object(kind: type, value: Mapping[object, object], strict: bool) -> dict[str, object]:
     given = {str(name).lower(): member for name, member in value.items()}
-    hints = _hints(kind)
     folded: dict[str, object] = {}
-    for name, alias in wire_names(kind):
-        member = given.get(alias.lower())
+    for of in _members(kind):
+        alias, member = of.alias, given.get(of.lower)
         # Clients of some languages write null for what they leave out: only where null says nothing else.
-        if member is not None or (alias.lower() in given and name not in _defaults(kind)):
-            folded[alias] = _time(alias, member) if name in TIMES else _fold(hints[name], member, strict, alias)
-        elif not strict and name not in _defaults(kind) and NoneType in get_args(hints[name]):
+        if member is not None or (of.lower in given and not of.has_default):
+            folded[alias] = _time(alias, member) if of.is_time else _fold(of.hint, member, strict, alias)
+        elif not strict and not of.has_default and of.may_be_null:
             folded[alias] = None  # servers leave out what they might write as null (command-api 0, rule 3)
     return folded
 

@@ -25,6 +25,7 @@ from agent_sim.results.journal import (
     JobPosted,
     JobsUnscheduled,
     Line,
+    NotReadBack,
     PostFailed,
     RunEnded,
     RunStarted,
@@ -174,7 +175,8 @@ class FactsFold:
             case ServerJob():
                 self._waiting[line.job.lower()] = line
             case ServerStory():
-                self._stories[line.job.lower()] = line.steps
+                job = line.job.lower()
+                self._stories[job] = self._stories.get(job, ()) + line.steps
             case _:
                 self._add_agent(line)
 
@@ -203,6 +205,8 @@ class FactsFold:
                 self._agents.append(line)
             case ServerCensus():
                 self._census = line
+            case NotReadBack() if self._census is None:
+                self._runs, self._waiting, self._stories, self._agents = {}, {}, {}, []
             case _:
                 pass
 

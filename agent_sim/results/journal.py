@@ -404,7 +404,10 @@ Steps: TypeAlias = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True)
 class ServerStory:
-    """What became of a job, in order, as the server's feed of transitions tells it; of an orchestrator, by its id."""
+    """What became of a job, in order, as the server's feed of transitions tells it; of an orchestrator, by its id.
+
+    A long feed is read in pages: a job may have several stories, each of which goes on with the one before it.
+    """
 
     t: float
     job: str
@@ -429,6 +432,13 @@ class ServerCensus:
     t: float
     agents: int | None
     shows_transitions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotReadBack:
+    """The reading broke off: what the server is said to have said before this is not all, and counts for nothing."""
+
+    t: float
 
 
 # --- the second target's scheduler --------------------------------------------------------------
@@ -512,6 +522,7 @@ Line: TypeAlias = (
     | ServerStory
     | ServerAgent
     | ServerCensus
+    | NotReadBack
 )
 
 EVENTS: Final[Mapping[str, type[Line]]] = {
@@ -549,6 +560,7 @@ EVENTS: Final[Mapping[str, type[Line]]] = {
     "server_story": ServerStory,
     "server_agent": ServerAgent,
     "server_census": ServerCensus,
+    "not_read_back": NotReadBack,
     "run_ended": RunEnded,
 }
 

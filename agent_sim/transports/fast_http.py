@@ -24,9 +24,8 @@ from agent_sim.credentials import Credentials
 from agent_sim.errors import ConnectFailed, TransportError
 from agent_sim.instants import MILLISECOND, SECOND, Span
 from agent_sim.protocol import codec
-from agent_sim.protocol.agent import AgentReply, AgentRequest, HeartbeatReply
 from agent_sim.transports.answers import Answer
-from agent_sim.transports.base import Connections, Target, Told
+from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.connection import Connection, Tls
 from agent_sim.transports.http import IDLE_SECONDS, JSON, authorization, trust
 from agent_sim.transports.limits import sources
@@ -34,7 +33,6 @@ from agent_sim.transports.line import Call, Line, Outcome, failure
 
 _HEADS: Final = 4096
 """Heads of requests that a pool remembers; beyond that it starts anew."""
-_REPLIES: Final = 256
 _BIND_ADDRESS_NO_PORT: Final = 24  # Linux: choose the port when connecting, when the destination is known
 
 
@@ -131,7 +129,7 @@ class FastSession:
     async def ask(self, pool: Line, head: bytes, body: bytes | None, url: str) -> Answer:
         """The same in parts. Raises TransportError."""
         assert self._loop is not None, "use `async with`"
-        call = _Awaited(pool, whole(head, body), url, self._loop.create_future())
+        call = _Awaited(pool, url, whole(head, body), self._loop.create_future())
         self.begin(call)
         try:
             end = await call.outcome
@@ -253,107 +251,21 @@ async def _from(source: str, host: str, port: int, loop: asyncio.AbstractEventLo
     return made
 
 
-# --- the agents' wire -------------------------------------------------------------------------
-
-
-class FastPool:
-    """Every agent's way to the server, as the mode says; open it with `async with`.
-
-    Ask `limits.check_limits` first. Raises UsageError as FastSession does.
-    """
-
-    def __init__(self, target: Target, login: Credentials | None, connections: Connections) -> None:
-        self._session, self._base = FastSession(target, login, connections), target.agents_url
-        self._shared: FastAgents | None = None
-
-    async def __aenter__(self) -> Self:
-        self._session.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._session.close()
-
-    def agent(self, number: int) -> "FastAgents":
-        """The transport of one agent; the same connections whenever it is asked for again."""
-        if self._session.how.mode == "per_agent":
-            return FastAgents(self._session, self._base, self._session.pool(number))
-        if self._shared is None:
-            self._shared = FastAgents(self._session, self._base, self._session.pool(0))
-        return self._shared
-
-
-class FastAgents:
-    """The agents' wire over a pool (AgentTransport, CallbackTransport)."""
-
-    __slots__ = ("_base", "_line", "_session")
-
-    def __init__(self, session: FastSession, base: str, line: Line) -> None:
-        self._session, self._base, self._line = session, base, line
-
-    async def send(self, request: AgentRequest) -> AgentReply:
-        """POST one request. Raises TransportError."""
-        url, head = self._session.addressed(request.endpoint, self._base)
-        return _reply(request, await self._session.ask(self._line, head, codec.agent_body(request.body), url))
-
-    def start(self, request: AgentRequest, whose: object, told: Told) -> None:
-        """POST one request; `told` is called once, later."""
-        try:
-            url, head = self._session.addressed(request.endpoint, self._base)
-        except TransportError as error:
-            asyncio.get_running_loop().call_soon(told, whose, request, error, 0, 0)
-            return
-        data = whole(head, codec.agent_body(request.body))
-        self._session.begin(_Told(self._line, data, url, request, whose, told))
-
-
 class _Awaited(Call):
     """A call that a task waits for."""
 
-    __slots__ = ("outcome",)
+    __slots__ = ("outcome", "said")
 
-    def __init__(self, pool: Line, data: bytes, url: str, outcome: "asyncio.Future[Outcome]") -> None:
-        super().__init__(pool, data, url)
-        self.outcome = outcome
+    def __init__(self, pool: Line, url: str, said: bytes, outcome: "asyncio.Future[Outcome]") -> None:
+        super().__init__(pool, url)
+        self.said, self.outcome = said, outcome
+
+    def data(self) -> bytes:
+        return self.said
 
     def done(self, outcome: Outcome) -> None:
         if not self.outcome.done():
             self.outcome.set_result(outcome)
-
-
-class _Told(Call):
-    """A call of an agent that nobody waits for."""
-
-    __slots__ = ("request", "told", "whose")
-
-    def __init__(self, pool: Line, data: bytes, url: str, request: AgentRequest, whose: object, told: Told) -> None:
-        super().__init__(pool, data, url)
-        self.request, self.whose, self.told = request, whose, told
-
-    def done(self, outcome: Outcome) -> None:
-        request = self.request
-        end = outcome if isinstance(outcome, TransportError) else _reply(request, outcome)
-        wire, waited = self.took()
-        self.told(self.whose, request, end, wire, waited)
-
-
-def _reply(request: AgentRequest, answer: Answer) -> AgentReply:
-    # A fleet hears one and the same answer to nearly all it says: it is read once.
-    known = _KNOWN.get(answer.body)
-    if known is not None and known[0] is type(request.body) and known[1].status == answer.status:
-        return known[1]
-    if answer.status >= 300:
-        return AgentReply(answer.status, None)
-    reply = AgentReply(answer.status, codec.read_agent_reply(request, answer.body))
-    if isinstance(reply.body, HeartbeatReply):
-        if len(_KNOWN) >= _REPLIES:
-            _KNOWN.clear()
-        _KNOWN[answer.body] = type(request.body), reply
-    return reply
-
-
-_KNOWN: Final[dict[bytes, tuple[type, AgentReply]]] = {}
 
 
 # --- bytes ------------------------------------------------------------------------------------

@@ -36,15 +36,19 @@ class Owner(Protocol):
 class Call:
     """One request on its way; instants are nanoseconds by the monotonic clock."""
 
-    __slots__ = ("began", "connecting", "connection", "data", "ended", "pool", "sent", "url")
+    __slots__ = ("began", "connecting", "connection", "ended", "pool", "sent", "url")
 
-    def __init__(self, pool: "Line", data: bytes, url: str) -> None:
-        self.pool, self.data, self.url = pool, data, url
+    def __init__(self, pool: "Line", url: str) -> None:
+        self.pool, self.url = pool, url
         self.began: Instant = time.monotonic_ns()
         self.sent: Instant = 0  # when it had a connection, or was the one for which one was made
         self.ended: Instant = 0  # when its answer was there
         self.connection: Connection | None = None
         self.connecting: asyncio.Task[None] | None = None
+
+    def data(self) -> bytes:
+        """All of the request; made when it can leave, for a fleet that wakes together stands in line together."""
+        raise NotImplementedError
 
     def done(self, outcome: Outcome) -> None:
         """Told once how it ended."""
@@ -97,7 +101,7 @@ class Line:
         """The connection is this call's now."""
         call.sent = now
         call.connection, connection.call = connection, call
-        connection.send(call.data)
+        connection.send(call.data())
 
     def ended(self, connection: Connection, outcome: Answer | str) -> None:
         """What came of the call that has the connection."""

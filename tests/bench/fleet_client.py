@@ -38,7 +38,7 @@ from agent_sim.protocol.enums import BY_GUID
 from agent_sim.storms.stop import StopRule
 from agent_sim.transports.aiohttp_pool import HttpPool
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.fast_http import FastPool
+from agent_sim.transports.fast_agents import FastPool
 from agent_sim.transports.http import authorization
 
 LOGIN = Credentials("agent", "secret")

@@ -2,7 +2,7 @@
 
 from agent_sim.fleet import lines
 from agent_sim.instants import SECOND
-from agent_sim.operator.readback import Said
+from agent_sim.operator.readback import Census, Said
 from agent_sim.protocol.command import AgentRecord, Transition
 from agent_sim.protocol.enums import AgentStatus
 from agent_sim.results.journal import FleetDeclared, ServerAgent, ServerCensus, ServerStory
@@ -24,7 +24,7 @@ def test_transitions_become_a_story_for_each_job_in_the_order_of_their_beginning
         Transition(3, BEGAN + 3 * SECOND, "configured", "one", 7),
     ]
 
-    assert list(lines.of_said(Said([], [], [], 0, transitions), BEGAN, 60.0)) == [
+    assert list(lines.of_said(Said(transitions=transitions, census=Census(0, True)), BEGAN, 60.0)) == [
         ServerStory(60.0, "one", (("queued", 1.0, None), ("configured", 3.0, 7))),
         ServerStory(60.0, "two", (("queued", 2.0, None),)),
         ServerCensus(60.0, 0, shows_transitions=True),
@@ -34,7 +34,7 @@ def test_transitions_become_a_story_for_each_job_in_the_order_of_their_beginning
 def test_orchestrators_are_listed_with_their_standing_and_when_they_were_heard_of():
     known = AgentRecord("id", "m", "agent", 5, "25.4", AgentStatus.DISAPPROVED, last_seen=BEGAN - SECOND)
 
-    assert list(lines.of_said(Said([], [], [known], 1, None), BEGAN, 60.0)) == [
+    assert list(lines.of_said(Said(agents=[known], census=Census(1, False)), BEGAN, 60.0)) == [
         ServerAgent(60.0, "id", "m", AgentStatus.DISAPPROVED, -1.0),
         ServerCensus(60.0, 1, shows_transitions=False),
     ]
@@ -44,7 +44,7 @@ def test_the_servers_times_are_those_of_the_run_whatever_its_scale():
     known = AgentRecord("id", "m", "agent", 5, "25.4", AgentStatus.APPROVED, last_seen=BEGAN + 2 * SECOND)
     queued = Transition(1, BEGAN + SECOND, "queued", "one")
 
-    said = list(lines.of_said(Said([], [], [known], 1, [queued]), BEGAN, 60.0, scale=10.0))
+    said = list(lines.of_said(Said(transitions=[queued], agents=[known]), BEGAN, 60.0, scale=10.0))
 
     assert said[:2] == [
         ServerStory(60.0, "one", (("queued", 10.0, None),)),

@@ -103,24 +103,34 @@ MISSING = command.CommandReply(404, command.ApiError("0xA0110004", "no such path
 
 
 def test_everything_is_read_from_the_mark_on_and_the_feed_page_by_page():
-    asked, said = drive(
-        readback.everything("agentsim-x-", readback.Mark(run=41, transition=7)),
+    said = []
+    asked, _ = drive(
+        readback.everything("agentsim-x-", readback.Mark(run=41, transition=7), said.append),
         ok(run(42)),
         ok(job(None)),
-        command.CommandReply(200, (agent("a"),), 3),  # it counts more than it lists
-        command.CommandReply(200, (), 3),
         shown(9, moved(8)),
         shown(9, moved(9)),
+        command.CommandReply(200, (agent("a"),), 3),  # it counts more than it lists
+        command.CommandReply(200, (), 3),
     )
 
-    assert said == readback.Said([run(42)], [job(None)], [agent("a")], 3, [moved(8), moved(9)])
-    assert [operation.after for operation in asked[-2:]] == [7, 8]
+    assert said == [
+        readback.Said(runs=[run(42)]),
+        readback.Said(waiting=[job(None)]),
+        readback.Said(transitions=(moved(8),)),
+        readback.Said(transitions=(moved(9),)),
+        readback.Said(agents=[agent("a")]),
+        readback.Said(agents=[]),
+        readback.Said(census=readback.Census(3, shows_transitions=True)),
+    ]
+    assert [operation.after for operation in asked[2:4]] == [7, 8]
 
 
 def test_a_target_that_is_not_ours_shows_no_transitions():
-    _, said = drive(readback.everything("agentsim-x-", readback.Mark()), ok(), ok(), ok(), MISSING)
+    said = []
+    drive(readback.everything("agentsim-x-", readback.Mark(), said.append), ok(), ok(), MISSING, ok())
 
-    assert said.transitions is None
+    assert said[-1].census == readback.Census(0, shows_transitions=False)
 
 
 @pytest.mark.parametrize(("feed", "transition"), [(shown(9), 9), (MISSING, 0)])

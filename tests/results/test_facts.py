@@ -2,7 +2,19 @@ import pytest
 
 from agent_sim.protocol.enums import BUILT_IN
 from agent_sim.results.facts import Facts, FactsFold, word_of
-from tests.results.journals import completed, configured, ended, in_process, posted, run, started, waiting
+from agent_sim.results.journal import NotReadBack
+from tests.results.journals import (
+    census,
+    completed,
+    configured,
+    ended,
+    in_process,
+    posted,
+    run,
+    started,
+    story,
+    waiting,
+)
 
 
 def facts(*lines) -> Facts:
@@ -28,6 +40,19 @@ def test_a_run_that_two_pages_showed_is_one_run():
     found = facts(in_process(audit=1), run(audit=1))
 
     assert found.runs["job-1"] == (run(audit=1),)
+
+
+def test_what_was_read_of_the_server_counts_for_nothing_if_the_reading_broke_off():
+    read = (run(audit=1), waiting("job-2"), story("queued"))
+
+    assert not facts(*read, NotReadBack(9.0)).was_read_back
+    assert facts(*read, census(), NotReadBack(9.0)).was_read_back  # it was whole: something else broke off
+
+
+def test_a_story_that_came_in_pages_is_one():
+    found = facts(story("queued"), story(("configured", 7), begin=2.0))
+
+    assert found.stories["job-1"] == (("queued", 1.0, None), ("configured", 2.0, 7))
 
 
 def test_only_accepted_completions_are_facts():

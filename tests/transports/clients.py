@@ -6,7 +6,8 @@ from typing import Any
 
 from agent_sim.transports.aiohttp_pool import HttpPool, HttpSession
 from agent_sim.transports.base import AgentTransport, Target
-from agent_sim.transports.fast_http import FastAgents, FastPool, FastSession
+from agent_sim.transports.fast_agents import FastAgents, FastPool
+from agent_sim.transports.fast_http import FastSession
 from agent_sim.transports.http import HttpAgents
 
 

@@ -10,7 +10,7 @@ from agent_sim.instants import MILLISECOND
 from agent_sim.protocol.agent import HEARTBEAT, NO_TENANT, OK, AgentReply, AgentRequest, Heartbeat, HeartbeatReply
 from agent_sim.protocol.codec import agent_body
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.fast_http import FastPool
+from agent_sim.transports.fast_agents import FastPool
 from tests.transports.calls import BEAT, BEATEN, LOGIN
 from tests.transports.certificates import self_signed
 from tests.transports.peers import Wire, answering, free_port, listening, response
