@@ -17,9 +17,9 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,39 +29,39 @@ import storm_report as report
 from locust import User, constant, events, task
 from locust.env import Environment
 from locust.exception import StopUser
-from locust.runners import MasterRunner, WorkerRunner
-from storm_claim import claim
-from storm_client import Target, require_honest_client
+from locust.runners import STATE_RUNNING, MasterRunner, Runner, WorkerRunner
+from storm_client import require_honest_client
 from storm_cluster import READY_WITHIN, Master, Worker
 from storm_engine import Engine, Prepared
-from storm_faults import Declared
 from storm_files import code_of, herd_beside, judged, write_files
 from storm_knee import Hunt, alone, by_workers
 from storm_metrics import telling
-from storm_oig import OigTarget
 from storm_options import Asked, add_options, read, told
+from storm_prepare import nothing, prepared
 from storm_web import Rows, extend, rows_of
 
 from agent_sim.errors import QueryError, TargetError, UsageError
 from agent_sim.instants import SECOND
 from agent_sim.logins import need_operator
-from agent_sim.operator.storm_reader import narrowed_for
 from agent_sim.results.render.rows import herd_words
-from agent_sim.scenario.load import load
-from agent_sim.storms import guard
-from agent_sim.storms.budget import most_requests
-from agent_sim.storms.campaign import Found, herd, look
-from agent_sim.storms.catalogue import CATALOGUE
 from agent_sim.storms.health import Health
 from agent_sim.storms.knee import words
 from agent_sim.storms.ledger import NONE
-from agent_sim.storms.meter import Meter
-from agent_sim.storms.oig import OigStorm
-from agent_sim.storms.operations import StormOperation
-from agent_sim.storms.plan import StormPlan
-from agent_sim.storms.pool import Harvest, Token
+from agent_sim.storms.meter import Meter, SeriesEntry
+from agent_sim.storms.pool import Harvest
 from agent_sim.storms.reconcile import NOTHING
-from agent_sim.storms.result import INCONCLUSIVE, TARGET, USAGE, Run, StormResult, exit_code, storm_result, verdict
+from agent_sim.storms.result import (
+    BROKEN,
+    INCONCLUSIVE,
+    PASSED,
+    TARGET,
+    USAGE,
+    Run,
+    StormResult,
+    exit_code,
+    storm_result,
+    verdict,
+)
 from agent_sim.storms.stop import INTERRUPTED
 from agent_sim.storms.trail import to_json
 
@@ -70,9 +70,6 @@ PATIENCE = 5.0
 
 _TURNS = 16
 """Requests of a user between two looks of Locust at it."""
-
-SHOWN = 10
-"""Rows shown before `--scope all` goes on."""
 
 
 @dataclass(slots=True)
@@ -87,7 +84,10 @@ class State:
     hunt: Hunt | None = None
     trial: Engine | None = None
     web_ui: Any = None
-    has_begun: bool = False
+    begun: int = 0  # storms: the web page may begin another
+    codes: list[int] = field(default_factory=list)  # of those that have ended
+    trouble: str = ""  # why the last one could not be carried out
+    tell_second: Callable[[SeriesEntry], None] = lambda _: None  # until there is somebody to tell
     is_driven: bool = False  # by a plan file
     is_awaited: bool = False  # Locust itself is stopping and waits for the storm's end
 
@@ -108,14 +108,18 @@ def conclude(environment: Environment, **_: Any) -> None:
     if engine is None:
         return
     STATE.is_awaited = True
-    if STATE.worker is None and not STATE.has_begun:  # nobody pressed the button, or no worker came
-        environment.process_exit_code = INCONCLUSIVE
+    if STATE.worker is None and not STATE.begun:  # nobody pressed the button, or no worker came
+        environment.process_exit_code = _worst([*STATE.codes, INCONCLUSIVE])
         return
     if not engine.finished.is_set():
         engine.stop(INTERRUPTED)
     engine.finished.wait()
     if STATE.worker is None:
-        environment.process_exit_code = engine.code
+        environment.process_exit_code = _worst([*STATE.codes, engine.code])
+
+
+def _worst(codes: Sequence[int]) -> int:
+    return next((code for code in (BROKEN, USAGE, TARGET, INCONCLUSIVE) if code in codes), PASSED)
 
 
 @events.init_command_line_parser.add_listener
@@ -140,7 +144,7 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
     try:
         require_honest_client()
         asked = STATE.asked = read(options, STATE.parser)
-        storm = _prepared(asked)
+        storm = prepared(asked, is_driven=STATE.is_driven)
     except (UsageError, QueryError) as error:
         _leave(USAGE, str(error))
     except TargetError as error:
@@ -149,7 +153,7 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
         _nothing_measured(Harvest((), 0, 0), INTERRUPTED, "interrupted before the first request")
     found = storm.found.all
     if not found.tokens:
-        _nothing_measured(found, None, f"nothing to do: {_nothing(storm)} ({found.out_of_scope:,} out of scope)")
+        _nothing_measured(found, None, nothing(storm))
     _arm(environment, options, storm)
     if web_ui is not None:
         STATE.web_ui = web_ui
@@ -161,25 +165,52 @@ def prepare(environment: Environment, runner: Any, web_ui: Any, **_: Any) -> Non
 def begin(environment: Environment, **_: Any) -> None:
     """The storm runs beside Locust's users and ends the run when it has its result."""
     if STATE.worker is not None:
-        return  # its master says when
+        STATE.worker.await_another()  # its master says when
+        return
+    assert environment.runner is not None
+    if environment.web_ui is not None and not _read_anew(environment):
+        gevent.spawn(_stop, environment.runner)
+        return
     engine = STATE.engine
     assert engine is not None
-    assert environment.runner is not None
-    if STATE.has_begun:
-        report.say("storm: one process, one storm: its ids are used up; start Locust again for another")
-        gevent.spawn(environment.runner.stop)
-        return
-    STATE.has_begun = True
+    STATE.begun += 1
+    STATE.is_awaited, STATE.hunt, STATE.trial = False, None, None
     if STATE.master is None:
         engine.begin()
     gevent.spawn(_run, engine, environment)
+
+
+def _read_anew(environment: Environment) -> bool:
+    """Each start of the web page is a storm of its own, on the ids that there are by then; False if it cannot begin."""
+    assert STATE.asked is not None
+    STATE.trouble = ""
+    try:
+        storm = prepared(STATE.asked, is_driven=STATE.is_driven, again=True)
+        if not storm.found.all.tokens:
+            STATE.trouble = nothing(storm)
+    except (UsageError, QueryError, TargetError) as error:
+        STATE.trouble = str(error)
+    if STATE.trouble:
+        report.say(f"storm: {STATE.trouble}")
+        STATE.codes.append(INCONCLUSIVE)
+        return False
+    _take_up(environment, storm)
+    return True
+
+
+def _stop(runner: Runner) -> None:
+    """End a run of Locust's that is only about to begin: until it runs it cannot be stopped."""
+    deadline = time.monotonic() + READY_WITHIN
+    while runner.state != STATE_RUNNING and time.monotonic() < deadline:
+        gevent.sleep(0.1)
+    runner.stop()
 
 
 @events.test_stopping.add_listener
 def wait_for_the_end(environment: Environment, **_: Any) -> None:
     """Locust's clock may be a little ahead of the storm's: the storm drains and compares first."""
     engine = STATE.present
-    if engine is not None and not engine.finished.is_set() and (STATE.has_begun or STATE.worker is not None):
+    if engine is not None and not engine.finished.is_set() and (STATE.begun or STATE.worker is not None):
         if environment.web_ui is not None:
             engine.stop(INTERRUPTED)  # somebody pressed Stop
         STATE.is_awaited = True
@@ -207,6 +238,7 @@ class Storm(User):
 
 def _run(engine: Engine, environment: Environment) -> None:
     engine.run(lambda result: _conclude(engine, result), _way(engine, environment))
+    STATE.codes.append(engine.code)
     if STATE.is_awaited or environment.runner is None:
         return
     if environment.web_ui is None:
@@ -223,10 +255,11 @@ def _conclude(engine: Engine, result: StormResult) -> None:
         for line in (*words(found), "all trials together:"):
             report.say(line)
     if asked is not None and asked.result is not None:
-        report.write(result, asked.result)
+        file = _of_this_storm(asked.result)
+        report.write(result, file)
         trail = engine.campaign.trail()
         if not trail.is_empty:
-            report.write_text(to_json(trail), asked.result.with_suffix(".trail.json"))
+            report.write_text(to_json(trail), file.with_suffix(".trail.json"))
     report.show(result, engine.said, could_read=engine.could_read)
     if asked is None:
         return
@@ -239,7 +272,12 @@ def _conclude(engine: Engine, result: StormResult) -> None:
     engine.code = code_of(engine.code, verdicts)
     report.show_thresholds(verdicts)
     if asked.report is not None:
-        write_files(asked.report, summary, verdicts, asked, shlex.join(["locust", *sys.argv[1:]]))
+        write_files(_of_this_storm(asked.report), summary, verdicts, asked, shlex.join(["locust", *sys.argv[1:]]))
+
+
+def _of_this_storm(path: Path) -> Path:
+    """Where the second storm of a process leaves what the first one has left there."""
+    return path if STATE.begun == 1 else path.with_stem(f"{path.stem}-{STATE.begun}")
 
 
 def _way(engine: Engine, environment: Environment) -> Callable[[], None] | None:
@@ -256,10 +294,11 @@ def _show_trial(trial: Engine) -> None:
     STATE.trial = trial
 
 
-def _interrupt_all(engine: Engine) -> None:
+def _interrupt_all() -> None:
     """A person's wish, to the trial under way too; the web page's process ends by it where no storm is under way."""
-    web_ui = STATE.web_ui
-    if web_ui is not None and (not STATE.has_begun or engine.finished.is_set()):
+    web_ui, engine = STATE.web_ui, STATE.engine
+    assert engine is not None
+    if web_ui is not None and (not STATE.begun or engine.finished.is_set()):
         web_ui.stop()
         return
     engine.interrupt()
@@ -272,6 +311,7 @@ def _by_workers(master: Master, carry_out: Callable[[], object]) -> Callable[[],
         try:
             carry_out()
         except TargetError as error:
+            STATE.trouble = str(error)
             report.say(f"storm: {error}")
             master.engine.code = TARGET
 
@@ -283,10 +323,12 @@ def _rows() -> Rows:
     engine, master = STATE.trial or STATE.engine, STATE.master
     if engine is None:
         return []
-    if engine.result is not None:
+    if STATE.trouble:
+        said = f"could not begin: {STATE.trouble}"
+    elif engine.result is not None:
         said = verdict(engine.result, could_read=engine.could_read)
     else:
-        said = "under way" if STATE.has_begun else "not begun: Start begins it as the command line has it"
+        said = "under way" if STATE.begun else "not begun: Start begins it as the command line has it"
     gathering = None if master is None else master.gathering
     if gathering is None or engine.result is not None:
         return rows_of(engine.meter, engine.campaign.roughly(), engine.elapsed, engine.cpu_percent, said, "")
@@ -340,96 +382,6 @@ def _is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def _prepared(asked: Asked) -> Prepared:
-    """Preflight, wait for the planned beginning, read the pool."""
-    plan, operation = asked.plan, CATALOGUE[asked.plan.operation]
-    if isinstance(operation, OigStorm):
-        return _prepared_jobs(asked, operation)
-    target = Target(asked)
-    query = narrowed_for(plan, operation)
-    target.preflight()
-    gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
-    claim(asked.url, plan, must=not STATE.is_driven)  # who drives us has shared the ids out
-    if plan.kind == "herd":
-        _meet(herd(target, time.time_ns()), plan, asked.agents_journal)
-    found = look(plan, target, time.time_ns())
-    if asked.everything:
-        _confirm(asked, found.all, [_shown(token) for token in found.all.tokens[:SHOWN]])
-    report.announce(plan, operation, found.all, asked.users, query, is_search=asked.finds_knee)
-    declared = None if asked.faults is None else Declared(load(asked.faults[0]), asked.faults[1])
-    return Prepared(
-        plan,
-        operation,
-        query,
-        asked.users,
-        target,
-        found,
-        asked.timeout,
-        asked.quiet,
-        satisfied=asked.satisfied,
-        declared=declared,
-    )
-
-
-def _meet(agents: int, plan: StormPlan, journal: Path | None) -> None:
-    """A herd is agents that poll and report; without any it would be another kind of storm."""
-    if not agents:
-        raise UsageError(
-            f"a herd needs agents that poll meanwhile, and none of {plan.prefix or '(all)'}* was seen in five minutes:"
-            " start some with `agent-sim up`, or with loadtests/fleet.py"
-        )
-    report.say(f"herd: {agents:,} agents poll and report meanwhile")
-    if journal is None and not STATE.is_driven:
-        report.say("herd: --agents-journal FILE, of the run whose agents these are, compares their polls with before")
-
-
-def _prepared_jobs(asked: Asked, operation: OigStorm) -> Prepared:
-    """The same for a storm on the scheduler's jobs."""
-    plan, target = asked.plan, OigTarget(asked)
-    target.preflight()
-    gevent.sleep(max(plan.start - time.time_ns(), 0) / SECOND)
-    claim(asked.url, plan, must=not STATE.is_driven)  # who drives us has shared the ids out
-    found = target.drive(operation.pool(plan, time.time_ns(), most_requests(plan)))
-    if asked.everything:
-        _confirm(asked, found, [f"  {token.job_id}" for token in found.tokens[:SHOWN]])
-    report.announce(plan, operation, found, asked.users, "", is_search=asked.finds_knee)
-    all_of_it = Found({operation.name: found}, target.drive(operation.mark(plan)))
-    return Prepared(
-        plan,
-        operation,
-        "",
-        asked.users,
-        target,
-        all_of_it,
-        asked.timeout,
-        asked.quiet,
-        satisfied=asked.satisfied,
-    )
-
-
-def _shown(token: Token) -> str:
-    what = f"{token.job_type}  " if token.job_type else ""
-    return f"  {token.shown}  {token.machine}  {what}{token.job_id}"
-
-
-def _nothing(storm: Prepared) -> str:
-    machines = f"machines {storm.plan.prefix or '(all)'}*"
-    if isinstance(storm.operation, StormOperation) and storm.operation.creates:
-        return f"none of {machines} is approved and can do such jobs"
-    return f"no id of {machines} can be {storm.operation.effect}"
-
-
-def _confirm(asked: Asked, found: Harvest, examples: Iterable[str]) -> None:
-    """Before everything is in scope: how many ids, which, and the host typed again."""
-    report.say(f"--scope all: {len(found.tokens):,} ids on {asked.host}, whoever they belong to, for example")
-    for line in examples:
-        report.say(line)
-    if not sys.stdin.isatty():
-        raise UsageError("--scope all asks a person: there is no terminal to ask on")
-    if not guard.is_confirmed(input(f"type {asked.host} to go on: "), asked.host):
-        raise UsageError(f"that was not {asked.host}: nothing was sent")
-
-
 def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
     """Make Locust run as long as the storm, with as many users as it has, and Ctrl-C end it in good order."""
     asked = STATE.asked
@@ -437,14 +389,25 @@ def _arm(environment: Environment, options: Namespace, storm: Prepared) -> None:
     options.run_time = None if asked.finds_knee else math.ceil(storm.plan.span / SECOND)
     options.num_users = storm.users or 0
     try:
-        tell_second = telling(options.metrics_port, storm.plan, report.progress if STATE.is_driven else lambda _: None)
+        STATE.tell_second = telling(
+            options.metrics_port, storm.plan, report.progress if STATE.is_driven else lambda _: None
+        )
     except UsageError as error:
         _leave(USAGE, str(error))
-    engine = STATE.engine = Engine(storm, environment.events.request.fire, tell_second, say=report.say)
-    if isinstance(environment.runner, MasterRunner):
-        STATE.master = Master(environment, asked, engine)
+    _take_up(environment, storm)
+    if STATE.master is not None:
         _make_plain(options)
-    gevent.signal_handler(signal.SIGINT, _interrupt_all, engine)
+    gevent.signal_handler(signal.SIGINT, _interrupt_all)
+
+
+def _take_up(environment: Environment, storm: Prepared) -> None:
+    """This is the storm now."""
+    assert STATE.asked is not None
+    engine = STATE.engine = Engine(storm, environment.events.request.fire, STATE.tell_second, say=report.say)
+    if STATE.master is not None:
+        STATE.master.take_up(engine)
+    elif isinstance(environment.runner, MasterRunner):
+        STATE.master = Master(environment, STATE.asked, engine)
 
 
 def _make_plain(options: Namespace) -> None:

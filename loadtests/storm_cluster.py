@@ -82,6 +82,11 @@ class Master:
         runner.register_message("storm.ended", self._on_our_report)
         environment.events.worker_report.add_listener(self._on_report)
 
+    def take_up(self, engine: Engine) -> None:
+        """Another storm, of which nothing has been sent yet."""
+        self.engine, self._lessor = engine, None
+        self._parts = []
+
     @property
     def gathering(self) -> Gathering | None:
         """What the workers tell of the storm, or of its present part."""
@@ -289,6 +294,11 @@ class Worker:
         runner.register_message("storm.settled", self._on_settled)
         runner.register_message("storm.stop", self._on_stop)
         self.environment.events.report_to_master.add_listener(self._on_report)
+
+    def await_another(self) -> None:
+        """A run of Locust's begins: its users wait for the storm, if they are not there after it has begun."""
+        if self.engine is None or self.engine.finished.is_set():
+            self.begun.clear()
 
     @property
     def _runner(self) -> WorkerRunner:

@@ -263,7 +263,8 @@ def doubt(result: StormResult) -> str | None:
     workers = result["workers"]
     if workers["lost"]:
         return f"{workers['lost']} of {workers['asked']} workers were lost, and load and ids with them"
-    if workers["starved"]:
+    # A closed loop's user looks again after a moment: that is no arrival lost, and matters only if it is often.
+    if workers["starved"] and (result["model"] == "open" or workers["starved"] * 100 > result["started"]):
         return f"{workers['starved']} arrivals went without ids, because workers did not get them in time"
     if result["warm_up"] and not result["planned"]:
         return "the storm ended in its warm-up, so nothing was measured"

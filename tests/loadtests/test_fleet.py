@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,11 +15,12 @@ from agent_sim.cli.mosquitto import free_port
 from agent_sim.logins import clear
 from agent_sim.scenario.load import load
 from agent_sim.scenario.plan import plan
-from tests.end_to_end.test_processes import SCENARIO
+from tests.end_to_end.test_processes import SCENARIO as WITH_FAULTS
 from tests.fleet.replays import play
 
 pytestmark = pytest.mark.slow
 
+SCENARIO = re.sub("faults:\n.*\n", "", WITH_FAULTS)  # which a fleet on Locust refuses
 FLEET = Path(__file__).parents[2] / "loadtests" / "fleet.py"
 
 

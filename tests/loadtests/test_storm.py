@@ -65,8 +65,10 @@ class Storms:
         environment: dict[str, str] | None = None,
         stdin: int = subprocess.DEVNULL,
         new_session: bool = False,
+        page: bool = False,
     ) -> subprocess.Popen[str]:
-        fixed = ["--headless", "--only-summary", "--host", url, "--result", str(self.result), "--quiet-period", "0.1"]
+        fixed = ["--host", url, "--result", str(self.result), "--quiet-period", "0.1"]
+        fixed += [] if page else ["--headless", "--only-summary"]
         return subprocess.Popen(
             [sys.executable, "-m", "locust", "-f", str(STORM), *fixed, *options],
             env={**os.environ, **(CREDENTIALS if environment is None else environment)},
