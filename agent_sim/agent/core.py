@@ -178,6 +178,7 @@ class Agent:
         return token_of(self._papers)
 
     def _hold(self, agent_id: str, token: str | None) -> None:
+        self._stock.forget_beat(self._papers)
         self._papers = papers(number_of(self._papers), agent_id, token)
 
     # --- what is due --------------------------------------------------------------------------
