@@ -43,7 +43,7 @@ from agent_sim.agent.events import (
     Woken,
 )
 from agent_sim.agent.identity import Identity
-from agent_sim.agent.papers import Papers, agent_id_of, number_of, papers, token_of
+from agent_sim.agent.papers import Papers, agent_id_of, has_token, number_of, papers, token_of
 from agent_sim.agent.worker import Worker
 from agent_sim.draws import unit
 from agent_sim.instants import MINUTE, NEVER, SECOND, Instant, Span
@@ -213,22 +213,17 @@ class Agent:
                 affairs.look_again = False
                 affairs.register_at, affairs.registering = NEVER, AgentRequest(REGISTER, self._registration())
                 requests.append(affairs.registering)
-        if self.heartbeat_at <= now and (token := self.token) is not None:
+        if self.heartbeat_at <= now and has_token(self._papers):
             self.heartbeat_at = NEVER
-            self.beat = self._heartbeat(token)
+            self.beat = AgentRequest(HEARTBEAT, self._stock.beat(self._papers)[0])
             requests.append(self.beat)
-        if self.worker is not None and self.token is not None:
+        if self.worker is not None and has_token(self._papers):
             requests += self.worker.step(now)
         return requests
 
     def _registration(self) -> Register:
         stock, machine = self._stock, self.identity.machine
         return Register(stock.platform, stock.version, NO_TENANT, machine, None, self.agent_id, stock.capabilities)
-
-    def _heartbeat(self, token: str) -> AgentRequest:
-        stock = self._stock
-        machine = stock.machine(number_of(self._papers))
-        return AgentRequest(HEARTBEAT, Heartbeat(stock.platform, NO_TENANT, machine, token))
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -308,7 +303,7 @@ class Agent:
             return
         span = self.interval
         if stock.jitter:  # never sooner than told (agent-protocol 8.2.7): jitter only ever adds
-            key = stock.key(number_of(self._papers))
+            key = stock.beat(self._papers)[1] if has_token(self._papers) else stock.key(number_of(self._papers))
             span = round(span * (1 + stock.jitter * unit(key, "heartbeat", now)))
         self.heartbeat_at = now + self.affairs.clock.lasts(span)
 

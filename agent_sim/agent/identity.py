@@ -6,11 +6,16 @@ little more than its number.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from agent_sim.agent.inventory import Contents
+from agent_sim.agent.papers import Papers, number_of, token_of
 from agent_sim.draws import Key, sub
 from agent_sim.instants import MINUTE, Span
-from agent_sim.protocol.agent import DEFAULT_PLATFORM, pack_version
+from agent_sim.protocol.agent import DEFAULT_PLATFORM, NO_TENANT, Heartbeat, pack_version
+
+Beat: TypeAlias = tuple[Heartbeat, Key]
+_MOST_BEATS: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,21 @@ class Stock:
     platform: int = DEFAULT_PLATFORM
     aligned: bool = False  # beats fall on multiples of the interval, as everybody's do
     labels: Mapping[str, str] = field(default_factory=dict)
+    beats: dict[Papers, Beat] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def beat(self, kept: Papers) -> Beat:
+        """What the heartbeats of an agent with these papers are made of; it must have a session.
+
+        Remembered for as many as come round soon: in a large fleet an agent is to cost little while it waits.
+        """
+        found = self.beats.get(kept)
+        if found is None:
+            if len(self.beats) >= _MOST_BEATS:
+                self.beats.clear()
+            number = number_of(kept)
+            says = Heartbeat(self.platform, NO_TENANT, self.machine(number), token_of(kept) or "")
+            found = self.beats[kept] = says, self.key(number)
+        return found
 
     def machine(self, number: int) -> str:
         """The name of an agent's machine."""

@@ -46,6 +46,11 @@ def token_of(kept: Papers) -> str | None:
     return None if kept & _NOTHING == _NOTHING else _long(kept)
 
 
+def has_token(kept: Papers) -> bool:
+    """True if there is a session; its token need not be written out for that."""
+    return kept[2] is not None if isinstance(kept, tuple) else kept & _NOTHING != _NOTHING
+
+
 def _short(text: str | None) -> int | None:
     """The bits of a GUID that is written exactly as we would write it."""
     if text is None or len(text) != 36:

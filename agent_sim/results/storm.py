@@ -124,6 +124,36 @@ class StormSecond:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """One rate that a search for the knee tried; `judged_on` is the percentile that `latency_us` is."""
+
+    rate: float
+    seconds: float
+    offered: int
+    achieved_rate: float
+    ids_per_second: float
+    samples: int
+    judged_on: str
+    latency_us: float
+    overload: bool
+    sustained: bool
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Knee:
+    """The largest rate that was sustained, or a lower bound of it for the reason that `bound` says."""
+
+    knee: float | None
+    bound: str | None
+    highest_goodput: float
+    kneedle: float | None
+    recovery_seconds: float | None
+    recovered: bool | None
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StormResult:
     """A finished storm. Rates are per second; `offered_rate` and `achieved_rate` count requests.
 
@@ -164,6 +194,7 @@ class StormResult:
     is_steady: bool | None
     steps: tuple[StormStep, ...]
     workers: Workers
+    knee: Knee | None
     stopped: str | None
 
     @property
@@ -225,4 +256,6 @@ _READERS: Final[Mapping[object, Callable[[Json], object]]] = {
     tuple[Example, ...]: _records(Example),
     tuple[StormStep, ...]: _records(StormStep),
     tuple[StormSecond, ...]: _records(StormSecond),
+    tuple[Trial, ...]: _records(Trial),
+    Knee | None: plain.maybe(partial(_record, Knee)),
 }

@@ -142,11 +142,21 @@ class _Hot:
         if self.is_exhausted:
             return None
         number, self._taken = self._taken, self._taken + 1
-        shuffled = sorted(range(self._few), key=lambda position: unit(self._chance, number, position))[:size]
+        shuffled = self._shuffled(number, min(size, self._few))
         # By turns: whether locks are taken in one order or in any is what deadlocks depend on.
         positions = shuffled if number % 2 else sorted(shuffled)
         self._seen.update(positions)
         return Batch(tuple(positions))
+
+    def _shuffled(self, number: int, size: int) -> list[int]:
+        """The first cards of a deck that is shuffled no further than that: a draw for each, however many there are."""
+        deck: dict[int, int] = {}
+        cards = []
+        for place in range(size):
+            other = place + int(unit(self._chance, number, place) * (self._few - place))
+            cards.append(deck.get(other, other))
+            deck[other] = deck.get(place, place)
+        return cards
 
     def skip(self, size: int) -> None:
         """The next arrival has the ids."""

@@ -46,7 +46,7 @@ from tests.bench.quiet import Watch
 USERS = "50"
 WARM = 1500  # requests before anything is measured
 SECONDS = 2.0
-STALL, EVERY = 0.5, 2.5
+STALL, EVERY = 0.6, 3.0  # whole seconds, so that a step is a period
 STEP = 2.0
 BUSY = 70.0  # percent of the generator's core
 BATCHES = {1: (100, "m10"), 10: (100, "m11"), 100: (20, "m1"), 1000: (4, "m1")}  # requests in a second, in a scope
@@ -179,13 +179,21 @@ def kept(folder: Path, closed: Cost, rounds: int) -> tuple[list[float], float]:
         rate *= BUSY / first["generator"]["cpu_percent_max"]
         steps = by_steps(url, folder, rate, STEP, rounds)
         told = json.loads((folder / "storm.json").read_text(encoding="utf-8"))
-    return [step["completed"] / step["planned"] for step in steps], told["generator"]["cpu_percent_max"]
+    return [achieved(step, told["series"]) for step in steps], told["generator"]["cpu_percent_max"]
+
+
+def achieved(step: dict[str, Any], series: list[dict[str, Any]]) -> float:
+    """Answers that came while a step lasted, of those that were due by its plan."""
+    ends = step["begins"] + step["seconds"]
+    before = max((each["t"] for each in series if each["t"] < step["begins"] + 0.5), default=0.0)
+    within = [each for each in series if before < each["t"] < ends + 0.5]
+    return float(sum(each["completed"] for each in within)) / (step["from_rate"] * (within[-1]["t"] - before))
 
 
 def stalled(folder: Path, rounds: int) -> list[float]:
     """p99 while the server stalls, as a share of what a caller at a random moment meets."""
     with null_server("--stall", str(STALL), "--every", str(EVERY), "--runs", "200") as url:
-        steps = by_steps(url, folder, 600, EVERY, rounds)
+        steps = by_steps(url, folder, 500, EVERY, rounds)
     theory = STALL * (1 - 0.01 * EVERY / STALL)
     return [Histogram.from_json(step["response"]).percentile(0.99) / 1e6 / theory for step in steps]
 

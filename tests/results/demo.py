@@ -187,6 +187,7 @@ def _storm(draw: Key, name: str, operation: str, at: float, length: float, satur
         "is_steady": None,
         "steps": [],
         "workers": {"asked": 0, "lost": 0, "starved": 0},
+        "knee": None,
         "stopped": None,
     }
     return [StormStarted(at - 1.5, name, operation), StormEnded(at + length + 1, name, result)]

@@ -209,6 +209,7 @@ def storm_result(**changes: Any) -> dict[str, Any]:
         "is_steady": None,
         "steps": [],
         "workers": {"asked": 0, "lost": 0, "starved": 0},
+        "knee": None,
         "stopped": None,
     }
     for name, value in changes.items():

@@ -1,7 +1,8 @@
 import pytest
 
 from agent_sim.results.storm import Example, Ledger, Pool, read_storm
-from tests.results.journals import storm_result
+from agent_sim.storms.knee import Outcome, Search
+from tests.results.journals import latencies, storm_result
 
 
 def test_a_storm_comes_with_all_its_parts():
@@ -20,6 +21,19 @@ def test_a_storm_comes_with_all_its_parts():
     assert storm.reconciliation.examples == (Example(17, "lost_update", "changed 0 times"),)
     assert len(storm.series) == 15
     assert storm.response.count == 300
+
+
+def test_the_search_for_a_knee_comes_with_its_trials():
+    search = Search(100)
+    trial = search.next()
+    assert trial is not None
+    search.see(trial, Outcome(60, 60, 0, 0, 60, 5.0, latencies(5, times=60), ()))
+    read = read_storm(storm_result(knee=dict(search.result()))).knee
+
+    assert read is not None
+    assert (read.knee, read.bound, read.recovered) == (10, None, None)
+    [told] = read.trials
+    assert (told.rate, told.samples, told.sustained, told.why) == (10, 60, True, ())
 
 
 WRONG = [
