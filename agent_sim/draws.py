@@ -60,8 +60,12 @@ def _told(parent: bytes, parts: tuple[str | int, ...]) -> bytes:
 
 
 def _number(part: int) -> bytes:
-    data = str(part).encode()
-    return b"i%d:%b" % (len(data), data)
+    data = b"%d" % part
+    return (_HEADS[len(data)] if len(data) < len(_HEADS) else b"i%d:" % len(data)) + data
+
+
+_HEADS = [b"i%d:" % length for length in range(24)]
+"""What stands before a number of so many digits: a draw is made for each heartbeat."""
 
 
 @lru_cache(maxsize=1024)  # most texts are purposes, of which there are few

@@ -43,7 +43,7 @@ from agent_sim.agent.events import (
     Woken,
 )
 from agent_sim.agent.identity import Identity
-from agent_sim.agent.papers import Papers, agent_id_of, number_of, papers, token_of
+from agent_sim.agent.papers import Papers, agent_id_of, has_token, number_of, papers, token_of
 from agent_sim.agent.worker import Worker
 from agent_sim.draws import unit
 from agent_sim.instants import MINUTE, NEVER, SECOND, Instant, Span
@@ -109,6 +109,8 @@ class Agent:
         kind = type(event)
         if kind is Answered and not self.affairs.offline:  # nearly all that happens is this and the next
             self._answered(event.request, event.reply, now)  # type: ignore[union-attr]  # see above
+            if self.affairs is CALM and self.worker is None and self.heartbeat_at > now:
+                return []
         elif kind is not Woken:
             self._happened(event, now)
         return self._due(now)
@@ -176,6 +178,7 @@ class Agent:
         return token_of(self._papers)
 
     def _hold(self, agent_id: str, token: str | None) -> None:
+        self._stock.forget_beat(self._papers)
         self._papers = papers(number_of(self._papers), agent_id, token)
 
     # --- what is due --------------------------------------------------------------------------
@@ -213,22 +216,17 @@ class Agent:
                 affairs.look_again = False
                 affairs.register_at, affairs.registering = NEVER, AgentRequest(REGISTER, self._registration())
                 requests.append(affairs.registering)
-        if self.heartbeat_at <= now and (token := self.token) is not None:
+        if self.heartbeat_at <= now and has_token(self._papers):
             self.heartbeat_at = NEVER
-            self.beat = self._heartbeat(token)
+            self.beat = AgentRequest(HEARTBEAT, self._stock.beat(self._papers)[0])
             requests.append(self.beat)
-        if self.worker is not None and self.token is not None:
+        if self.worker is not None and has_token(self._papers):
             requests += self.worker.step(now)
         return requests
 
     def _registration(self) -> Register:
         stock, machine = self._stock, self.identity.machine
         return Register(stock.platform, stock.version, NO_TENANT, machine, None, self.agent_id, stock.capabilities)
-
-    def _heartbeat(self, token: str) -> AgentRequest:
-        stock = self._stock
-        machine = stock.machine(number_of(self._papers))
-        return AgentRequest(HEARTBEAT, Heartbeat(stock.platform, NO_TENANT, machine, token))
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -308,7 +306,7 @@ class Agent:
             return
         span = self.interval
         if stock.jitter:  # never sooner than told (agent-protocol 8.2.7): jitter only ever adds
-            key = stock.key(number_of(self._papers))
+            key = stock.beat(self._papers)[1] if has_token(self._papers) else stock.key(number_of(self._papers))
             span = round(span * (1 + stock.jitter * unit(key, "heartbeat", now)))
         self.heartbeat_at = now + self.affairs.clock.lasts(span)
 

@@ -6,11 +6,17 @@ little more than its number.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from agent_sim.agent.inventory import Contents
+from agent_sim.agent.papers import Papers, number_of, token_of
 from agent_sim.draws import Key, sub
 from agent_sim.instants import MINUTE, Span
-from agent_sim.protocol.agent import DEFAULT_PLATFORM, pack_version
+from agent_sim.protocol.agent import DEFAULT_PLATFORM, NO_TENANT, Heartbeat, pack_version
+
+Beat: TypeAlias = tuple[Heartbeat, Key]
+_MOST_BEATS: Final = 2048
+_NO_KEY: Final = Key(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,26 @@ class Stock:
     platform: int = DEFAULT_PLATFORM
     aligned: bool = False  # beats fall on multiples of the interval, as everybody's do
     labels: Mapping[str, str] = field(default_factory=dict)
+    beats: dict[Papers, Beat] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def beat(self, kept: Papers) -> Beat:
+        """What the heartbeats of an agent with these papers are made of; it must have a session.
+
+        Remembered for some thousand: in a large fleet an agent is to cost little while it waits, and remembering one
+        instead of another would cost more than it saves. The key is there only if there is jitter to draw.
+        """
+        found = self.beats.get(kept)
+        if found is None:
+            number = number_of(kept)
+            says = Heartbeat(self.platform, NO_TENANT, self.machine(number), token_of(kept) or "")
+            found = says, self.key(number) if self.jitter else _NO_KEY
+            if len(self.beats) < _MOST_BEATS:
+                self.beats[kept] = found
+        return found
+
+    def forget_beat(self, kept: Papers) -> None:
+        """The session of these papers is over."""
+        self.beats.pop(kept, None)
 
     def machine(self, number: int) -> str:
         """The name of an agent's machine."""

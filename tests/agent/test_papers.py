@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_sim.agent.papers import agent_id_of, number_of, papers, token_of
+from agent_sim.agent.papers import agent_id_of, has_token, number_of, papers, token_of
 
 GUIDS = st.uuids().map(str)
 TEXTS = st.one_of(GUIDS, GUIDS.map(str.upper), st.text(max_size=40), st.just("f" * 8 + "-ffff-ffff-ffff-" + "f" * 12))
@@ -15,6 +15,7 @@ def test_whatever_an_agent_is_known_by_is_read_back_as_it_came(number, agent_id,
     kept = papers(number, agent_id, token)
 
     assert (number_of(kept), agent_id_of(kept), token_of(kept)) == (number, agent_id, token)
+    assert has_token(kept) == (token is not None)
 
 
 @pytest.mark.parametrize(
