@@ -30,7 +30,7 @@ class Fired:
     meter: Meter
     cpu_percent: float
     seconds: Span
-    ended: str | None
+    stopped: str | None
 
 
 Fire = Callable[[StormPlan], Fired]
@@ -66,7 +66,7 @@ class Hunt:
             back = knee.recovery(
                 [(t - over, latency) for t, latency in seconds if t > over + 0.5], self.search.back_at_us
             )
-            self.search.recovered(back)
+            self.search.recovered(back, was_seen=not outcome.suffered)
         for made in self.search.result()["trials"][-1:]:
             self._say(knee.told(made))
 
@@ -92,7 +92,7 @@ def alone(engine: Engine, tell_request: Callable[..., None], show: Callable[[Eng
         trial.fire()
         if trial.stopped not in (None, SUFFERS):
             engine.stop(trial.stopped)
-        return Fired(trial.meter, trial.cpu_percent, trial.seconds, _end(trial.ended))
+        return Fired(trial.meter, trial.cpu_percent, trial.seconds, trial.ended)
 
     return fire
 
@@ -102,17 +102,12 @@ def by_workers(master: Master) -> Fire:
 
     def fire(plan: StormPlan) -> Fired:
         part = master.fire(plan)
-        ended = "the pool ran out of ids" if part.exhausted_at() is not None else _end(part.stopped())
+        ended = "the pool ran out of ids" if part.exhausted_at() is not None else part.stopped()
         if part.lost:
             ended = f"{len(part.lost)} of {len(part.processes)} workers were lost"
         return Fired(part.meter(), part.cpu_percent, part.seconds(plan.span), ended)
 
     return fire
-
-
-def _end(stopped: str | None) -> str | None:
-    """Why the search cannot go on: a rate that makes the target suffer is only one that it does not sustain."""
-    return None if stopped == SUFFERS else stopped
 
 
 def _plan(plan: StormPlan, trial: Trial) -> StormPlan:
@@ -125,6 +120,7 @@ def _plan(plan: StormPlan, trial: Trial) -> StormPlan:
 
 def _outcome(trial: Trial, fired: Fired) -> Outcome:
     tally = fired.meter.tallies[1] if trial.is_overload else fired.meter.measured
+    suffered = fired.stopped == SUFFERS
     limited = health(fired.cpu_percent, tally.lateness).saturated
     return Outcome(
         offered=tally.planned,
@@ -136,7 +132,9 @@ def _outcome(trial: Trial, fired: Fired) -> Outcome:
         response=tally.response,
         under_way=_under_way([each for each in fired.meter.series if each["t"] * SECOND < trial.span + SECOND]),
         limited="the generator itself was saturated" if limited else None,
-        ended=fired.ended,
+        # A rate that makes the target suffer is only one that it does not sustain: the search goes on.
+        ended=None if suffered else fired.stopped,
+        suffered=suffered,
     )
 
 

@@ -47,6 +47,8 @@ class Reason(StrEnum):
     ERRORS = "more than 1 % errors"
     LATENCY = "slower than allowed"
     GROWING = "requests under way kept growing"
+    SUFFERED = "the target suffered so much that the trial stopped itself"
+    NOTHING = "nothing could be measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Outcome:
     under_way: Sequence[float]
     limited: str | None = None  # why the generator could not do it
     ended: str | None = None  # why the search cannot go on: no ids, stopped
+    suffered: bool = False  # it was cut short for the target's sake
 
 
 class TrialJson(TypedDict):
@@ -129,6 +132,8 @@ def faults_of(outcome: Outcome, slowest_us: float | None) -> tuple[Reason, ...]:
         Reason.ERRORS: outcome.failed > MOST_ERRORS * max(outcome.completed, 1),
         Reason.LATENCY: slowest_us is not None and (q is None or outcome.response.percentile(q) > slowest_us),
         Reason.GROWING: _grows(outcome.under_way),
+        Reason.SUFFERED: outcome.suffered,
+        Reason.NOTHING: outcome.offered == 0,
     }
     return tuple(reason for reason, holds in found.items() if holds)
 
@@ -183,9 +188,9 @@ class Search:
             self._good = trial.rate
         self._go_on()
 
-    def recovered(self, seconds: float | None) -> None:
-        """How long after the overload latencies were back; None if they were not in time."""
-        self._recovery, self._recovered = seconds, seconds is not None
+    def recovered(self, seconds: float | None, *, was_seen: bool = True) -> None:
+        """How long after the overload latencies were back; None if they were not in time, or nobody could see it."""
+        self._recovery, self._recovered = seconds, seconds is not None if was_seen else None
         self._is_over = True
 
     @property
@@ -256,19 +261,18 @@ class Search:
 def doubt(found: KneeJson) -> str | None:
     """Why what was found is not the target's knee; None if it is."""
     if found["bound"]:
-        return f"the knee is a lower bound only: {found['bound']}"
+        what = "no knee was found" if found["knee"] is None else "the knee is a lower bound only"
+        return f"{what}: {found['bound']}"
     return "not even the lowest rate tried was sustained" if found["knee"] is None else None
 
 
 def words(found: KneeJson) -> list[str]:
     """What a person is told in the end."""
-    lines = [
-        "knee: not even the lowest rate was sustained"
-        if found["knee"] is None
-        else f"knee: {found['knee']:.1f} requests a second are sustained"
-    ]
-    if found["bound"]:
-        lines.append(f"a lower bound only: {found['bound']}")
+    lines = []
+    if found["knee"] is not None:
+        lines.append(f"knee: {found['knee']:.1f} requests a second are sustained")
+    if (unsure := doubt(found)) is not None:
+        lines.append(unsure)
     lines.append(f"highest goodput anywhere: {found['highest_goodput']:.1f}/s")
     if found["kneedle"] is not None:
         lines.append(f"most throughput for its latency: {found['kneedle']:.1f}/s")

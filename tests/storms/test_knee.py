@@ -90,6 +90,24 @@ def test_a_generator_that_was_held_up_once_is_tried_again():
     assert search.result()["bound"] is None
 
 
+def test_a_rate_at_which_the_storm_stops_itself_at_once_is_not_sustained():
+    search = Search(100)
+    for _ in range(20):
+        if (trial := search.next()) is not None:
+            search.see(trial, Outcome(0, 0, 0, 0, 0, 0.0, Histogram(), (), suffered=True))
+
+    assert search.next() is None
+    assert search.result()["knee"] is None
+    assert knee.doubt(search.result()) == "not even the lowest rate tried was sustained"
+
+
+def test_an_overload_that_the_target_suffered_from_shows_no_recovery():
+    search = Search(100)
+    search.recovered(None, was_seen=False)
+
+    assert (search.next(), search.result()["recovered"]) == (None, None)
+
+
 def test_a_target_below_the_first_rate_is_still_found():
     result = found(3, 100).result()
 
@@ -104,7 +122,7 @@ def test_no_ids_end_the_search_and_say_so():
     search.see(trial, Outcome(1, 1, 0, 0, 1, 1.0, Histogram(), (), ended="the pool ran out"))
 
     assert search.next() is None
-    assert knee.doubt(search.result()) == "the knee is a lower bound only: the pool ran out"
+    assert knee.doubt(search.result()) == "no knee was found: the pool ran out"
     assert (search.result()["knee"], search.result()["bound"]) == (None, "the pool ran out")
 
 
@@ -137,6 +155,8 @@ def test_a_trial_says_what_it_was_judged_on():
         ({"dropped": 1}, Reason.DROPPED),
         ({"failed": 2}, Reason.ERRORS),
         ({"under_way": (1, 1, 9, 9, 20, 20)}, Reason.GROWING),
+        ({"suffered": True}, Reason.SUFFERED),
+        ({"offered": 0, "completed": 0}, Reason.NOTHING),
     ],
 )
 def test_each_reason_alone_is_enough(changed, reason):
