@@ -109,6 +109,8 @@ class Agent:
         kind = type(event)
         if kind is Answered and not self.affairs.offline:  # nearly all that happens is this and the next
             self._answered(event.request, event.reply, now)  # type: ignore[union-attr]  # see above
+            if self.affairs is CALM and self.worker is None and self.heartbeat_at > now:
+                return []
         elif kind is not Woken:
             self._happened(event, now)
         return self._due(now)
@@ -176,6 +178,7 @@ class Agent:
         return token_of(self._papers)
 
     def _hold(self, agent_id: str, token: str | None) -> None:
+        self._stock.forget_beat(self._papers)
         self._papers = papers(number_of(self._papers), agent_id, token)
 
     # --- what is due --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from agent_sim.protocol.agent import DEFAULT_PLATFORM, NO_TENANT, Heartbeat, pac
 
 Beat: TypeAlias = tuple[Heartbeat, Key]
 _MOST_BEATS: Final = 2048
+_NO_KEY: Final = Key(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,21 @@ class Stock:
     def beat(self, kept: Papers) -> Beat:
         """What the heartbeats of an agent with these papers are made of; it must have a session.
 
-        Remembered for as many as come round soon: in a large fleet an agent is to cost little while it waits.
+        Remembered for some thousand: in a large fleet an agent is to cost little while it waits, and remembering one
+        instead of another would cost more than it saves. The key is there only if there is jitter to draw.
         """
         found = self.beats.get(kept)
         if found is None:
-            if len(self.beats) >= _MOST_BEATS:
-                self.beats.clear()
             number = number_of(kept)
             says = Heartbeat(self.platform, NO_TENANT, self.machine(number), token_of(kept) or "")
-            found = self.beats[kept] = says, self.key(number)
+            found = says, self.key(number) if self.jitter else _NO_KEY
+            if len(self.beats) < _MOST_BEATS:
+                self.beats[kept] = found
         return found
+
+    def forget_beat(self, kept: Papers) -> None:
+        """The session of these papers is over."""
+        self.beats.pop(kept, None)
 
     def machine(self, number: int) -> str:
         """The name of an agent's machine."""

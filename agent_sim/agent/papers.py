@@ -12,6 +12,7 @@ Papers: TypeAlias = int | tuple[int, str, str | None]
 """Read by the three functions below. A whole number without AgentId and token has ones in their place."""
 
 _BITS: Final = 128
+_LOWER: Final = (1 << _BITS) - 1
 _NOTHING: Final = (1 << 2 * _BITS) - 1
 _MOST: Final = 1 << 32
 
@@ -36,14 +37,15 @@ def agent_id_of(kept: Papers) -> str:
     """The id that the server gave it, "" if it has none."""
     if isinstance(kept, tuple):
         return kept[1]
-    return "" if kept & _NOTHING == _NOTHING else _long(kept >> _BITS)
+    return "" if kept & _NOTHING == _NOTHING else guid_text((kept >> _BITS & _LOWER).to_bytes(16, "big"))
 
 
 def token_of(kept: Papers) -> str | None:
     """The token of the session, None if there is none."""
     if isinstance(kept, tuple):
         return kept[2]
-    return None if kept & _NOTHING == _NOTHING else _long(kept)
+    token = kept & _LOWER
+    return None if token == _LOWER and kept & _NOTHING == _NOTHING else guid_text(token.to_bytes(16, "big"))
 
 
 def has_token(kept: Papers) -> bool:
@@ -59,8 +61,4 @@ def _short(text: str | None) -> int | None:
         found = int(text.replace("-", ""), 16)
     except ValueError:
         return None
-    return found if _long(found) == text and found != _NOTHING >> _BITS else None
-
-
-def _long(bits: int) -> str:
-    return guid_text((bits & _NOTHING >> _BITS).to_bytes(_BITS // 8, "big"))
+    return found if guid_text(found.to_bytes(16, "big")) == text and found != _LOWER else None

@@ -23,7 +23,7 @@ from agent_sim.faults.effects import AgentEffect, BrokerEffect
 from agent_sim.fleet import lines
 from agent_sim.fleet.cast import Cast
 from agent_sim.fleet.live import Actor, Kind, Scheduler, WallClock
-from agent_sim.fleet.traffic import Traffic, error_of
+from agent_sim.fleet.traffic import Traffic
 from agent_sim.fleet.troubles import Troubles, suffered
 from agent_sim.instants import HOUR, MILLISECOND, NEVER, SECOND, Instant, Span
 from agent_sim.operator import events as operator_events
@@ -191,9 +191,9 @@ class LiveRun:
     def _ended(
         self, operation: str, outcome: int | TransportError, wire: Span, waited: Span, faults: tuple[str, ...]
     ) -> None:
-        self._traffic.ended(operation, outcome, wire, waited, faults)
+        error = self._traffic.ended(operation, outcome, wire, waited, faults)
         # What our own faults did says nothing about how the target fares.
-        why = None if faults else self._stop_rule.see(error_of(outcome), self.clock())
+        why = None if faults else self._stop_rule.see(error, self.clock())
         if why is not None and not self.interrupted.is_set():
             self.refused = why == REFUSED
             self._end(f"aborted: {why}")

@@ -23,7 +23,7 @@ from agent_sim.errors import AgentSimError, TransportError
 from agent_sim.faults.effects import AgentEffect, BrokerEffect
 from agent_sim.fleet.cast import Cast
 from agent_sim.fleet.live import Actor, Scheduler, WallClock
-from agent_sim.fleet.traffic import Traffic, error_of
+from agent_sim.fleet.traffic import Traffic
 from agent_sim.fleet.troubles import Troubles, suffered
 from agent_sim.instants import HOUR, NEVER, SECOND, Span
 from agent_sim.logins import find_agent
@@ -116,8 +116,8 @@ class Shard:
     def _ended(
         self, operation: str, outcome: int | TransportError, wire: Span, waited: Span, faults: tuple[str, ...]
     ) -> None:
-        self._traffic.ended(operation, outcome, wire, waited, faults)
-        why = self._stop_rule.see(error_of(outcome), self.clock())
+        error = self._traffic.ended(operation, outcome, wire, waited, faults)
+        why = self._stop_rule.see(error, self.clock())
         if why is not None and not self._is_stopped:
             self._is_stopped = True
             self._say({"stopped": why, "refused": why == REFUSED})

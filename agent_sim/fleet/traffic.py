@@ -32,11 +32,11 @@ class Traffic:
         wire: Span,
         waited: Span | None,
         faults: tuple[str, ...] = (),
-    ) -> None:
+    ) -> ErrorKind | None:
         """One exchange ended in a status or an error after `wire` nanoseconds, having waited `waited` before.
 
-        None where nothing ever waits for a connection.
-        Those that met the same `faults` are counted together, apart from all others.
+        Returns the error in the words of storms' reports, None for success. `waited` is None where nothing ever waits
+        for a connection. Those that met the same `faults` are counted together, apart from all others.
         """
         counts = self._counts
         count = counts.get((operation, faults)) or self._new(operation, faults)
@@ -51,6 +51,7 @@ class Traffic:
             self._unhindered += 1
         elif waited is not None:
             self._waited(waited // 1000, 1)
+        return error
 
     def add(self, line: TrafficLine) -> None:
         """What another process counted."""

@@ -20,14 +20,16 @@ TICK: Final[Span] = 5 * MILLISECOND
 _SPAN: Final = 6
 """Bits of a tick's number that a coarse slot holds together: a third of a second. Longer ones take long to move."""
 
+_WITHIN: Final = (1 << _SPAN) - 1
+
 
 class _Far(Generic[Item]):
-    """A coarse slot: the tick of each item, and the first of them."""
+    """A coarse slot: for each item how many ticks after the span's beginning it is due, and the first tick of all."""
 
     __slots__ = ("first", "items", "ticks")
 
     def __init__(self, item: Item, tick: int) -> None:
-        self.items, self.ticks, self.first = [item], array("q", (tick,)), tick
+        self.items, self.ticks, self.first = [item], array("B", (tick & _WITHIN,)), tick
 
 
 class Wheel(Generic[Item]):
@@ -64,7 +66,7 @@ class Wheel(Generic[Item]):
             heappush(self._spans, span)
         else:
             slot.items.append(item)
-            slot.ticks.append(tick)
+            slot.ticks.append(tick & _WITHIN)
             if tick >= slot.first:
                 return False
             slot.first = tick
@@ -84,8 +86,11 @@ class Wheel(Generic[Item]):
         """Move what is no longer far ahead into the slots of its ticks."""
         self._near = max(self._near, span + 1)
         while self._spans and self._spans[0] < self._near:
-            far = self._far.pop(heappop(self._spans))
-            for item, tick in zip(far.items, far.ticks, strict=True):
+            first = heappop(self._spans)
+            far = self._far.pop(first)
+            first <<= _SPAN
+            for item, within in zip(far.items, far.ticks, strict=True):
+                tick = first + within
                 slot = self._slots.get(tick)
                 if slot is None:
                     self._slots[tick] = [item]

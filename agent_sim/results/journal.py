@@ -577,7 +577,10 @@ def encode(line: Line) -> str:
     for name, kind in _SHAPES[type(line)].items():
         value: object = getattr(line, name)
         made[name] = _KINDS[kind].write(value)
-    return json.dumps(made, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(made)
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # `json.dumps` makes one for every line
 
 
 def _rounded(value: float) -> float:

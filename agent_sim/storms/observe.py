@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from agent_sim.instants import SECOND, Instant
+from agent_sim.instants import Instant
 from agent_sim.protocol.command import AgentRecord, JobHistoryRecord, ScheduledJobRecord, Transition
 from agent_sim.protocol.enums import AgentStatus, Status
 from agent_sim.storms.ledger import Account, Ledger
 from agent_sim.storms.operations import StormOperation, Subject
+from agent_sim.storms.others import CLOCK_SLACK, of_others, unclear
 from agent_sim.storms.pool import Token
 from agent_sim.storms.taxonomy import Violation
-
-CLOCK_SLACK: Final = SECOND
-"""How far our clock and the target's may be apart (our choice)."""
 
 BEGINS: Final = frozenset({"queued", "rescheduled", "configured"})
 """Transitions after which a job waits or runs."""
@@ -119,15 +117,15 @@ def _by_transitions(
             moves.see(position, event)
     counts = [len(moves.times.get(position, ())) for position in range(len(tokens))]
     refused = {i for i, times in moves.times.items() if times and _was_only_refused(ledger.account(i))}
-    for position, (began, _) in ledger.windows(refused).items():
-        # What changed before it was asked for was somebody else's doing, and the reason why we were refused.
-        counts[position] -= sum(at < began - CLOCK_SLACK for at in moves.times[position])
+    theirs = of_others(ledger, moves.times, refused)
+    for position, times in theirs.items():
+        counts[position] -= times
     doubtful = {i for i, count in enumerate(counts) if count == 0 and ledger.account(i).accepted}
     doubtful |= _left_out(ledger, counts)
     no_ops = _explained(operation, tokens, ledger, doubtful, reader)
     changed = frozenset(i for i, count in enumerate(counts) if count and ledger.account(i).accepted)
     illegal = _ILLEGAL.get(operation.effect, _nobody)(tokens, changed, moves, reader)
-    return Observed(counts, no_ops, {}, frozenset(moves.doubled), illegal)
+    return Observed(counts, no_ops, unclear(len(theirs)), frozenset(moves.doubled), illegal)
 
 
 class _Moves:

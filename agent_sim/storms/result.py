@@ -16,12 +16,13 @@ from agent_sim.storms.health import Health
 from agent_sim.storms.knee import KneeJson
 from agent_sim.storms.ledger import Totals
 from agent_sim.storms.meter import Meter, SeriesEntry, Tally
+from agent_sim.storms.others import OTHERS
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.pool import Harvest
 from agent_sim.storms.reconcile import Reconciliation
 from agent_sim.storms.steps import Step, is_steady, steps
 from agent_sim.storms.stop import broke_a_rule
-from agent_sim.storms.taxonomy import ErrorKind
+from agent_sim.storms.taxonomy import ErrorKind, Violation
 
 Model = Literal["open", "closed"]
 
@@ -266,6 +267,8 @@ def doubt(result: StormResult) -> str | None:
     # A closed loop's user looks again after a moment: that is no arrival lost, and matters only if it is often.
     if workers["starved"] and (result["model"] == "open" or workers["starved"] * 100 > result["started"]):
         return f"{workers['starved']} arrivals went without ids, because workers did not get them in time"
+    if any(OTHERS in note for note in result["reconciliation"]["not_checkable"]):
+        return f"{OTHERS} on the same ids, so that not all of what changed can be told apart"
     if result["warm_up"] and not result["planned"]:
         return "the storm ended in its warm-up, so nothing was measured"
     if result["knee"] is not None:  # how the generator fared is in each trial
@@ -288,7 +291,8 @@ def verdict(result: StormResult, *, could_read: bool = True) -> str:
     """The same in one line."""
     broken = {rule: count for rule, count in result["reconciliation"]["violations"].items() if count}
     if broken:
-        return f"broken: {_listed(broken)}"
+        hint = "" if _OF_OTHERS.isdisjoint(broken) else f" ({HINT})"
+        return f"broken: {_listed(broken)}{hint}"
     if broke_a_rule(result["stopped"]):
         return f"stopped itself: {result['stopped']}"
     if not could_read:
@@ -302,6 +306,11 @@ def verdict(result: StormResult, *, could_read: bool = True) -> str:
     if result["ledger"]["accepted"] == 0:
         return "every request was refused as a whole, and no id of it changed"
     return "every accepted id changed exactly once"
+
+
+HINT: Final = "the target's doing, unless somebody else asked the same of it: it does not tell who did"
+
+_OF_OTHERS: Final = frozenset({Violation.PHANTOM_TRANSITION.value, Violation.DOUBLE_TRANSITION.value})
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -75,6 +75,10 @@ class AnswerReader:
         self.keeps = False
         return self._whole() if self._is_in_body and not self._is_bounded else None
 
+    def drop(self) -> None:
+        """Nothing more is read. The parser holds the reader: without this both would wait to be found as garbage."""
+        del self._parser
+
     def _parse(self, data: bytes) -> str | None:
         """What is wrong with the bytes."""
         try:

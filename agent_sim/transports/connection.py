@@ -112,6 +112,7 @@ class Connection(asyncio.Protocol):
         if self.secured is not None and not self.secured.done():
             self.secured.set_exception(error or ConnectionResetError("the connection ended while TLS was agreed on"))
         self._transport = None
+        self._reader.drop()
         self._lost(self)
 
     # ------------------------------------------------------------------------------------------

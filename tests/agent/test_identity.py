@@ -6,7 +6,7 @@ from agent_sim.agent.identity import Stock
 from agent_sim.agent.papers import papers
 from agent_sim.draws import guid, root
 
-STOCK = Stock("lab", "m-", (), root("test"))
+STOCK = Stock("lab", "m-", (), root("test"), jitter=0.1)
 
 
 def kept(number: int) -> object:
@@ -20,6 +20,17 @@ def test_a_heartbeat_is_the_same_whether_it_is_remembered_or_not():
     assert [key for _, key in first] == [STOCK.key(number) for number in range(3000)]
     assert (first[7][0].client_machine, first[7][0].session_token) == ("m-00007", guid(STOCK.key(7), "token"))
     assert len(STOCK.beats) <= 2048
+
+
+def test_a_session_that_is_over_makes_room_for_another():
+    stock = replace(STOCK, jitter=0.0)
+    for number in range(3000):
+        stock.beat(kept(number))
+    stock.forget_beat(kept(1))
+    stock.forget_beat(kept(2999))  # never was remembered
+
+    assert stock.beat(kept(2999)) is stock.beat(kept(2999))
+    assert stock.beat(kept(1)) is not stock.beat(kept(1))
 
 
 def test_another_life_of_a_fleet_has_chances_of_its_own():

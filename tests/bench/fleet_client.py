@@ -30,7 +30,7 @@ from agent_sim.credentials import Credentials
 from agent_sim.draws import root
 from agent_sim.fleet import lines
 from agent_sim.fleet.live import Kind, Scheduler, WallClock
-from agent_sim.fleet.traffic import Traffic, error_of
+from agent_sim.fleet.traffic import Traffic
 from agent_sim.histogram import Histogram
 from agent_sim.instants import SECOND
 from agent_sim.protocol.agent import AgentReply
@@ -106,8 +106,7 @@ async def driven(
         measured.polls += 1
         end = outcome.status if isinstance(outcome, AgentReply) else outcome
         measured.failed += end != 200
-        traffic.ended(lines.operation_of(request), end, wire, waited, faults)
-        stop.see(error_of(end), clock())
+        stop.see(traffic.ended(lines.operation_of(request), end, wire, waited, faults), clock())
 
     def settle(agent: Agent) -> None:
         if agent.facts is not None:

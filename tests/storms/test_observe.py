@@ -35,7 +35,7 @@ def test_without_transitions_the_mark_is_the_newest_run():
 def test_transitions_after_the_mark_are_counted_by_job_for_reschedule():
     events = [event(1, "rescheduled", 1), event(2, "rescheduled", 1), event(3, "rescheduled", 2), event(4, "queued", 3)]
 
-    observed = observe(RESCHEDULE, tokens(3), Ledger(3), Mark(1, 0), FakeReader(events=events))
+    observed = observe(RESCHEDULE, tokens(3), accepted(3, now=0), Mark(1, 0), FakeReader(events=events))
 
     assert list(observed.transitions) == [1, 1, 0]
     assert observed.not_checkable == {}
@@ -44,7 +44,7 @@ def test_transitions_after_the_mark_are_counted_by_job_for_reschedule():
 def test_transitions_are_counted_by_run_for_acknowledge():
     events = [event(1, "acknowledged", 2), event(2, "acknowledged", 2), event(3, "rescheduled", 1)]
 
-    observed = observe(ACKNOWLEDGE, tokens(2), Ledger(2), Mark(0, 0), FakeReader(events=events))
+    observed = observe(ACKNOWLEDGE, tokens(2), accepted(2, now=0), Mark(0, 0), FakeReader(events=events))
 
     assert list(observed.transitions) == [0, 2]
 
@@ -141,7 +141,7 @@ def test_two_changes_with_nothing_between_that_would_allow_it_are_seen():
     events = [event(1, "rescheduled", 1), event(2, "rescheduled", 1)]
     events += [event(3, "rescheduled", 2), event(4, "completed", 2), event(5, "rescheduled", 2)]
 
-    observed = observe(RESCHEDULE, tokens(2), Ledger(2), Mark(0, 0), FakeReader(events=events))
+    observed = observe(RESCHEDULE, tokens(2), accepted(2, now=0), Mark(0, 0), FakeReader(events=events))
 
     assert list(observed.transitions) == [2, 2]
     assert observed.doubled == {0}

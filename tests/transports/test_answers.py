@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 
 from agent_sim.errors import MalformedMessage
@@ -39,6 +41,19 @@ def test_an_answer_heard_before_is_known_by_its_bytes_and_only_where_an_answer_b
     assert reader.feed(LONG[:20]) is None
     assert reader.feed(LONG[20:]) == Answer(200, HEADERS, b"hello")
     assert reader.keeps
+
+
+def test_a_reader_that_is_done_is_no_garbage_to_be_looked_for():
+    gc.collect()
+    gc.disable()
+    try:
+        reader = AnswerReader()
+        reader.feed(CHUNKED[:-1])
+        reader.drop()
+        del reader
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_an_answer_without_a_length_is_whole_when_its_connection_ends():
