@@ -88,16 +88,16 @@ def unpack(data: SettledJson) -> Iterator[Settled]:
     for row, (shelf, number, began, ended, outcome, error, named, failed) in enumerate(_ROW.iter_unpack(data["rows"])):
         refused, claims = more.get(row, ((), ()))
         yield Settled(
-            shelf=data["shelves"][shelf],
-            number=None if number == _NONE else number,
-            began=began,
-            ended=ended,
-            outcome=_OUTCOMES[outcome],
-            error=None if error == _NONE else _ERRORS[error],
-            named=named,
-            failed=failed,
-            refused=tuple(refused),
-            claims=tuple((place, claim) for place, claim in claims),
+            data["shelves"][shelf],
+            None if number == _NONE else number,
+            began,
+            ended,
+            _OUTCOMES[outcome],
+            None if error == _NONE else _ERRORS[error],
+            named,
+            failed,
+            tuple(refused),
+            tuple((place, claim) for place, claim in claims) if claims else (),
         )
 
 

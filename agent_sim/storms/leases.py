@@ -10,7 +10,7 @@ of one go to several processes, each of which sends its own at the moment that i
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypedDict
+from typing import Final, NamedTuple, TypedDict
 
 from agent_sim.instants import Instant
 from agent_sim.storms.pool import Batch, Supply, Token
@@ -46,12 +46,11 @@ class Shelf:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What came of a batch (no number: of a request by query), and from when to when its request was under way.
 
     `named` and `failed` are counts of ids, `refused` places that an accepted request left out, `claims` the ids of jobs
-    that its answer named, by place.
+    that its answer named, by place. A tuple, for every request makes one here and one at the other end.
     """
 
     shelf: str
