@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.loadtests.fake_command import FakeCommand, failed_runs, served
-from tests.loadtests.test_storm import CREDENTIALS, OPEN, STORM, Storms, wait_for
+from tests.loadtests.storms import CREDENTIALS, OPEN, STORM, Storms, wait_for
 from tests.loadtests.test_storm_faults import SCENARIO
 
 pytestmark = pytest.mark.slow
