@@ -84,7 +84,7 @@ def run_plan(storms: Storms, fake: FakeCommand, asked: Any) -> Ended:
 
 
 def wait_for(happened: Any) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.02)

@@ -87,7 +87,8 @@ def test_bad_usage_is_one_clear_line(storms: Storms, options: tuple[str, ...], c
 
 
 BAD = (
-    (("--storm", "acknowledge", *OPEN, "--agents-journal", "missing.jsonl"), "missing.jsonl: there is no such file"),
+    (("--storm", "acknowledge", *OPEN, "--agents-journal", "missing.jsonl"), "is for a herd: add --kind herd"),
+    (("-T", "acknowledge", "herd", *OPEN, "--agents-journal", "missing.jsonl"), "missing.jsonl: there is no such file"),
     (("--storm", "reschedule", "--rate", "20/s", "-u", "3", "-t", "1s"), "give one of them"),
     (("--storm", "reschedule", "-t", "1s"), "add --rate 20/s for arrivals, or -u 10"),
     (("--storm", "reschedule", "--rate", "20/s"), "how long? add -t 30s"),
