@@ -57,7 +57,7 @@ format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## measured figures as ratios with a baseline in the same run; FULL=--full: fleets of 100,000 and a million, too
+bench: setup ## measured figures as ratios with a baseline in the same run; FULL=--full: the largest fleets and report too
 	$(BIN)/python -m tests.bench.requests
 	$(BIN)/python -m tests.bench.replay
 	$(BIN)/python -m tests.bench.digests
@@ -67,7 +67,7 @@ bench: setup ## measured figures as ratios with a baseline in the same run; FULL
 	$(BIN)/python -m tests.bench.storms
 	$(BIN)/python -m tests.bench.fleet $(FULL)
 	$(BIN)/python -m tests.bench.outcomes
-	$(BIN)/python -m tests.bench.report
+	$(BIN)/python -m tests.bench.report $(if $(FULL),,--jobs 100000)
 	$(BIN)/python -m tests.bench.page
 
 soak: setup ## the long tests: kill -9 under load, ROUNDS times; JOBS jobs under every fault; properties; MINUTES of a demo

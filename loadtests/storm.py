@@ -31,7 +31,7 @@ from locust.env import Environment
 from locust.exception import StopUser
 from locust.runners import STATE_RUNNING, MasterRunner, Runner, WorkerRunner
 from storm_client import require_honest_client
-from storm_cluster import READY_WITHIN, Master, Worker
+from storm_cluster import READY_WITHIN, Master
 from storm_engine import Engine, Prepared
 from storm_files import code_of, herd_beside, judged, write_files
 from storm_knee import Hunt, alone, by_workers
@@ -39,6 +39,7 @@ from storm_metrics import telling
 from storm_options import Asked, add_options, read, told
 from storm_prepare import nothing, prepared
 from storm_web import Rows, extend, rows_of
+from storm_worker import Worker
 
 from agent_sim.errors import QueryError, TargetError, UsageError
 from agent_sim.instants import SECOND

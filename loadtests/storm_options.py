@@ -5,7 +5,7 @@ Parses and checks; connects to nothing. Raises UsageError for whatever cannot be
 
 import os
 import re
-from argparse import SUPPRESS, ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -182,7 +182,7 @@ def read(options: Namespace, parser: Any) -> Asked:
         report=options.report,
         finds_knee=options.find_knee,
         slowest=None if options.slowest is None else round(options.slowest * SECOND),
-        agents_journal=_journal(options),
+        agents_journal=_journal(options, plan),
     )
 
 
@@ -206,8 +206,10 @@ def told(said: Mapping[str, Any], login: Login, ca: Path | None) -> Asked:
     )
 
 
-def _journal(options: Namespace) -> Path | None:
+def _journal(options: Namespace, plan: StormPlan) -> Path | None:
     journal: Path | None = options.agents_journal
+    if journal is not None and plan.kind != "herd":
+        raise UsageError("--agents-journal is for a herd: add --kind herd")
     if journal is not None and not os.access(journal, os.R_OK):
         raise UsageError(f"--agents-journal {journal}: there is no such file to read")
     return journal
@@ -355,7 +357,10 @@ def _warm_up(options: Namespace) -> Span:
 
 def _warm_up_of(text: str) -> int | str:
     """A time span, or `auto`."""
-    return AUTO if text == AUTO else int(timespan(text))
+    try:
+        return AUTO if text == AUTO else int(timespan(text))
+    except (ValueError, ArgumentTypeError):
+        raise ArgumentTypeError(f"{text!r} must be a time such as 5s, or {AUTO}") from None
 
 
 def _plan_file(options: Namespace) -> StormPlan:

@@ -59,6 +59,7 @@ def _short(text: str | None) -> int | None:
         return None
     try:
         found = int(text.replace("-", ""), 16)
-    except ValueError:
+        written = guid_text(found.to_bytes(16, "big"))
+    except (ValueError, OverflowError):  # no number, or one of all 36 letters
         return None
-    return found if guid_text(found.to_bytes(16, "big")) == text and found != _LOWER else None
+    return found if written == text and found != _LOWER else None

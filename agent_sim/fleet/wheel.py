@@ -17,8 +17,8 @@ Item = TypeVar("Item")
 TICK: Final[Span] = 5 * MILLISECOND
 """Finer costs more turns and coarser makes bursts; neither costs less for each item (performance 1.2)."""
 
-_SPAN: Final = 6
-"""Bits of a tick's number that a coarse slot holds together: a third of a second. Longer ones take long to move."""
+_SPAN: Final = 8
+"""Bits of a tick's number that a coarse slot holds together: a second and a quarter. Longer ones take long to move."""
 
 _WITHIN: Final = (1 << _SPAN) - 1
 

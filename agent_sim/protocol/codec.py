@@ -392,10 +392,15 @@ def _fold(hint: object, value: object, strict: bool, place: str = "") -> object:
         return names.get(value.lower(), value)  # some servers write names (command-api 0, rule 1)
     if shape is _Shape.ITEMS and isinstance(value, list):
         [of, *_] = get_args(bare)
+        if of in _PLAIN and all(kind is of for kind in set(map(type, value))):
+            return tuple(value)  # ten thousand ids, at once
         return tuple(_fold(of, item, strict, f"{place}.{index}") for index, item in enumerate(value))
     if strict:
         strictness.check(bare, value, place)
     return value
+
+
+_PLAIN = (int, str)
 
 
 class _Shape(Enum):

@@ -21,6 +21,7 @@ from agent_sim.server.statements import Statement, statements
 _COUNTS_KEPT: Final = 256
 _MOST_LATER: Final = 10_000
 _MOST_BEHIND: Final = 2_000  # some ten milliseconds to run: nobody is to wait long for that
+_MOST_BYTES: Final = 4 << 20  # of them as they are written down: some bring whole logs along
 
 
 class SqliteStore:
@@ -36,6 +37,7 @@ class SqliteStore:
         self._earlier = 0  # how many of them are not this request's
         self._texts: list[bytes] = []  # those, written down
         self._behind = self._written_down()  # committed, and not in their tables
+        self._behind_bytes = 0
         self._committed = connection.total_changes
         self._lost = ""  # why what was changed since the last commit is gone
         self._keepers: list[tuple[frozenset[str], Callable[[], None]]] = []
@@ -127,7 +129,7 @@ class SqliteStore:
         if not self._later and not self._behind:
             return
         behind, before, own = self._behind, self._later[: self._earlier], self._later[self._earlier :]
-        self._behind = []
+        self._behind, self._behind_bytes = [], 0
         self._nothing_later()
         try:
             if behind or before:
@@ -201,8 +203,7 @@ class SqliteStore:
             raise sqlite3.OperationalError(f"changes were lost: {lost}")
         try:
             if self._later:
-                self._note()
-                self._connection.execute(statements()["put_off_add"].sql, {"statements": whole(self._texts)})
+                self._write_down()
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
         except sqlite3.Error:
@@ -211,8 +212,14 @@ class SqliteStore:
         self._behind += self._later
         self._nothing_later()
         self._committed = self._connection.total_changes
-        if len(self._behind) >= _MOST_BEHIND:
+        if len(self._behind) >= _MOST_BEHIND or self._behind_bytes >= _MOST_BYTES:
             self.settle()
+
+    def _write_down(self) -> None:
+        self._note()
+        text = whole(self._texts)
+        self._connection.execute(statements()["put_off_add"].sql, {"statements": text})
+        self._behind_bytes += len(text)
 
     def close(self) -> None:
         """Commit and let go of the database."""

@@ -299,7 +299,7 @@ def verdict(result: StormResult, *, could_read: bool = True) -> str:
         return "inconclusive: the target could not be read after the storm"
     if result["pool"]["eligible"] == 0:
         return "inconclusive: nothing to do, no id is eligible"
-    if not proved_something(result):
+    if not proved_something(result) and not result["workers"]["lost"]:
         return "inconclusive: no id was accepted, so nothing was checked"
     if (words := doubt(result)) is not None:
         return f"inconclusive: {words}"

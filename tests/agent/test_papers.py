@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from agent_sim.agent.papers import agent_id_of, has_token, number_of, papers, token_of
 
 GUIDS = st.uuids().map(str)
-TEXTS = st.one_of(GUIDS, GUIDS.map(str.upper), st.text(max_size=40), st.just("f" * 8 + "-ffff-ffff-ffff-" + "f" * 12))
+TEXTS = st.one_of(
+    GUIDS,
+    GUIDS.map(str.upper),
+    st.text(max_size=40),
+    st.just("a" * 36),
+    st.just("f" * 8 + "-ffff-ffff-ffff-" + "f" * 12),
+)
 
 
 @given(number=st.integers(0, 1 << 40), agent_id=TEXTS, token=st.none() | TEXTS)

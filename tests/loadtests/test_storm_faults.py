@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.loadtests.fake_command import FakeCommand, failed_runs, served
-from tests.loadtests.test_storm import OPEN, Ended, Storms
+from tests.loadtests.storms import OPEN, Ended, Storms
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.loadtests.fake_command import FakeCommand, failed_runs, served
-from tests.loadtests.test_storm import CREDENTIALS, OPEN, STORM, Storms, wait_for
+from tests.loadtests.storms import CREDENTIALS, OPEN, STORM, Storms, wait_for
 from tests.loadtests.test_storm_faults import SCENARIO
 
 pytestmark = pytest.mark.slow
@@ -169,12 +169,12 @@ def test_the_web_page_begins_one_storm_after_the_other_and_has_a_tab_for_it(stor
             wait_for(lambda: b'"success": true' in _got(port, "/swarm", b"user_count=1&spawn_rate=1"))
             wait_for(lambda: len(fake.asked) >= 5)
             _got(port, "/stop", b"")
-            wait_for(lambda: _tab(port)["verdict"] in ENDS)
+            wait_for(lambda: _tab(port)["verdict"].startswith(ENDS))
             first = len(fake.asked)
             _got(port, "/swarm", b"user_count=1&spawn_rate=1")
             wait_for(lambda: len(fake.asked) >= first + 5)
             _got(port, "/stop", b"")
-            wait_for(lambda: _tab(port)["verdict"] in ENDS)
+            wait_for(lambda: _tab(port)["verdict"].startswith(ENDS))
         finally:
             process.send_signal(signal.SIGINT)
         ended = storms.end(process)
@@ -192,10 +192,7 @@ def test_the_web_page_begins_one_storm_after_the_other_and_has_a_tab_for_it(stor
     assert [ended.result["workers"]["asked"], second["workers"]["asked"]] == [2, 2]
 
 
-ENDS = (
-    "every accepted id changed exactly once",
-    "inconclusive: the generator itself was saturated, the figures are lower bounds",
-)
+ENDS = ("every accepted id changed exactly once", "inconclusive")  # a busy machine cannot tell
 
 
 def _tab(port: int) -> dict[str, str]:

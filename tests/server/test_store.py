@@ -413,6 +413,19 @@ def test_a_request_that_fails_takes_nothing_along_that_was_committed_before(tmp_
     assert noted(reopened(tmp_path / "sim.db")) == ["k"]
 
 
+@pytest.mark.parametrize(("times", "kind"), [(2000, "k"), (5, "a whole log " * 80_000)])
+def test_what_is_much_does_not_stay_in_memory(tmp_path, times, kind):
+    store = reopened(tmp_path / "sim.db")
+    for _ in range(times):
+        store.later("transition_add", {**NOTED, "kind": kind})
+        assert store._later
+        store.commit() if kind != "k" else None
+    store.commit()
+
+    assert store._behind == []
+    assert noted(store) == [kind] * min(times, 100)
+
+
 def test_who_asks_for_other_tables_does_not_make_it_write_what_was_put_off():
     store = SqliteStore.open(":memory:")
     store.later("transition_add", NOTED)

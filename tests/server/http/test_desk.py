@@ -1,6 +1,7 @@
 """What takes long is handled apart, and heartbeats do not wait for it."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -55,6 +56,7 @@ async def test_heartbeats_go_on_while_a_storm_is_handled_and_all_else_waits():
     desk, core, store = slow_desk()
     storm = asyncio.create_task(desk.ask_at_length(STORM, WHO))
     await asyncio.to_thread(core.begun.wait, 60)
+    assert not gc.isenabled()  # a collection would look through all its rows, and everybody would wait
     take, sweep = asyncio.create_task(desk.ask(TAKE, WHO)), asyncio.create_task(desk.sweep())
 
     for _ in range(20):
@@ -64,6 +66,7 @@ async def test_heartbeats_go_on_while_a_storm_is_handled_and_all_else_waits():
     await asyncio.gather(storm, take, sweep)
     await desk.close()
 
+    assert gc.isenabled()
     assert before == ["Heartbeat"] * 20
     assert core.done[20:] == ["storm", "Configure", "sweep"]
     assert not store.dirty
