@@ -8,7 +8,6 @@ AGENTS ?=
 JOBS ?= 1000000
 ROUNDS ?= 200
 MINUTES ?= 60
-MINUTES ?= 10
 SPEED ?= 10
 THOROUGH ?= 5
 BIN := .venv/bin
