@@ -37,6 +37,23 @@ class Client(Protocol):
         """Return when the connection is over."""
 
 
+class LettingGo:
+    """Goes before aiomqtt's client, which on uvloop may never hear that its socket was reset, and then waits for ever.
+
+    That loop ends its poll of a socket that broke and tells nobody, and refuses what is asked of the poll from then on
+    (uvloop 0.23). So once a second, when aiomqtt looks after its pings, we look for ourselves whether the socket reads.
+    """
+
+    async def _misc_loop(self) -> None:
+        client = self._client  # type: ignore[attr-defined]  # aiomqtt's: paho's client
+        while not client.loop_misc() and not client.loop_read():  # noqa: ASYNC110  # nobody sets an event
+            await asyncio.sleep(1)
+
+    def _on_socket_unregister_write(self, *about: object) -> None:
+        with contextlib.suppress(RuntimeError):
+            super()._on_socket_unregister_write(*about)  # type: ignore[misc]  # aiomqtt's
+
+
 class Kept:
     """One connection that is there whenever it can be; `keep` is its task.
 

@@ -23,6 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent_sim.credentials import Credentials
 from agent_sim.errors import BrokerRefused, ConnectFailed, MalformedMessage
 from agent_sim.instants import SECOND, Span
+from agent_sim.link import LettingGo
 from agent_sim.protocol import mqtt as contract
 from agent_sim.protocol.mqtt import Broker, Link, Packet, Version
 
@@ -44,7 +45,7 @@ async def opened(
 ) -> AsyncIterator["Connection"]:
     """A connection; `take` gets each message and `patience` bounds each step. Raises TransportError."""
     is_5 = link.version == "5"
-    client = aiomqtt.Client(
+    client = _Client(
         broker.host,
         broker.port,
         username=login.username,
@@ -75,6 +76,10 @@ def _failure(url: str, error: aiomqtt.MqttError) -> ConnectFailed:
     if isinstance(code, ReasonCode) and code.value in contract.REFUSALS:
         return BrokerRefused(f"{url} refuses us: {code}")
     return ConnectFailed(f"no connection to {url}: {error}")
+
+
+class _Client(LettingGo, aiomqtt.Client):
+    """aiomqtt's, that gets over a broken socket on every event loop."""
 
 
 @dataclass(frozen=True, slots=True)
