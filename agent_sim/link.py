@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from agent_sim.draws import key, unit
 from agent_sim.errors import BrokerRefused, ConnectFailed, TransportError, UsageError
@@ -46,8 +46,18 @@ class LettingGo:
 
     async def _misc_loop(self) -> None:
         client = self._client  # type: ignore[attr-defined]  # aiomqtt's: paho's client
-        while not client.loop_misc() and not client.loop_read():  # noqa: ASYNC110  # nobody sets an event
+        while not client.loop_misc() and self._reads(client):  # noqa: ASYNC110  # nobody sets an event
             await asyncio.sleep(1)
+
+    def _reads(self, client: Any) -> bool:
+        """False if the socket is of no use any more; what reading it raises ends the connection, as for aiomqtt."""
+        try:
+            return not client.loop_read()
+        except Exception as error:  # noqa: BLE001  # whatever it is, whoever waits for the connection is told of it
+            over: asyncio.Future[None] = self._disconnected  # type: ignore[attr-defined]  # aiomqtt's
+            if not over.done():
+                over.set_exception(error)
+            return False
 
     def _on_socket_unregister_write(self, *about: object) -> None:
         with contextlib.suppress(RuntimeError):
