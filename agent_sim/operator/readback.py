@@ -134,16 +134,25 @@ def is_drained(prefix: str, offline: Container[str] = (), left: Container[str] =
     """True if no run is in process and nothing waits but recurring jobs.
 
     Nobody waits for jobs of machines that the scenario took `offline`, nor for those that it has `left` undone.
+
+    Runs and waiting jobs are two lists, and a job that begins to run between the two readings is in neither: only if no
+    such job began to run meanwhile was nothing missed.
     """
+    newest = yield from newest_run(prefix)
     query = f"Agent -startswith {quote(prefix)} AND Status -eq {Status.IN_PROCESS.value}"
     reply = yield command.ListJobHistory(command.Page(query=query, limit=1))
     if _records(reply):
         return False
     jobs = yield from waiting(prefix)
-    return all(
-        (job.schedule is not None and recurs(job.schedule)) or job.client_machine in offline or job.id.lower() in left
-        for job in jobs
-    )
+    recurring = {job.id for job in jobs if _recurs(job)}
+    if any(not (_recurs(job) or job.client_machine in offline or job.id.lower() in left) for job in jobs):
+        return False
+    begun = yield from runs(prefix, newest)
+    return all(run.job_id in recurring or _recurs(run) for run in begun)
+
+
+def _recurs(record: command.ScheduledJobRecord | command.JobHistoryRecord) -> bool:
+    return record.schedule is not None and recurs(record.schedule)
 
 
 def newest_run(prefix: str) -> Asking[int]:

@@ -1,5 +1,7 @@
 """Readings of what the server says, driven by hand: one reply for each operation."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent_sim.errors import TargetError
@@ -60,12 +62,30 @@ def test_without_a_total_an_empty_page_is_the_end():
         ([ok(run(1, Status.IN_PROCESS))], False),  # a run is in process
         ([ok(), ok(job(Immediate()))], False),  # a job waits to run now
         ([ok(), ok(job(None))], False),  # so does one without a schedule
-        ([ok(), ok(job(Interval(60)))], True),  # recurring jobs wait for ever
-        ([ok(), ok()], True),
+        ([ok(), ok(job(Interval(60))), ok()], True),  # recurring jobs wait for ever
+        ([ok(), ok(), ok()], True),
     ],
 )
 def test_a_fleet_is_drained_when_only_recurring_jobs_wait(replies, drained):
-    assert drive(readback.is_drained("agentsim-x-"), *replies)[1] is drained
+    assert drive(readback.is_drained("agentsim-x-"), ok(run(7)), *replies)[1] is drained
+
+
+@pytest.mark.parametrize(
+    ("job_id", "schedule", "drained"),
+    [
+        ("job", None, True),  # known to recur from the list of waiting jobs
+        ("other", Interval(60), True),  # the run itself says so
+        ("other", Immediate(), False),
+        ("other", None, False),
+    ],
+)
+def test_a_job_that_began_between_the_two_readings_is_in_neither_and_not_overlooked(job_id, schedule, drained):
+    began = replace(run(8, Status.IN_PROCESS), job_id=job_id, schedule=schedule)
+
+    asked, found = drive(readback.is_drained("agentsim-x-"), ok(run(7)), ok(), ok(job(Interval(60))), ok(began))
+
+    assert found is drained
+    assert asked[-1].page.query == 'Agent -startswith "agentsim-x-" AND JobHistoryId -gt 7'
 
 
 @pytest.mark.parametrize(("records", "newest"), [((run(7),), 7), ((), 0)])
