@@ -300,6 +300,7 @@ def _json(body: bytes) -> object:
 
 # --- the management API: values ---------------------------------------------------------------
 
+_AS_IT_IS = frozenset({str, int, float, bool, type(None)})
 _SCHEDULES = frozenset(get_args(schedule.Schedule))
 TIMES = frozenset(
     {
@@ -312,6 +313,10 @@ TIMES = frozenset(
 
 def to_json(value: object, *, omit_none: bool) -> object:
     """A value of the management API as plain JSON. `omit_none` leaves out members that are None."""
+    if type(value) in _AS_IT_IS:  # as most members are
+        return value
+    if isinstance(value, int):
+        return int(value)
     if type(value) in _SCHEDULES:
         return schedule.to_rest(cast(schedule.Schedule, value))
     if is_dataclass(value) and not isinstance(value, type):
@@ -324,7 +329,7 @@ def to_json(value: object, *, omit_none: bool) -> object:
         return [to_json(item, omit_none=omit_none) for item in value]
     if isinstance(value, Mapping):
         return {str(name): to_json(member, omit_none=omit_none) for name, member in value.items()}
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return value
 
 
 def from_json(kind: type[T], value: object, *, strict: bool = False) -> T:
