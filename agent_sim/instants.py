@@ -39,7 +39,8 @@ def from_datetime(moment: datetime) -> Instant:
     """The instant of a datetime; one without a zone is taken as UTC."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1000
 
 
 def to_iso(at: Instant) -> str:

@@ -13,8 +13,8 @@ from typing import Any, Final, get_type_hints
 from pydantic.alias_generators import to_camel
 
 from agent_sim.protocol import command
-from agent_sim.protocol.codec import has_default
 from agent_sim.protocol.endpoints import WITH_BODY, Carries, Endpoint
+from agent_sim.protocol.names import has_default
 from agent_sim.server.http.schemas import GUID, Schema, Schemas, array_member, summary
 from agent_sim.settings import ServerSettings
 
