@@ -67,7 +67,8 @@ def main() -> int:
 def seen(counted: Counter[str], jobs: int) -> list[Figure]:
     """Each outcome's share beside the declared one, and how far off it is in parts of what chance allows."""
     wide = NormalDist().inv_cdf(1 - 0.001 / 2 / len(WEIGHTS))
-    figures = [Figure("jobs that came to something, of those posted", [sum(counted.values()) / jobs], "", Bound(1, 1))]
+    each_once = sum(counted.values()) == jobs
+    figures = [Figure("every job came to something, and once", [each_once], "", Bound(1, 1))]
     for word, weight in WEIGHTS.items():
         allowed = wide * math.sqrt(jobs * weight * (1 - weight))
         off = abs(counted[word] - weight * jobs)
