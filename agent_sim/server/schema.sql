@@ -1,4 +1,4 @@
--- The embedded server's tables, version 3. Times are nanoseconds since 1970 (UTC), GUIDs lower-case text, lists JSON,
+-- The embedded server's tables, version 5. Times are nanoseconds since 1970 (UTC), GUIDs lower-case text, lists JSON,
 -- enumerations the wire's numbers. Columns are named as agent_sim/query/fields.py has them, so that a compiled query
 -- runs on a table or view as it is. A schedule is its wire text (null: Immediate) and, exact to the second, its time.
 
