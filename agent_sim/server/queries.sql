@@ -187,6 +187,9 @@ FROM run WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?
 -- name: history_count
 SELECT count(*) FROM run WHERE {where}
 
+-- name: history_count_to
+SELECT count(*) FROM (SELECT 1 FROM run WHERE {where} LIMIT ?)
+
 -- name: storm_by_query
 SELECT run.job_history_id, run.job_id, run.job_category, run.schedule, run.schedule_time, run.result, run.status,
        job.type_category, job.state, job.at_once, job.store_id, store.container_id,
