@@ -65,11 +65,13 @@ class WallClock:
         """`began` makes it the clock of another process of this machine, as that one's `began` has it."""
         self.scale = scale
         self.began = began or (time.time_ns(), time.monotonic_ns())
-        self._origin, self._began = self.began
+        self._origin = self.began[0]
+        self._ahead = self._origin - self.began[1]  # of the monotonic clock
+        self._is_real = scale == 1.0
 
     def __call__(self) -> Instant:
-        passed = time.monotonic_ns() - self._began
-        return self._origin + (passed if self.scale == 1.0 else round(passed * self.scale))
+        told = time.monotonic_ns() + self._ahead
+        return told if self._is_real else self._origin + round((told - self._origin) * self.scale)
 
     def on_the_wall(self, instant: Instant) -> Instant:
         """The scenario's instant as other clocks show it."""
@@ -124,7 +126,7 @@ class Scheduler:
         if role is None:
             role = self._roles[id(kind), settle] = _Role(kind, settle)  # type: ignore[arg-type]  # kept together
         actor = Actor(core, role)  # type: ignore[arg-type]  # never mixed
-        self._plan(actor)
+        self._plan(actor, core.next_wake())
         return actor
 
     def tell(self, actor: Actor, event: object) -> None:
@@ -198,17 +200,17 @@ class Scheduler:
         self._timer = loop.call_later(min(max(span, 0), _LONGEST_NAP) / SECOND, self._turn)
 
     def _handle(self, actor: Actor, event: object, now: Instant) -> None:
-        core = actor.core
+        # Twice for every request of a fleet, hence no calls that can be spared.
+        core, role = actor.core, actor.role
         requests = core.handle(event, now)
-        actor.role.settle(core)
-        self._plan(actor)
+        role.settle(core)
+        wake = core.next_wake()
+        if wake != actor.planned:
+            self._plan(actor, wake)
         for request in requests:
             self._launch(actor, request, now)
 
-    def _plan(self, actor: Actor) -> None:
-        wake = actor.core.next_wake()
-        if wake == actor.planned:
-            return
+    def _plan(self, actor: Actor, wake: Instant) -> None:
         actor.planned = wake
         # With a timer set for later, the new first one sets it anew; without one, a turn is under way and will.
         if wake != NEVER and self._wheel.put(actor, wake) and self._timer is not None:
