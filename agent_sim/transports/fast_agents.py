@@ -85,7 +85,7 @@ class _Told(Call):
 
     def done(self, outcome: Outcome) -> None:
         request = self.request
-        end = outcome if isinstance(outcome, TransportError) else _reply(request, outcome)
+        end = _reply(request, outcome) if isinstance(outcome, Answer) else outcome
         wire, waited = self.took()
         self.told(self.whose, request, end, wire, waited)
 

@@ -108,8 +108,7 @@ class FastSession:
 
     def end(self, call: Call, outcome: Outcome) -> None:
         """A call is over, whoever says so first."""
-        if call in self._calls:
-            del self._calls[call]
+        if self._calls.pop(call, call) is None:
             if call.connection is not None or call.connecting is not None:
                 call.pool.leave(call)
             call.done(outcome)
