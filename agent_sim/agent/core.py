@@ -101,19 +101,22 @@ class Agent:
 
     def handle(self, event: Event, now: Instant) -> list[AgentRequest]:
         """Take in one event; return what to send, in order."""
-        if self.affairs is CALM and self.worker is None:  # nearly all that happens is a heartbeat and its answer
-            kind = type(event)
-            if kind is Woken:
+        if self.affairs is CALM:
+            if type(event) is Woken and self.worker is None:  # with `heard`, nearly all that happens
                 return [self._next_beat()] if self.heartbeat_at <= now else []
-            if kind is Answered and event.request is self.beat:  # type: ignore[union-attr]  # see above
-                self._beat_answered(event.reply, now)  # type: ignore[union-attr]  # see above
-                return [] if self.affairs is CALM and self.heartbeat_at > now else self._due(now)
         elif self.affairs is UNBORN:
             self._be_born()
         while self.affairs.turn_at <= now:
             self._take_turn()
         self._happened(event, now)
         return self._due(now)
+
+    def heard(self, request: AgentRequest, reply: AgentReply, now: Instant) -> list[AgentRequest]:
+        """The same as `handle(Answered(request, reply), now)`, without the event where there is nothing to it."""
+        if request is not self.beat or self.affairs is not CALM or self.worker is not None:
+            return self.handle(Answered(request, reply), now)
+        self._beat_answered(reply, now)
+        return [] if self.affairs is CALM and self.heartbeat_at > now else self._due(now)
 
     def _happened(self, event: Event, now: Instant) -> None:
         match event:

@@ -85,7 +85,7 @@ class LiveRun:
         if self.plan.members:
             self._before = await self._ask(readback.mark(self.plan.operator.prefix))
         jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
-        scheduler = Scheduler(self.clock, self.clock.scale)
+        scheduler = Scheduler(self.clock.now, self.clock.scale)
         cast = self._cast = Cast[Actor](self.plan, self._write, self._elapsed)
         troubles = self.troubles
         seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
@@ -193,7 +193,7 @@ class LiveRun:
     ) -> None:
         error = self._traffic.ended(operation, outcome, wire, waited, faults)
         # What our own faults did says nothing about how the target fares.
-        why = None if faults else self._stop_rule.see(error, self.clock())
+        why = None if faults else self._stop_rule.see(error, self.clock.now())
         if why is not None and not self.interrupted.is_set():
             self.refused = why == REFUSED
             self._end(f"aborted: {why}")

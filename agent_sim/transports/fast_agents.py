@@ -77,7 +77,7 @@ class _Told(Call):
     __slots__ = ("head", "request", "told", "whose")
 
     def __init__(self, pool: Line, url: str, head: bytes, request: AgentRequest, whose: object, told: Told) -> None:
-        super().__init__(pool, url)
+        Call.__init__(self, pool, url)  # one for every request of a fleet, and super() is an object of its own
         self.head, self.request, self.whose, self.told = head, request, whose, told
 
     def data(self) -> bytes:
