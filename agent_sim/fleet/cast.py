@@ -64,11 +64,13 @@ class Cast(Generic[Handle]):
     ) -> None:
         """Put only agents on the stage."""
         self._stage = stage
+        names = {name: name for fleet in self._plan.operator.fleets for name in fleet.machines}  # each there once
         for number in mine:
             member = self._plan.members[number]
             who, start = member.identity, member.online
             agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
-            self._agents[who.machine] = stage.add(agent, agent_kind(number, member), self._settle_agent)
+            name = names.get(who.machine, who.machine)
+            self._agents[name] = stage.add(agent, agent_kind(number, member), self._settle_agent)
 
     def tell(self, machine: str, event: agent_events.Event) -> None:
         """Give one agent an event from outside."""

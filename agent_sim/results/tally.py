@@ -69,6 +69,7 @@ class Tally:
         self._run: journal.RunStarted | None = None
         self._declared: dict[str, int] = {}
         self._states: dict[str, tuple[str, str]] = {}  # of each agent: its fleet and state
+        self._spelled: dict[tuple[str, str], tuple[str, str]] = {}  # each of those once, however many share it
         self._agents: Counter[tuple[str, ...]] = Counter()
         self._running: dict[str, set[int]] = {}
         self._posted: Counter[tuple[str, ...]] = Counter()
@@ -120,7 +121,7 @@ class Tally:
             ):
                 now = line.fleet, _STATE_AFTER[type(line)]
                 before = self._states.get(line.agent)
-                self._states[line.agent] = now
+                self._states[line.agent] = self._spelled.setdefault(now, now)
                 self._agents[now] += 1
                 if before is not None:
                     self._agents[before] -= 1
