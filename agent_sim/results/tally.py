@@ -32,6 +32,8 @@ _STATE_AFTER: Final[Mapping[type[journal.Line], str]] = {
     journal.AgentRefused: "refused",
 }
 _OK: Final = "ok"
+_NOT_COUNTED: Final = frozenset({journal.ServerRun, journal.ServerStory, journal.ServerAgent, journal.ServerJob})
+"""What is read back by the hundred thousand, when all is over."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,8 @@ class Tally:
 
     def add(self, line: journal.Line) -> None:
         """Count one journal line."""
+        if type(line) in _NOT_COUNTED:
+            return
         match line:
             case journal.Traffic():
                 self._traffic(line)
