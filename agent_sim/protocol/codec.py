@@ -306,6 +306,8 @@ def to_json(value: object, *, omit_none: bool) -> object:
     """A value of the management API as plain JSON. `omit_none` leaves out members that are None."""
     if type(value) in _AS_THEY_ARE:
         return value
+    if isinstance(value, int):
+        return int(value)
     if type(value) in _SCHEDULES:
         return schedule.to_rest(cast(schedule.Schedule, value))
     if is_dataclass(value) and not isinstance(value, type):
@@ -318,7 +320,7 @@ def to_json(value: object, *, omit_none: bool) -> object:
         return [to_json(item, omit_none=omit_none) for item in value]
     if isinstance(value, Mapping):
         return {str(name): to_json(member, omit_none=omit_none) for name, member in value.items()}
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return value
 
 
 _AS_THEY_ARE = frozenset({str, int, bool, float, NoneType})
