@@ -39,12 +39,13 @@ def from_datetime(moment: datetime) -> Instant:
     """The instant of a datetime; one without a zone is taken as UTC."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1000
 
 
 def to_iso(at: Instant) -> str:
     """RFC 3339 in UTC with `Z`, milliseconds, trailing zeros trimmed (command-api 0, rule 2)."""
-    text = to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S")
+    text = to_datetime(at).isoformat(timespec="seconds").removesuffix("+00:00")  # strftime takes ten times as long
     fraction = f"{at // MILLISECOND % 1000:03d}".rstrip("0")
     return f"{text}.{fraction}Z" if fraction else f"{text}Z"
 

@@ -58,6 +58,7 @@ class ServerSettings:
     reschedule_marks_acknowledged: bool = False  # command-api 2.7
     max_ids: int = 10_000  # command-api 2.10
     max_return_limit: int = 5_000  # command-api 1.5
+    count_most: int | None = None  # matching runs counted for X-Total-Count, then at-least; our choice; None: all
     enum_style: Literal["int", "name"] = "int"  # command-api 0, rule 1
     null_style: Literal["omit", "null"] = "omit"  # command-api 0, rule 3
     timestamp_key: Literal["both", "sdk", "seed"] = "both"  # command-api 2.3

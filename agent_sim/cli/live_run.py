@@ -35,6 +35,7 @@ from agent_sim.scenario.plan import Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
 from agent_sim.transports.base import CommandTransport, OigTransport
+from agent_sim.transports.fast_command import FastCommand
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
 _FREEZES: Final = (10, 60, 300)
@@ -165,6 +166,8 @@ class LiveRun:
             self.ways.suffer(machine, effect)
 
     def _operator_kind(self) -> OperatorKind:
+        fast = self.api if isinstance(self.api, FastCommand) else None
+
         async def send(order: operator_events.Order) -> command.CommandReply:
             return await self.api.call(order.operation)
 
@@ -186,6 +189,7 @@ class LiveRun:
             failed=operator_events.SendFailed,
             ended=ended,
             limit=asyncio.Semaphore(_OPERATOR_CONNECTIONS),
+            start=None if fast is None else lambda order, whose, told: fast.start(order.operation, order, whose, told),
         )
 
     def _ended(

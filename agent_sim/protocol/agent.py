@@ -31,7 +31,10 @@ def wire(cls: type[_T]) -> type[_T]:
     """A frozen value whose JSON names are PascalCase; unknown JSON names are ignored."""
     made = dataclass(frozen=True, slots=True)(cls)
     made.__pydantic_config__ = ConfigDict(  # type: ignore[attr-defined]  # pydantic looks for this attribute
-        alias_generator=to_pascal, populate_by_name=True, extra="ignore"
+        alias_generator=to_pascal,
+        populate_by_name=True,
+        extra="ignore",
+        cache_strings="keys",  # nearly every text is an id that is met once: remembering them takes two megabytes
     )
     return made
 

@@ -16,13 +16,12 @@ from urllib.parse import quote, urlencode
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from pydantic.alias_generators import to_pascal
-from pydantic.fields import FieldInfo
 
 from agent_sim.errors import MalformedMessage
 from agent_sim.instants import from_iso, to_iso
-from agent_sim.protocol import agent, command, schedule, strictness
+from agent_sim.protocol import agent, at_once, command, schedule, strictness
 from agent_sim.protocol.endpoints import BY_OPERATION, Carries, Endpoint
+from agent_sim.protocol.names import TIMES, has_default, wire_names
 
 T = TypeVar("T")
 
@@ -301,17 +300,14 @@ def _json(body: bytes) -> object:
 # --- the management API: values ---------------------------------------------------------------
 
 _SCHEDULES = frozenset(get_args(schedule.Schedule))
-TIMES = frozenset(
-    {
-        *("operation_start", "operation_end", "last_seen", "requested", "request_timestamp", "at", "since"),
-        *("job_execution_timestamp", "last_modified", "not_before", "not_after", "import_date"),
-    }
-)
-"""Fields that are instants inside and RFC 3339 text on the wire."""
 
 
 def to_json(value: object, *, omit_none: bool) -> object:
     """A value of the management API as plain JSON. `omit_none` leaves out members that are None."""
+    if type(value) in _AS_THEY_ARE:
+        return value
+    if isinstance(value, int):
+        return int(value)
     if type(value) in _SCHEDULES:
         return schedule.to_rest(cast(schedule.Schedule, value))
     if is_dataclass(value) and not isinstance(value, type):
@@ -324,7 +320,10 @@ def to_json(value: object, *, omit_none: bool) -> object:
         return [to_json(item, omit_none=omit_none) for item in value]
     if isinstance(value, Mapping):
         return {str(name): to_json(member, omit_none=omit_none) for name, member in value.items()}
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return value
+
+
+_AS_THEY_ARE = frozenset({str, int, bool, float, NoneType})
 
 
 def from_json(kind: type[T], value: object, *, strict: bool = False) -> T:
@@ -345,12 +344,28 @@ def read_reply(operation: command.Operation, status: int, body: bytes, total: in
         return command.CommandReply(status, _read_error(body))
     if row.reply is None or not body.strip():
         return command.CommandReply(status)
+    if (found := _at_once(row.reply, body, many=row.many)) is not None:
+        return command.CommandReply(status, found, total if row.many else None)
     value = _json(body)
     if not row.many:
         return command.CommandReply(status, from_json(row.reply, value))
     if not isinstance(value, list):
         raise MalformedMessage(f"{row.name} must answer a JSON array")
     return command.CommandReply(status, tuple(from_json(row.reply, item) for item in value), total)
+
+
+def _at_once(kind: type, body: bytes, *, many: bool) -> command.Record | tuple[command.Record, ...] | None:
+    """A record, or many, spelled in the one way that is read at once; None for any other."""
+    read = at_once.reader(kind)
+    if read is None:
+        return None
+    try:
+        value = orjson.loads(body)
+        if not many:
+            return cast(command.Record, read(value))
+        return tuple(map(cast("Callable[[object], command.Record]", read), value)) if type(value) is list else None
+    except (at_once.Unusual, orjson.JSONDecodeError):
+        return None
 
 
 def unreadable(error: MalformedMessage) -> command.CommandReply:
@@ -364,18 +379,6 @@ def _read_error(body: bytes) -> command.ApiError | None:
         return from_json(command.ApiError, {"ErrorCode": "", **value} if isinstance(value, dict) else value)
     except MalformedMessage:
         return None
-
-
-@cache
-def wire_names(kind: type) -> tuple[tuple[str, str], ...]:
-    """(field, wire name) in order."""
-    hints = get_type_hints(kind, include_extras=True)
-    return tuple((item.name, _alias(item.name, hints[item.name])) for item in fields(kind))
-
-
-def _alias(name: str, hint: object) -> str:
-    given = [part.alias for part in get_args(hint)[1:] if isinstance(part, FieldInfo) and part.alias]
-    return given[0] if get_origin(hint) is Annotated and given else to_pascal(name)
 
 
 def _fold(hint: object, value: object, strict: bool, place: str = "") -> object:
@@ -443,7 +446,7 @@ def _members(kind: type) -> tuple[_Member, ...]:
     hints = get_type_hints(kind)
     return tuple(
         _Member(
-            alias, alias.lower(), hints[name], name in TIMES, name in _defaults(kind), NoneType in get_args(hints[name])
+            alias, alias.lower(), hints[name], name in TIMES, has_default(kind, name), NoneType in get_args(hints[name])
         )
         for name, alias in wire_names(kind)
     )
@@ -465,18 +468,6 @@ def _fold_object(kind: type, value: Mapping[object, object], strict: bool) -> di
         elif not strict and not of.has_default and of.may_be_null:
             folded[alias] = None  # servers leave out what they might write as null (command-api 0, rule 3)
     return folded
-
-
-def has_default(kind: type, name: str) -> bool:
-    """True if an object without this field is complete."""
-    return name in _defaults(kind)
-
-
-@cache
-def _defaults(kind: type) -> frozenset[str]:
-    return frozenset(
-        item.name for item in fields(kind) if item.default is not MISSING or item.default_factory is not MISSING
-    )
 
 
 def _time(name: str, value: object) -> object:

@@ -417,11 +417,15 @@ class ApiError:
 
 @dataclass(frozen=True, slots=True)
 class CommandReply:
-    """An answer. `body` is a record, a tuple of them (`total`: how many there are in all), an error or None."""
+    """An answer. `body` is a record, a tuple of them (`total`: how many there are in all), an error or None.
+
+    `is_least`: there may be more than `total`, for nobody counted further.
+    """
 
     status: int
     body: Record | str | tuple[Record | str, ...] | ApiError | None = None
     total: int | None = None
+    is_least: bool = False
 
     @property
     def is_success(self) -> bool:

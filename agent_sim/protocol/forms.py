@@ -10,8 +10,8 @@ from typing import Final, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 from agent_sim.errors import MalformedMessage
-from agent_sim.protocol.codec import wire_names
 from agent_sim.protocol.endpoints import Endpoint
+from agent_sim.protocol.names import wire_names
 
 _DEEPEST: Final = 4
 

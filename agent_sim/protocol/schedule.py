@@ -201,6 +201,8 @@ def from_rest(value: object) -> Schedule | None:
     """
     if value is None:
         return None
+    if isinstance(value, dict) and len(value) == 1 and value.get("Immediate") is True:
+        return Immediate()  # as most are
     if not isinstance(value, Mapping):
         raise MalformedSchedule("Schedule must be an object with one member, such as {'Immediate': true}")
     given = {str(name).lower(): member for name, member in value.items() if member is not None and member is not False}

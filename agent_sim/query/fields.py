@@ -35,12 +35,16 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its kind and column; `names` of an enum's numbers, `category` column of a job type."""
+    """One field: its kind and column; `names` of an enum's numbers, `category` column of a job type.
+
+    `apart`: the number that the column's partial indexes leave out (`implied`), because runs do not keep it.
+    """
 
     kind: Kind
     column: str
     names: Mapping[str, int] = dataclasses.field(default_factory=dict)
     category: str = ""
+    apart: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +117,8 @@ JOB_HISTORY: Final = Collection(
         "AgentMachine": _AGENT_MACHINE,
         "JobId": _JOB_ID,
         "JobType": _JOB_TYPE,
-        "Result": Field(Kind.ENUM, "result", RESULTS),
-        "Status": Field(Kind.ENUM, "status", STATUSES),
+        "Result": Field(Kind.ENUM, "result", RESULTS, apart=Result.UNKNOWN),
+        "Status": Field(Kind.ENUM, "status", STATUSES, apart=Status.IN_PROCESS),
         "Message": Field(Kind.STRING, "message"),
         "OperationStart": Field(Kind.DATE, "operation_start"),
         "OperationEnd": Field(Kind.DATE, "operation_end"),

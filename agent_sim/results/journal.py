@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from json.encoder import encode_basestring_ascii as _quoted
+from operator import attrgetter
 from typing import Final, TypeAlias, TypeVar, cast
 
 from agent_sim.errors import UsageError
@@ -573,18 +575,11 @@ def encode(line: Line) -> str:
 
     Times are rounded to microseconds. Raises ValueError for a number that JSON cannot carry (NaN, infinity).
     """
-    made: dict[str, Json] = {"t": _rounded(line.t), "event": _NAMES[type(line)]}
-    for name, kind in _SHAPES[type(line)].items():
-        value: object = getattr(line, name)
-        made[name] = _KINDS[kind].write(value)
-    return _ENCODER.encode(made)
+    form, members, texts = _FORMS[type(line)]
+    return form % tuple([text(member) for text, member in zip(texts, members(line), strict=True)])
 
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)  # `json.dumps` makes one for every line
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 6)
 
 
 def _ordered(value: object) -> Json:
@@ -667,14 +662,21 @@ def _read_field(data: JsonObject, event: str, name: str, shape: object) -> objec
 E = TypeVar("E", bound=IntEnum)
 
 
+def _json_text(value: object) -> str:
+    return _ENCODER.encode(_ordered(value))
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
+    """How the values of a type are read, and what they are as JSON text."""
+
     read: Callable[[Json], object]
-    write: Callable[[object], Json] = _ordered
+    text: Callable[..., str] = _json_text
 
 
 def _word(names: type[E]) -> _Kind:
     words = {member.name.lower(): member for member in names}
+    texts = {member: f'"{word}"' for word, member in words.items()}
 
     def read_word(value: Json) -> E:
         found = words.get(value) if isinstance(value, str) else None
@@ -682,7 +684,7 @@ def _word(names: type[E]) -> _Kind:
             raise ValueError(f"must be one of {', '.join(words)}, is {value!r}")
         return found
 
-    return _Kind(read_word, lambda value: cast(IntEnum, value).name.lower())
+    return _Kind(read_word, texts.__getitem__)
 
 
 def _step(value: Json) -> Step:
@@ -694,33 +696,70 @@ def _read_steps(value: Json) -> Steps:
     return tuple(map(_step, plain.sequence(value)))
 
 
-def _write_steps(value: object) -> Json:
-    return [[kind, _rounded(at), audit] for kind, at, audit in cast(Steps, value)]
+def _steps_text(value: Steps) -> str:
+    told = [f"[{_quoted(kind)},{_number_text(at)},{_whole_text(audit)}]" for kind, at, audit in value]
+    return f"[{','.join(told)}]"
 
 
-def _write_number(value: object) -> Json:
-    return None if value is None else _rounded(cast(float, value))
+def _number_text(value: float | None) -> str:
+    if value is None:
+        return "null"
+    text = repr(round(float(value), 6))
+    return text if text not in _NO_NUMBERS else _ENCODER.encode(float(value))  # which refuses it
+
+
+_NO_NUMBERS: Final = frozenset({"nan", "inf", "-inf"})
+
+
+def _whole_text(value: int | None) -> str:
+    return "null" if value is None else int.__repr__(value)
+
+
+def _words_text(value: str | None) -> str:
+    return "null" if value is None else _quoted(value)
+
+
+def _truth_text(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _texts_text(value: tuple[str, ...]) -> str:
+    return f"[{','.join(map(_quoted, value))}]"
 
 
 _KINDS: Final[Mapping[object, _Kind]] = {
-    str: _Kind(plain.text),
-    str | None: _Kind(plain.maybe(plain.text)),
-    int: _Kind(plain.whole),
-    int | None: _Kind(plain.maybe(plain.whole)),
-    float: _Kind(plain.number, _write_number),
-    float | None: _Kind(plain.maybe(plain.number), _write_number),
-    bool: _Kind(plain.truth),
-    tuple[str, ...]: _Kind(plain.texts),
+    str: _Kind(plain.text, _words_text),
+    str | None: _Kind(plain.maybe(plain.text), _words_text),
+    int: _Kind(plain.whole, _whole_text),
+    int | None: _Kind(plain.maybe(plain.whole), _whole_text),
+    float: _Kind(plain.number, _number_text),
+    float | None: _Kind(plain.maybe(plain.number), _number_text),
+    bool: _Kind(plain.truth, _truth_text),
+    tuple[str, ...]: _Kind(plain.texts, _texts_text),
     Counts: _Kind(plain.counts),
     HistogramJson: _Kind(plain.histogram),
     JsonObject: _Kind(plain.mapping),
     Result: _word(Result),
     Status: _word(Status),
     AgentStatus: _word(AgentStatus),
-    Steps: _Kind(_read_steps, _write_steps),
+    Steps: _Kind(_read_steps, _steps_text),
 }
 
-_NAMES: Final[Mapping[type[Line], str]] = {kind: name for name, kind in EVENTS.items()}
 _SHAPES: Final[Mapping[type[Line], Mapping[str, object]]] = {
     kind: {field.name: field.type for field in fields(kind) if field.name != "t"} for kind in EVENTS.values()
 }
+
+
+_Form: TypeAlias = tuple[str, Callable[[Line], tuple[object, ...]], tuple[Callable[..., str], ...]]
+"""The JSON of an event with blanks for its values, what fetches them, and how each is written."""
+
+
+def _form(name: str, kind: type[Line]) -> _Form:
+    shapes = _SHAPES[kind]
+    blanks = "".join(f',"{member}":%s' for member in shapes)
+    members = attrgetter("t", *shapes) if shapes else lambda line: (line.t,)  # of one name it gives no tuple
+    texts = (_number_text, *(_KINDS[shape].text for shape in shapes.values()))
+    return f'{{"t":%s,"event":"{name}"{blanks}}}', members, texts
+
+
+_FORMS: Final[Mapping[type[Line], _Form]] = {kind: _form(name, kind) for name, kind in EVENTS.items()}

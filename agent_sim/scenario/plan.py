@@ -340,6 +340,7 @@ def _server(scenario: Scenario) -> ServerSettings:
         reschedule_marks_acknowledged=said.reschedule_marks_acknowledged,
         max_ids=said.max_ids,
         max_return_limit=said.max_return_limit,
+        count_most=said.count_most,
         enum_style=said.enum_style,
         null_style=said.null_style,
         timestamp_key=said.timestamp_key,

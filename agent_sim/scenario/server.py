@@ -35,6 +35,11 @@ class Server(Block):
     reschedule_marks_acknowledged: Flag = key(False, "Whether rescheduling acknowledges the failed run.", True)
     max_ids: Count = key(10_000, "Most ids in one request.", 10_000)
     max_return_limit: Count = key(5_000, "Most records in one page.", 5_000)
+    count_most: Count | None = key(
+        None,
+        "Most runs that a search of the history counts; X-Total-Count is then at least so many. Unless given, all.",
+        10_000,
+    )
     enum_style: Literal["int", "name"] = key("int", "How enumerations are written.", "name")
     null_style: Literal["omit", "null"] = key("omit", "How members without a value are written.", "null")
     timestamp_key: Literal["both", "sdk", "seed"] = key(

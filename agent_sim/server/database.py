@@ -10,7 +10,7 @@ from typing import Final
 from agent_sim.errors import UsageError
 from agent_sim.query.sql import fold
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 APPLICATION_ID: Final = 0x41475331  # "AGS1": tells our files from other programs'
 OLDEST_SQLITE: Final = (3, 35, 0)  # RETURNING
 IN_MEMORY: Final = ":memory:"

@@ -1,4 +1,4 @@
--- The embedded server's tables, version 3. Times are nanoseconds since 1970 (UTC), GUIDs lower-case text, lists JSON,
+-- The embedded server's tables, version 5. Times are nanoseconds since 1970 (UTC), GUIDs lower-case text, lists JSON,
 -- enumerations the wire's numbers. Columns are named as agent_sim/query/fields.py has them, so that a compiled query
 -- runs on a table or view as it is. A schedule is its wire text (null: Immediate) and, exact to the second, its time.
 
@@ -168,12 +168,23 @@ CREATE TABLE run (
     timed_out       INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX run_of_job ON run (job_id);
-CREATE INDEX run_by_result ON run (result, status);
 CREATE INDEX run_by_start ON run (operation_start);
 -- At most once: no job has two runs in process.
 CREATE UNIQUE INDEX run_in_process ON run (job_id) WHERE status = 2;
 CREATE INDEX run_by_end ON run (operation_end);
 CREATE INDEX run_due ON run (operation_start) WHERE status = 2;
+-- What is searched for, each in the order of audit ids; a run comes in here when it has ended (`query.implied`).
+CREATE INDEX run_by_status ON run (status) WHERE status <> 2;
+CREATE INDEX run_by_result ON run (result) WHERE result <> 0;
+CREATE INDEX run_by_both ON run (result, status) WHERE result <> 0;
+-- How many runs share a value, roughly: else SQLite takes a status to be as rare as a JobId. Nothing is ever analysed.
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('run', 'run_of_job', '1000000 5'), ('run', 'run_in_process', '1000 1'), ('run', 'run_due', '1000 2'),
+    ('run', 'run_by_start', '1000000 2'), ('run', 'run_by_end', '1000000 2'),
+    ('run', 'run_by_status', '1000000 300000'), ('run', 'run_by_result', '1000000 300000'),
+    ('run', 'run_by_both', '1000000 300000 100000');
+ANALYZE sqlite_schema;
 
 CREATE TABLE run_data (
     job_history_id INTEGER PRIMARY KEY REFERENCES run,

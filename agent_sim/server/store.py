@@ -15,12 +15,12 @@ from typing import Final
 
 from agent_sim.server.database import IN_MEMORY, connected, explained
 from agent_sim.server.ports import Filling, Parameters, Row, Value, Values
-from agent_sim.server.put_off import PutOff, read_again, together, whole, written_down
+from agent_sim.server.put_off import PutOff, in_portions, read_again, together, whole, written_down
 from agent_sim.server.statements import Statement, statements
 
 _COUNTS_KEPT: Final = 256
 _MOST_LATER: Final = 10_000
-_MOST_BEHIND: Final = 2_000  # some ten milliseconds to run: nobody is to wait long for that
+_MOST_BEHIND: Final = 6_000  # some ten milliseconds to run: nobody is to wait long for that
 _MOST_BYTES: Final = 4 << 20  # of them as they are written down: some bring whole logs along
 
 
@@ -120,7 +120,7 @@ class SqliteStore:
 
     # --- what is run later --------------------------------------------------------------------
 
-    def later(self, name: str, values: Values) -> None:
+    def later(self, name: str, values: Parameters) -> None:
         """Run a named statement that yields nothing before its table is asked or anything else is changed."""
         self._later.append((name, values))
 
@@ -146,8 +146,10 @@ class SqliteStore:
             raise
 
     def _run_all(self, those: Iterable[PutOff]) -> None:
-        for name, values in together(those):
-            self._connection.executemany(statements()[name].sql, values)
+        for name, records in together(those):
+            sql = statements()[name].sql
+            for rows, parameters in in_portions(records):
+                self._connection.execute(sql.format(rows=rows), parameters)
 
     def _written_down(self) -> list[PutOff]:
         """What is committed and not in its tables, as the file has it."""

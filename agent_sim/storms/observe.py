@@ -110,8 +110,9 @@ def _by_transitions(
     operation: StormOperation, tokens: Sequence[Token], ledger: Ledger, after: int, reader: Reader
 ) -> Observed:
     positions = _positions(operation, tokens)
-    moves = _Moves(operation.effect)
+    moves = _Moves(operation.effect, after)
     for event in reader.transitions(after):
+        moves.newest = event.seq
         position = positions.get(_subject(operation, event.audit_id, event.job_id))
         if position is not None:
             moves.see(position, event)
@@ -131,10 +132,11 @@ def _by_transitions(
 class _Moves:
     """When each position showed the effect, and which showed it twice without what would allow that."""
 
-    def __init__(self, effect: str) -> None:
+    def __init__(self, effect: str, after: int) -> None:
         self.times: dict[int, list[Instant]] = {}
         self.doubled: set[int] = set()
         self.last: dict[int, str] = {}  # the effect, or what undid it
+        self.newest = after  # the number of the last transition that was read, anybody's
         self._effect, self._undoes = effect, UNDOES[effect]
         self._rescheduled: dict[int, Instant] = {}
 
@@ -278,10 +280,12 @@ def _not_acknowledged(
 def _still_scheduled(
     tokens: Sequence[Token], changed: Collection[int], moves: _Moves, reader: Reader
 ) -> frozenset[int]:
-    """Listed though nobody scheduled it again since."""
-    for_good = [i for i in changed if moves.last[i] == "unscheduled"]
-    listed = {job.id.casefold() for job in reader.scheduled()} if for_good else set()
-    return frozenset(i for i in for_good if tokens[i].job_id.casefold() in listed)
+    """Listed though nobody scheduled it again since, not even while the list was read."""
+    for_good = {tokens[i].job_id.casefold(): i for i in changed if moves.last[i] == "unscheduled"}
+    listed = for_good.keys() & {job.id.casefold() for job in reader.scheduled()} if for_good else set()
+    meanwhile = reader.transitions(moves.newest) if listed else ()
+    back = {event.job_id.casefold() for event in meanwhile if event.kind in BEGINS}
+    return frozenset(for_good[job] for job in listed - back)
 
 
 _ILLEGAL: Final = {"acknowledged": _not_acknowledged, "unscheduled": _still_scheduled}

@@ -10,7 +10,7 @@ from typing import Final, Self
 from agent_sim.credentials import Credentials
 from agent_sim.errors import TransportError
 from agent_sim.protocol import codec
-from agent_sim.protocol.agent import AgentReply, AgentRequest, HeartbeatReply
+from agent_sim.protocol.agent import AgentReply, AgentRequest, CompletionReply, HeartbeatReply
 from agent_sim.transports.answers import Answer
 from agent_sim.transports.base import Connections, Target, Told
 from agent_sim.transports.fast_http import FastSession, whole
@@ -98,7 +98,7 @@ def _reply(request: AgentRequest, answer: Answer) -> AgentReply:
     if answer.status >= 300:
         return AgentReply(answer.status, None)
     reply = AgentReply(answer.status, codec.read_agent_reply(request, answer.body))
-    if isinstance(reply.body, HeartbeatReply):
+    if isinstance(reply.body, HeartbeatReply | CompletionReply):
         if len(_KNOWN) >= _REPLIES:
             _KNOWN.clear()
         _KNOWN[answer.body] = type(request.body), reply

@@ -3,7 +3,8 @@
     python -m tests.bench.server [--runs 1000000] [--ids 10000] [--rounds 3]
 
 A real server process over a database file. Costs are its CPU time: an id of a large storm beside an id rescheduled
-alone, a page at any depth beside the first one. Heartbeats' lag is wall time, so it is shown beside that of the same
+alone, a page at any depth beside the first one, a search that an index serves beside one that looks at every run (each
+in other words, so that nothing is remembered). Heartbeats' lag is wall time, so it is shown beside that of the same
 heartbeats with nothing else going on; both hold for a machine with a core to spare. Heartbeats are plain ones, as
 agents send them (reference: performance 2.4).
 """
@@ -32,8 +33,10 @@ from tests.bench.quiet import Watch
 BEATS_PER_SECOND = 250
 SINGLES = 150
 PAGES = 200
-SEARCHES = 20  # of a condition that most runs do not meet: each looks at hundreds of thousands
+SEARCHES = 20  # for a fifth of all runs; or, without an index, for one agent's
+COUNTED_TO = 10_000  # in the server that does not count further
 LIMIT = 50
+AGENT = f"{7:08x}-0000-4000-8000-000000000001"  # one of those of `million`
 OF_PERSONS = "x-keyfactor-requested-with: x\r\n"  # no agent sends that
 
 
@@ -152,12 +155,24 @@ async def pages(bench: Bench, runs: int) -> dict[str, float]:
     ]
     for name, ask in wanted:
         times = SEARCHES if name.startswith("search") else PAGES
+        found[name] = 1e6 * await bench.cpu(many(ask, times)) / times
+    return found
 
-        async def many(ask: Callable[[int], Coroutine[object, object, None]] = ask, times: int = times) -> None:
-            for number in range(times):
-                await ask(number)
 
-        found[name] = 1e6 * await bench.cpu(many()) / times
+async def many(ask: Callable[[int], Coroutine[object, object, None]], times: int) -> None:
+    for number in range(times):
+        await ask(number)
+
+
+async def searches(bench: Bench, since: int) -> dict[str, float]:
+    """Microseconds of CPU per search: by an index, and by looking at all runs. `since`: never the same twice."""
+    found: dict[str, float] = {}
+    for name, query in ((BY_INDEX, "Status -eq 3"), (BY_SCAN, f"AgentId -eq {AGENT}")):
+
+        async def ask(number: int, query: str = query) -> None:
+            await bench.page(1, f"{query} AND JobHistoryId -gt {since + number}")
+
+        found[name] = 1e6 * await bench.cpu(many(ask, SEARCHES)) / SEARCHES
     return found
 
 
@@ -172,14 +187,21 @@ async def measure(path: Path, runs: int, count: int, rounds: int) -> list[dict[s
     found: list[dict[str, float]] = []
     async with embedded_server(settings, logins, path.parent, db=str(path)) as server:
         bench = await opened(server, logins, runs)
-        for _ in range(rounds):
+        for number in range(rounds):
             idle = await lags(bench, asyncio.sleep(2))
             costs, meanwhile = await storms(bench, count)
-            figures = {f"µs CPU: {name}": value for name, value in (costs | await pages(bench, runs)).items()}
-            for name, values in (("idle", idle), ("in a storm", meanwhile)):
+            costs |= await pages(bench, runs) | await searches(bench, 2 * SEARCHES * number)
+            searching = await lags(bench, searches(bench, 2 * SEARCHES * number + SEARCHES))
+            figures = {f"µs CPU: {name}": value for name, value in costs.items()}
+            for name, values in (("idle", idle), ("in a storm", meanwhile), ("in searches", searching)):
                 figures |= {f"heartbeats' lag {name}, ms, {part}": at for part, at in spread(values).items()}
-            found.append(figures | ratios(figures, count))
-    return found
+            found.append(figures)
+    async with embedded_server(replace(settings, count_most=COUNTED_TO), logins, path.parent, db=str(path)) as server:
+        bench = await opened(server, logins, runs)
+        for number, figures in enumerate(found):
+            costs = await searches(bench, SEARCHES * number)
+            figures[f"µs CPU: {COUNTED}"] = costs[BY_INDEX]
+    return [figures | ratios(figures, count) for figures in found]
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -194,14 +216,21 @@ def ratios(figures: dict[str, float], count: int) -> dict[str, float]:
         RESCHEDULE: cost[f"Reschedule, {count} ids"] / cost["Reschedule, one id"],
         "acknowledge: id in bulk ÷ alone": cost[f"Acknowledge, {count} ids"] / cost["Acknowledge, one id"],
         HISTORY: max(deep) / cost["page 1"],
+        "search: by an index, all counted ÷ by a scan": cost[BY_INDEX] / cost[BY_SCAN],
+        SEARCH: cost[COUNTED] / cost[BY_SCAN],
     }
 
 
+BY_INDEX, BY_SCAN = "search by an index", "search by a scan"
+COUNTED = f"{BY_INDEX}, counted to {COUNTED_TO:,}"
+SEARCH = f"search: by an index, counted to {COUNTED_TO:,} ÷ by a scan"
 RESCHEDULE, HISTORY = "reschedule: id in bulk ÷ alone", "history: dearest page ÷ first"
 BOUNDS = {
     RESCHEDULE: Bound(0.4, 0.1),
     HISTORY: Bound(1.5, 1.1),
+    SEARCH: Bound(0.05, 0.01),
     "heartbeats' lag in a storm, ms, p99": Bound(15, 5),
+    "heartbeats' lag in searches, ms, p99": Bound(15, 5),
 }
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agent_sim.instants import DAY, MILLISECOND, SECOND, from_iso, to_iso
 from agent_sim.query import sql
 from agent_sim.query.fields import OPERATORS, SUBSTRING, Collection, Field, Kind
+from agent_sim.query.implied import with_implied
 from agent_sim.query.nodes import And, Comparison, Node, Operand, Operator, Or
 from agent_sim.query.scope import quote
 from agent_sim.query.values import Context
@@ -148,8 +149,8 @@ def fill(connection: sqlite3.Connection, collection: Collection, records: list[d
 def selected(
     connection: sqlite3.Connection, node: Node, collection: Collection, context: Context = CONTEXT
 ) -> list[int]:
-    """The numbers of the records that the compiled condition selects."""
-    condition = sql.compile(node, collection, context)
+    """The numbers of the records that the compiled condition selects, with what it implies as it is asked."""
+    condition = with_implied(sql.compile(node, collection, context), node, collection, context)
     text = f"SELECT number FROM records WHERE {condition.where} ORDER BY number"
     found = connection.execute(text, condition.params)
     return [number for (number,) in found]

@@ -61,11 +61,12 @@ def test_every_event_comes_back_as_it_went(line):
 
 
 @given(events())
-def test_a_line_is_one_line_of_ascii(line):
+def test_a_line_is_one_line_of_ascii_and_what_json_makes_of_it(line):
     text = encode(line)
 
     assert text.isascii()
     assert len(text.splitlines()) == 1
+    assert json.dumps(json.loads(text), separators=(",", ":")) == text
 
 
 @given(st.lists(events(), max_size=4))

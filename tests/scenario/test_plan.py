@@ -323,7 +323,8 @@ def test_every_setting_of_the_server_block_reaches_the_server(tmp_path: Path):
         " pending_answer: no_jobs, retries: 0, job_timeout: 4m, max_log_characters: 10, max_data: 5KB, age_out: 6d,"
         " history_kept: 9,"
         " partial_policy: best_effort, acknowledge_again: no_op, reschedule_marks_acknowledged: true, max_ids: 7,"
-        " max_return_limit: 8, enum_style: name, null_style: 'null', timestamp_key: sdk, strict_headers: false,"
+        " max_return_limit: 8, count_most: 9,"
+        " enum_style: name, null_style: 'null', timestamp_key: sdk, strict_headers: false,"
         " oig_unknown_job: 400, oig_run_disabled: run, oig_retries: next_fire, oig_retry_delay: 5s,"
         " durability: full}\n"
     )

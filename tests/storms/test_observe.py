@@ -178,6 +178,18 @@ def test_an_unscheduled_job_that_is_still_listed_is_told_unless_somebody_schedul
     assert (list(observed.transitions), observed.illegal) == ([1, 1, 0], {0})
 
 
+def test_a_job_that_is_scheduled_again_while_the_list_is_read_is_in_no_illegal_state():
+    class Late(FakeReader):
+        def scheduled(self, query=""):
+            self.events.append(event(9, "rescheduled", 1))
+            return [ScheduledJobRecord("JOB-1", "m", 0, "PEMManagement")]
+
+    reader = Late(events=[event(1, "unscheduled", 1)])
+
+    assert observe(OPERATIONS["unschedule"], JOBS[:1], accepted(1, now=0), Mark(0, 0), reader).illegal == frozenset()
+    assert reader.read_from == [0, 1]
+
+
 @pytest.mark.parametrize(("stays", "expected"), [(False, {0}), (True, set())])
 def test_a_job_that_its_agent_took_was_not_there_to_be_unscheduled_unless_it_recurs(stays, expected):
     job = (Token(1, "job-1", stays=stays, by_guid=True),)

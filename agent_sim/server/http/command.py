@@ -149,7 +149,7 @@ class CommandSide:
 
     def _response(self, reply: CommandReply) -> web.Response:
         body = None if reply.status == 204 else body_of(reply, self._desk.settings)
-        headers = _headers(reply.total)
+        headers = _headers(reply.total, reply.is_least)
         if body is None:
             del headers["Content-Type"]
         return web.Response(status=reply.status, body=body, headers=headers)
@@ -163,14 +163,17 @@ def may_take_long(operation: Operation) -> bool:
     return isinstance(page, Page) and bool(page.limit > SMALL_PAGE or page.query or page.sort_field)
 
 
-def _headers(total: int | None) -> dict[str, str]:
+def _headers(total: int | None, is_least: bool = False) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "X-Keyfactor-Product-Version": PRODUCT_VERSION,
         "X-Keyfactor-Correlation-Id": str(uuid4()),
         "Api-Supported-Versions": "1.0",
     }
-    return headers if total is None else headers | {"X-Total-Count": str(total)}
+    if total is None:
+        return headers
+    headers["X-Total-Count"] = str(total)
+    return headers | {"X-Total-Count-Is": "at-least"} if is_least else headers
 
 
 def _log(row: Endpoint, caller: str, reply: CommandReply) -> None:

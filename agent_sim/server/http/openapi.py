@@ -13,8 +13,8 @@ from typing import Any, Final, get_type_hints
 from pydantic.alias_generators import to_camel
 
 from agent_sim.protocol import command
-from agent_sim.protocol.codec import has_default
 from agent_sim.protocol.endpoints import WITH_BODY, Carries, Endpoint
+from agent_sim.protocol.names import has_default
 from agent_sim.server.http.schemas import GUID, Schema, Schemas, array_member, summary
 from agent_sim.settings import ServerSettings
 
@@ -85,6 +85,11 @@ _HEADERS: Final[Json] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 0},
         "description": "How many records there are on all pages together.",
+    },
+    "TotalCountIs": {
+        "required": False,
+        "schema": {"const": "at-least"},
+        "description": "There may be more than X-Total-Count (setting `count_most`).",
     },
     "Authenticate": {"required": True, "schema": {"type": "string"}, "description": "How to sign in."},
 }
@@ -285,9 +290,12 @@ def _success(row: Endpoint, schemas: Schemas) -> Json:
     is_page = row.carries in (Carries.PAGE, Carries.PATH_AND_PAGE)
     return {
         "description": "A page of records." if is_page else "What was asked for.",
-        "headers": _headers(*([("X-Total-Count", "TotalCount")] if is_page else [])),
+        "headers": _headers(*(_OF_PAGES if is_page else ())),
         "content": {"application/json": {"schema": {"type": "array", "items": one} if row.many else one}},
     }
+
+
+_OF_PAGES: Final = (("X-Total-Count", "TotalCount"), ("X-Total-Count-Is", "TotalCountIs"))
 
 
 def _refusal(status: int) -> Json:

@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
 from agent_sim.protocol import command, schedule
-from agent_sim.protocol.codec import TIMES, has_default, wire_names
+from agent_sim.protocol.names import TIMES, has_default, wire_names
 from agent_sim.settings import ServerSettings
 
 Schema = dict[str, Any]

@@ -40,8 +40,11 @@ class JobOperations:
         if not page.query.strip() and page.sort_field.strip().lower() in _BY_ID:
             found: Found | CommandReply = self._history_by_id(page)
         else:
-            found = find(self._store, JOB_HISTORY, page, self._settings.max_return_limit, caller, now)
-        return CommandReply(200, tuple(map(_run, found.rows)), found.total) if isinstance(found, Found) else found
+            most, counted_to = self._settings.max_return_limit, self._settings.count_most
+            found = find(self._store, JOB_HISTORY, page, most, caller, now, counted_to=counted_to)
+        if not isinstance(found, Found):
+            return found
+        return CommandReply(200, tuple(map(_run, found.rows)), found.total, found.is_least)
 
     def _history_by_id(self, page: command.Page) -> Found:
         """A page of all there is: found by its first audit id, so that the last page costs what the first does."""

@@ -13,6 +13,7 @@ from agent_sim.protocol.endpoints import READ_STORES
 from agent_sim.query import fields
 from agent_sim.query.fields import Collection, Kind
 from agent_sim.query.grammar import parse
+from agent_sim.query.implied import with_implied
 from agent_sim.query.sql import Sql, compile  # noqa: A004 - it is called compile there
 from agent_sim.query.values import Context
 from agent_sim.server.callers import Caller
@@ -55,26 +56,36 @@ CERTIFICATES: Final = Listing(more_collections.CERTIFICATES, "certificate", key=
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of rows, and how many there are in all."""
+    """A page of rows, and how many there are in all: at least so many, if nobody counted further."""
 
     rows: list[Row]
     total: int
+    is_least: bool = False
 
 
 def condition(query: str, collection: Collection, caller: Caller, now: Instant) -> Sql:
     """The condition that a caller's query means. Raises QueryError."""
-    return compile(parse(query), collection, Context(now, caller.name))
+    node, context = parse(query), Context(now, caller.name)
+    return with_implied(compile(node, collection, context), node, collection, context)
 
 
 ALL: Final = Sql("TRUE")
 
 
 def find(
-    store: Store, listing: Listing, page: Page, most: int, caller: Caller, now: Instant, within: Sql = ALL
+    store: Store,
+    listing: Listing,
+    page: Page,
+    most: int,
+    caller: Caller,
+    now: Instant,
+    within: Sql = ALL,
+    counted_to: int | None = None,
 ) -> Found | CommandReply:
     """The rows of a page, of at most `most`; a refusal for a sort field that is none. Raises QueryError.
 
-    `within` narrows the collection itself: what the query says ranges over the rest.
+    `within` narrows the collection itself: what the query says ranges over the rest. Beyond `counted_to` records are
+    not counted; there must be a statement `<statement>_count_to` for that.
 
     A page past the end has no rows: clients page until that comes (command-api 1.5).
     """
@@ -87,8 +98,16 @@ def find(
     readable = narrowed(caller, listing.permission, listing.container) if listing.permission else "TRUE"
     filling = {"where": f"{within.where} AND {readable} AND {where.where}", "order": order}
     params = (*within.params, *where.params)
-    rows = store.select(f"{listing.statement}_page", filling, (*params, limit, offset))
-    return Found(rows, store.count(f"{listing.statement}_count", filling, params))
+    # One row more says whether that was the last page, where the count does not.
+    rows = store.select(f"{listing.statement}_page", filling, (*params, limit + (counted_to is not None), offset))
+    if counted_to is None:
+        return Found(rows, store.count(f"{listing.statement}_count", filling, params))
+    counted = store.count(f"{listing.statement}_count_to", filling, (*params, counted_to + 1))
+    if counted <= counted_to:
+        return Found(rows[:limit], counted)
+    # Never less than is known: whoever reads pages until he has as many as there are must not stop early.
+    seen = offset + len(rows) if rows else 0
+    return Found(rows[:limit], max(counted, seen), is_least=not 0 < len(rows) <= limit)
 
 
 def _order(listing: Listing, page: Page) -> str | None:

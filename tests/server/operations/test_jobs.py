@@ -7,7 +7,10 @@ from agent_sim.protocol import command
 from agent_sim.protocol.command import JobField, JobTypeField, Page
 from agent_sim.protocol.enums import Result
 from agent_sim.protocol.schedule import Daily, ExactlyOnce, Immediate, Interval, Monthly, Off, Weekly
-from tests.server.bench import Bench
+from agent_sim.query import fields
+from agent_sim.server.operations.listing import condition
+from agent_sim.server.statements import statements
+from tests.server.bench import OPERATOR, Bench
 
 NOON = from_iso("2030-01-02T12:34:56.789Z")
 
@@ -226,6 +229,41 @@ def test_the_total_counts_all_matches_on_every_page():
 
     for page in (Page(limit=1), Page(limit=1, number=9), Page("Result -ne 2", limit=1)):
         assert bench.ask(command.ListJobHistory(page)).total == (2 if page.query else 3)
+
+
+def test_a_count_that_goes_so_far_only_still_leads_to_the_last_page():
+    bench = history_bench(count_most=1)
+    pages = [bench.ask(command.ListJobHistory(Page("Result -ge 0", number=number, limit=1))) for number in range(1, 5)]
+
+    # At least two, at least three, and there is no more; a page past the end knows what the first one does.
+    assert [(len(page.body), page.total, page.is_least) for page in pages] == [
+        (1, 2, True),
+        (1, 3, True),
+        (1, 3, False),
+        (0, 2, True),
+    ]
+    [whole, few] = [bench.ask(command.ListJobHistory(Page(query))) for query in ("", "Result -eq 2")]
+    assert (whole.total, whole.is_least, few.total, few.is_least) == (3, False, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("Status -eq 3", "run_by_status (status=?)"),
+        ("Result -eq 4", "run_by_result (result=?)"),
+        ("Result -eq 4 AND Status -eq 3", "run_by_both (result=? AND status=?)"),
+        ("Status -eq 3 AND Result -eq 4 AND JobId -eq 0d8cf0c8-56ca-4b8a-b16a-c062018e170a", "run_of_job (job_id=?)"),
+        ("Status -eq InProcess", "run_due"),
+    ],
+)
+def test_what_is_often_searched_for_is_looked_up(query, index):
+    store, page = Bench().store, statements()["history_page"].sql
+    where = condition(query, fields.JOB_HISTORY, OPERATOR, 0)
+    sql = page.format(where=f"TRUE AND {where.where}", order="job_history_id ASC, job_history_id ASC")
+    first, *others = store._connection.execute(f"EXPLAIN QUERY PLAN {sql}", (*where.params, 50, 0)).fetchall()
+
+    assert first[3].endswith(index)
+    assert not others or index == "run_due"  # which is short: only there may it sort
 
 
 def test_a_page_is_cut_to_the_most_that_is_returned():
