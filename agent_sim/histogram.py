@@ -5,7 +5,8 @@ are exact. Recording is one shift and one dictionary update, which is why this i
 times as much a value (performance 1.4), and Locust's own buckets are off by 15 % (load-testing 4.4).
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypedDict
 
 _BITS: Final = 9
@@ -52,6 +53,11 @@ class Histogram:
             self.min_us = value
         self.count += times
         self.total_us += value * times
+
+    def record_all(self, microseconds: Iterable[int]) -> None:
+        """Count many values: most come more than once, and counting those first takes a fraction of the time."""
+        for value, times in Counter(microseconds).items():
+            self.record(value, times)
 
     def merge(self, other: "Histogram") -> None:
         """Add all that `other` counted."""

@@ -29,6 +29,14 @@ def test_merging_is_the_same_as_recording_everything_in_one(first, second):
     assert merged.to_json() == filled(first + second).to_json()
 
 
+@given(st.lists(st.integers(-5, 2000), max_size=300), values)
+def test_recording_many_at_once_is_the_same_as_recording_each(many, before):
+    at_once = filled(before)
+    at_once.record_all(many)
+
+    assert at_once.to_json() == filled(before + many).to_json()
+
+
 @given(values)
 def test_nothing_is_lost_on_the_way_through_json(sample):
     histogram = filled(sample)

@@ -76,6 +76,11 @@ class JobBehaviour:
     sequence: Sequence | None = None
     never_starts: float = 0.0
 
+    @property
+    def is_certain(self) -> bool:
+        """True if all jobs that no rule is about are done alike."""
+        return len(self.endings) == 1 and type(self.duration) is Constant and type(self.size) is Constant
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -156,8 +161,14 @@ class Decision:
 def decide(behaviour: Behaviour, agent: Key, occasion: Occasion, around: Surroundings = NOWHERE) -> Decision:
     """Settle an occasion before it starts: the same key and occasion always give the same decision."""
     how = behaviour.of(occasion.job)
-    key = sub(agent, occasion.job.word, occasion.store, occasion.occurrence, occasion.attempt)
     declared = _declared(behaviour, how, occasion, around)
+    if how.is_certain:  # nothing would come of a draw
+        return Decision(
+            ending=how.endings[0][0] if declared is None else declared,
+            duration=sample_span(how.duration, 0.0),
+            size=max(round(how.size.sample(0.0)), 0),
+        )
+    key = sub(agent, occasion.job.word, occasion.store, occasion.occurrence, occasion.attempt)
     return Decision(
         ending=choose(how.endings, unit(key, "ending")) if declared is None else declared,
         duration=sample_span(how.duration, unit(key, "duration")),
@@ -172,6 +183,11 @@ def is_started(behaviour: Behaviour, agent: Key, occasion: Occasion, around: Sur
     if declared is not None:
         return not isinstance(declared.path, NeverStart)
     return unit(sub(agent, occasion.job.word), "never start", around.doing) >= how.never_starts
+
+
+def looks_around(behaviour: Behaviour, job: JobType) -> bool:
+    """True if a decision about a job of this type asks what surrounds it."""
+    return bool(behaviour.rules) or behaviour.of(job).sequence is not None
 
 
 def may_never_start(behaviour: Behaviour, job: JobType) -> bool:

@@ -22,7 +22,7 @@ from typing import Final, assert_never
 
 from agent_sim.agent.affairs import CALM, UNBORN, Affairs, Timetable
 from agent_sim.agent.behaviour import Behaviour
-from agent_sim.agent.clock import Clock
+from agent_sim.agent.clock import RIGHT, Clock
 from agent_sim.agent.events import (
     AgentCrashed,
     AgentOffline,
@@ -101,26 +101,31 @@ class Agent:
 
     def handle(self, event: Event, now: Instant) -> list[AgentRequest]:
         """Take in one event; return what to send, in order."""
-        if self.affairs is not CALM:
-            if self.affairs is UNBORN:
-                self._be_born()
-            while self.affairs.turn_at <= now:
-                self._take_turn()
-        kind = type(event)
-        if kind is Answered and not self.affairs.offline:  # nearly all that happens is this and the next
-            self._answered(event.request, event.reply, now)  # type: ignore[union-attr]  # see above
-            if self.affairs is CALM and self.worker is None and self.heartbeat_at > now:
-                return []
-        elif kind is not Woken:
-            self._happened(event, now)
+        if self.affairs is CALM:
+            if type(event) is Woken and self.worker is None:  # with `heard`, nearly all that happens
+                return [self._next_beat()] if self.heartbeat_at <= now else []
+        elif self.affairs is UNBORN:
+            self._be_born()
+        while self.affairs.turn_at <= now:
+            self._take_turn()
+        self._happened(event, now)
         return self._due(now)
+
+    def heard(self, request: AgentRequest, reply: AgentReply, now: Instant) -> list[AgentRequest]:
+        """The same as `handle(Answered(request, reply), now)`, without the event where there is nothing to it."""
+        if request is not self.beat or self.affairs is not CALM or self.worker is not None:
+            return self.handle(Answered(request, reply), now)
+        self._beat_answered(reply, now)
+        return [] if self.affairs is CALM and self.heartbeat_at > now else self._due(now)
 
     def _happened(self, event: Event, now: Instant) -> None:
         match event:
             case Woken():
                 pass
-            case Answered(request):
-                self._send_failed(request, now)  # offline: the server acted, but its answer does not get through
+            case Answered(request) if self.affairs.offline:
+                self._send_failed(request, now)  # the server acted, but its answer does not get through
+            case Answered(request, reply):
+                self._answered(request, reply, now)
             case SendFailed(request):
                 self._send_failed(request, now)
             case Notified():
@@ -217,12 +222,15 @@ class Agent:
                 affairs.register_at, affairs.registering = NEVER, AgentRequest(REGISTER, self._registration())
                 requests.append(affairs.registering)
         if self.heartbeat_at <= now and has_token(self._papers):
-            self.heartbeat_at = NEVER
-            self.beat = AgentRequest(HEARTBEAT, self._stock.beat(self._papers)[0])
-            requests.append(self.beat)
+            requests.append(self._next_beat())
         if self.worker is not None and has_token(self._papers):
             requests += self.worker.step(now)
         return requests
+
+    def _next_beat(self) -> AgentRequest:
+        self.heartbeat_at = NEVER
+        self.beat = AgentRequest(HEARTBEAT, self._stock.beat(self._papers)[0])
+        return self.beat
 
     def _registration(self) -> Register:
         stock, machine = self._stock, self.identity.machine
@@ -231,11 +239,10 @@ class Agent:
     # --- answers ------------------------------------------------------------------------------
 
     def _answered(self, request: AgentRequest, reply: AgentReply, now: Instant) -> None:
-        body = reply.body if reply.status < 300 else None
         if request is self.beat:
-            self.beat = None
-            self._heartbeat_answered(body if isinstance(body, HeartbeatReply) else None, now)
+            self._beat_answered(reply, now)
             return
+        body = reply.body if reply.status < 300 else None
         match request.body:
             case Register():
                 if request is self.affairs.registering:
@@ -267,7 +274,7 @@ class Agent:
         self._hold(session.agent_id or self.agent_id, token)
         self.beat = None
         self.setbacks = 0
-        self._beat_every(session.heartbeat_interval)
+        self.interval = _interval(session.heartbeat_interval)
         # Spread the first heartbeat: a fleet that registers together must not beat together.
         spread = round(self.interval * unit(self.identity.key, "first heartbeat"))
         self.heartbeat_at = self._on_the_grid(now) if self._stock.aligned else now + spread
@@ -281,26 +288,25 @@ class Agent:
         self.note(Registered(first=not affairs.registered_before, jobs=len(jobs)))
         affairs.registered_before = True
 
-    def _beat_every(self, minutes: float) -> None:
-        self.interval = _interval(minutes)
-
-    def _heartbeat_answered(self, reply: HeartbeatReply | None, now: Instant) -> None:
-        if reply is not None and not reply.result.is_refusal:
-            self._beat_every(reply.heartbeat_interval)
-            if not reply.session_valid:
+    def _beat_answered(self, reply: AgentReply, now: Instant) -> None:
+        self.beat = None
+        says = reply.body
+        if isinstance(says, HeartbeatReply) and reply.status < 300 and not says.result.is_refusal:
+            self.interval = _interval(says.heartbeat_interval)
+            if not says.session_valid:
                 self.lose_session(now)
                 return
-        if self.affairs is CALM:
+        affairs = self.affairs
+        if not affairs.stopping:
             self._plan_heartbeat(now)
+        if affairs is CALM:
             return
-        if not self.affairs.stopping:
-            self._plan_heartbeat(now)
-        if self.affairs.look_again:
+        if affairs.look_again:
             self._look_now(now)
         self._calm_down(now)
 
     def _plan_heartbeat(self, now: Instant) -> None:
-        stock = self._stock
+        stock, clock = self._stock, self.affairs.clock
         if stock.aligned:
             self.heartbeat_at = self._on_the_grid(now)
             return
@@ -308,7 +314,7 @@ class Agent:
         if stock.jitter:  # never sooner than told (agent-protocol 8.2.7): jitter only ever adds
             key = stock.beat(self._papers)[1] if has_token(self._papers) else stock.key(number_of(self._papers))
             span = round(span * (1 + stock.jitter * unit(key, "heartbeat", now)))
-        self.heartbeat_at = now + self.affairs.clock.lasts(span)
+        self.heartbeat_at = now + (span if clock is RIGHT else clock.lasts(span))
 
     def _on_the_grid(self, now: Instant) -> Instant:
         """The next multiple of the interval: an even grid, as the vendor's C agent keeps it (agent-protocol 3)."""

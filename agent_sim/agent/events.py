@@ -27,6 +27,13 @@ class Answered:
     request: AgentRequest
     reply: AgentReply
 
+    def __init__(self, request: AgentRequest, reply: AgentReply) -> None:  # see protocol.agent.Heartbeat
+        _set_request(self, request)
+        _set_reply(self, reply)
+
+
+_set_request, _set_reply = (vars(Answered)[name].__set__ for name in ("request", "reply"))
+
 
 @dataclass(frozen=True, slots=True)
 class SendFailed:

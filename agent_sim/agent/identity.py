@@ -63,7 +63,7 @@ class Stock:
 
     def machine(self, number: int) -> str:
         """The name of an agent's machine."""
-        return f"{self.stem}{number:0{self.digits}}"
+        return self.stem + str(number).zfill(self.digits)
 
     def key(self, number: int) -> Key:
         """What every chance in an agent's life depends on."""

@@ -12,7 +12,15 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from agent_sim.agent.behaviour import Behaviour, Surroundings, decide, is_started, may_never_start
+from agent_sim.agent.behaviour import (
+    NOWHERE,
+    Behaviour,
+    Surroundings,
+    decide,
+    is_started,
+    looks_around,
+    may_never_start,
+)
 from agent_sim.agent.certificates import of_contents
 from agent_sim.agent.clock import Clock
 from agent_sim.agent.events import (
@@ -135,8 +143,8 @@ class Worker:
             self._start_a_job(now)
         requests = []
         for execution in self._under_way:
-            if execution.due <= now and self._employer.token is not None:  # a crash ends the session
-                request = self._next_message(execution, self._employer.token, now)
+            if execution.due <= now and (token := self._employer.token) is not None:  # a crash ends the session
+                request = self._next_message(execution, token, now)
                 if request is not None:
                     requests.append(request)
         return requests
@@ -296,7 +304,9 @@ class Worker:
         self._employer.setbacks = 0
         behaviour, key = self._employer.behaviour, self._employer.identity.key
         occasion = self.memory.begin(execution.type, execution.job.job_id, _store_path(reply))
-        decision = decide(behaviour, key, occasion, self._around(execution.type, occasion.store, now))
+        looks = looks_around(behaviour, execution.type)
+        around = self._around(execution.type, occasion.store, now) if looks else NOWHERE
+        decision = decide(behaviour, key, occasion, around)
         if behaviour.of(execution.type).sequence is not None or may_never_start(behaviour, execution.type):
             self.memory.count(execution.type, occasion.store)
         execution.begin(reply, occasion, decision, now)

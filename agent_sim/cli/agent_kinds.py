@@ -53,6 +53,7 @@ class AgentKinds:
                 journey=None if self.troubles is None else partial(_journey, self.troubles),
                 crashed=crashed,
                 start=way.start if isinstance(way, CallbackTransport) else None,
+                heard=Agent.heard,
             )
         return self._made[way]
 

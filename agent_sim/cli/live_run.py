@@ -35,6 +35,7 @@ from agent_sim.scenario.plan import Plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.storms.stop import REFUSED, StopRule
 from agent_sim.transports.base import CommandTransport, OigTransport
+from agent_sim.transports.fast_command import FastCommand
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
 _FREEZES: Final = (10, 60, 300)
@@ -85,7 +86,7 @@ class LiveRun:
         if self.plan.members:
             self._before = await self._ask(readback.mark(self.plan.operator.prefix))
         jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
-        scheduler = Scheduler(self.clock, self.clock.scale)
+        scheduler = Scheduler(self.clock.now, self.clock.scale)
         cast = self._cast = Cast[Actor](self.plan, self._write, self._elapsed)
         troubles = self.troubles
         seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
@@ -165,6 +166,8 @@ class LiveRun:
             self.ways.suffer(machine, effect)
 
     def _operator_kind(self) -> OperatorKind:
+        fast = self.api if isinstance(self.api, FastCommand) else None
+
         async def send(order: operator_events.Order) -> command.CommandReply:
             return await self.api.call(order.operation)
 
@@ -186,6 +189,7 @@ class LiveRun:
             failed=operator_events.SendFailed,
             ended=ended,
             limit=asyncio.Semaphore(_OPERATOR_CONNECTIONS),
+            start=None if fast is None else lambda order, whose, told: fast.start(order.operation, order, whose, told),
         )
 
     def _ended(
@@ -193,7 +197,7 @@ class LiveRun:
     ) -> None:
         error = self._traffic.ended(operation, outcome, wire, waited, faults)
         # What our own faults did says nothing about how the target fares.
-        why = None if faults else self._stop_rule.see(error, self.clock())
+        why = None if faults else self._stop_rule.see(error, self.clock.now())
         if why is not None and not self.interrupted.is_set():
             self.refused = why == REFUSED
             self._end(f"aborted: {why}")

@@ -62,8 +62,10 @@ class Progress:
     def second(self) -> None:
         """Called about once a second: rates are over this time."""
         self.tally.second()
-        self.recent = dict(self.tally.recent())
-        if self._is_plain and self.elapsed() - self._said_at >= _PLAIN_EVERY:
+        is_said = self._is_plain and self.elapsed() - self._said_at >= _PLAIN_EVERY
+        if is_said or self._live is not None:  # nobody else looks
+            self.recent = dict(self.tally.recent())
+        if is_said:
             self._said_at = self.elapsed()
             sys.stderr.write(f"{self.elapsed():6.0f} s  {self._line()}\n")
             sys.stderr.flush()

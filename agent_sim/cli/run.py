@@ -30,7 +30,7 @@ from agent_sim.cli.past import database
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.showing import AsJson, IfInconclusive, Inconclusive, MetricsPort, Otel, Quiet, Showing
-from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates, session_for, signed
+from agent_sim.cli.sign_in import Certificate, Parties, agents_login, api_over, has_certificates, session_for, signed
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
 from agent_sim.cli.telemetry import telling
@@ -341,7 +341,7 @@ async def _live(
         sign_in = await stack.enter_async_context(signed(logins.operator, target.ca))
         made = session_for(target, sign_in, ours, is_ours=reached.server is not None)
         session = await stack.enter_async_context(made)
-        api, scheduler = HttpCommand(session, target), HttpOig(session, target)
+        api, scheduler = api_over(session, target), HttpOig(session, target)
         if scenario.fleets:
             await check_target(api, target)
         if scenario.oig is not None:

@@ -54,7 +54,7 @@ class Shard:
 
     async def run(self, through: ways.Ways, messages: asyncio.StreamReader) -> None:
         """From the plan's start until told to stop."""
-        scheduler = Scheduler(self.clock, self.clock.scale)
+        scheduler = Scheduler(self.clock.now, self.clock.scale)
         cast = Cast[Actor](self.plan, self._write, self._elapsed)
         troubles = Troubles(
             self.plan, self._write, self.clock, lambda machine, effect: self._suffer(cast, machine, effect),
@@ -117,7 +117,7 @@ class Shard:
         self, operation: str, outcome: int | TransportError, wire: Span, waited: Span, faults: tuple[str, ...]
     ) -> None:
         error = self._traffic.ended(operation, outcome, wire, waited, faults)
-        why = self._stop_rule.see(error, self.clock())
+        why = self._stop_rule.see(error, self.clock.now())
         if why is not None and not self._is_stopped:
             self._is_stopped = True
             self._say({"stopped": why, "refused": why == REFUSED})

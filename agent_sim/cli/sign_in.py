@@ -16,8 +16,9 @@ from agent_sim.scenario.plan import Member
 from agent_sim.transports.base import AgentTransport, Connections, Target
 from agent_sim.transports.bearer import Bearer
 from agent_sim.transports.fast_agents import FastPool
+from agent_sim.transports.fast_command import FastCommand
 from agent_sim.transports.fast_http import FastSession
-from agent_sim.transports.http import Session, SignIn
+from agent_sim.transports.http import HttpCommand, Session, SignIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ def session_for(
     from agent_sim.transports.aiohttp_pool import HttpSession
 
     return HttpSession(target, sign_in, connections)
+
+
+def api_over(session: Session, target: Target) -> HttpCommand:
+    """The management API over these connections."""
+    return FastCommand(session, target) if isinstance(session, FastSession) else HttpCommand(session, target)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ operator learns becomes known to the agents, and an approval is told to the agen
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from agent_sim.agent import events as agent_events
 from agent_sim.agent.core import Agent
@@ -64,11 +64,13 @@ class Cast(Generic[Handle]):
     ) -> None:
         """Put only agents on the stage."""
         self._stage = stage
+        names = {name: name for fleet in self._plan.operator.fleets for name in fleet.machines}  # each there once
         for number in mine:
             member = self._plan.members[number]
             who, start = member.identity, member.online
             agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
-            self._agents[who.machine] = stage.add(agent, agent_kind(number, member), self._settle_agent)
+            name = names.get(who.machine, who.machine)
+            self._agents[name] = stage.add(agent, agent_kind(number, member), self._settle_agent)
 
     def tell(self, machine: str, event: agent_events.Event) -> None:
         """Give one agent an event from outside."""
@@ -120,10 +122,12 @@ class Cast(Generic[Handle]):
     def _settle_agent(self, agent: Agent) -> None:
         if agent.facts is None:
             return  # most events are heartbeats and their answers: nothing to tell
-        fleet, name = agent.identity.fleet, agent.identity.machine
+        who, t = agent.identity, self._elapsed()
+        fleet, name = who.fleet, who.machine
         for fact in agent.take_facts():
-            self._note_absence(fact, name)
-            self._write(lines.of_agent(fact, fleet, name, self._elapsed(), self._plan.start))
+            if type(fact) in _OF_ABSENCE:
+                self._note_absence(fact, name)
+            self._write(lines.of_agent(fact, fleet, name, t, self._plan.start))
 
     def _note_absence(self, fact: agent_events.Fact, name: str) -> None:
         match fact:
@@ -145,3 +149,8 @@ class Cast(Generic[Handle]):
                 self.notify(fact.machine)
             for line in lines.of_operator(fact, self._elapsed()):
                 self._write(line)
+
+
+_OF_ABSENCE: Final = frozenset(
+    {agent_events.JobLeft, agent_events.AgentOffline, agent_events.AgentOnline, agent_events.AgentCrashed}
+)

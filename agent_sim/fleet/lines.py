@@ -37,14 +37,20 @@ def operation_of(request: AgentRequest) -> str:
 
 
 def of_agent(fact: agent.Fact, fleet: str, name: str, t: float, started: Instant) -> journal.Line:
-    """The line for one fact of one agent, `t` seconds into the run that began at `started`."""
+    """The line for one fact of one agent, `t` seconds into the run that began at `started`; what is frequent, first."""
     match fact:
+        case agent.JobConfigured(job, audit, occasion):
+            return journal.JobConfigured(t, fleet, name, job, audit, *_where(occasion))
+        case agent.JobCompleted(job, audit, occasion, result, accepted, worked):
+            return journal.JobCompleted(
+                t, fleet, name, job, audit, *_where(occasion), result, accepted, worked / SECOND
+            )
         case agent.Registered(first, jobs):
             return journal.AgentRegistered(t, fleet, name, first, jobs)
-        case agent.RegistrationRefused(code, message):
-            return journal.AgentRefused(t, fleet, name, code, message)
         case agent.SessionLost():
             return journal.SessionLost(t, fleet, name)
+        case agent.RegistrationRefused(code, message):
+            return journal.AgentRefused(t, fleet, name, code, message)
         case agent.AgentCrashed(restart_at, keeps_identity):
             return journal.AgentCrashed(t, fleet, name, (restart_at - started) / SECOND, keeps_identity)
         case agent.AgentOffline():
@@ -53,16 +59,10 @@ def of_agent(fact: agent.Fact, fleet: str, name: str, t: float, started: Instant
             return journal.AgentOnline(t, fleet, name)
         case agent.JobLeft(job, audit, occasion, why):
             return journal.JobLeft(t, fleet, name, job, audit, *_where(occasion), why)
-        case agent.JobConfigured(job, audit, occasion):
-            return journal.JobConfigured(t, fleet, name, job, audit, *_where(occasion))
         case agent.JobCancelled(job):
             return journal.JobCancelled(t, fleet, name, job)
         case agent.JobRefused(job, message):
             return journal.JobRefused(t, fleet, name, job, message)
-        case agent.JobCompleted(job, audit, occasion, result, accepted, worked):
-            return journal.JobCompleted(
-                t, fleet, name, job, audit, *_where(occasion), result, accepted, worked / SECOND
-            )
         case agent.CompletionRepeated(job, audit, occasion, accepted):
             return journal.CompletionRepeated(t, fleet, name, job, audit, *_where(occasion), accepted)
         case _:

@@ -1,5 +1,7 @@
 """Requests counted per operation, second by second: what the journal keeps instead of a line per request."""
 
+from typing import Final
+
 from agent_sim.errors import ConnectFailed, TransportError
 from agent_sim.histogram import Histogram
 from agent_sim.instants import Span
@@ -7,15 +9,24 @@ from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.journal import Traffic as TrafficLine
 from agent_sim.storms.taxonomy import ErrorKind, classify
 
+_AT_ONCE: Final = 4096
+"""Latencies that are put into their buckets together: a fleet has that many in a fraction of a second."""
+
 
 class _Count:
-    __slots__ = ("errors", "failed", "latency", "ok")
+    __slots__ = ("errors", "failed", "fresh", "latency", "ok")
 
     def __init__(self) -> None:
         self.ok = 0
         self.failed = 0
         self.errors: dict[str, int] = {}
         self.latency = Histogram()
+        self.fresh: list[int] = []  # latencies in microseconds that are in no bucket yet
+
+    def settle(self) -> None:
+        """Put what is fresh into its buckets."""
+        self.latency.record_all(self.fresh)
+        self.fresh.clear()
 
 
 class Traffic:
@@ -40,8 +51,10 @@ class Traffic:
         """
         counts = self._counts
         count = counts.get((operation, faults)) or self._new(operation, faults)
-        count.latency.record(wire // 1000)
-        error = error_of(outcome)
+        count.fresh.append(wire // 1000)
+        if len(count.fresh) >= _AT_ONCE:
+            count.settle()
+        error = None if outcome == 200 else error_of(outcome)
         if error is None:
             count.ok += 1
         else:
@@ -67,6 +80,8 @@ class Traffic:
         if self._unhindered:
             self._waited(0, self._unhindered)
         counts, self._counts, self._unhindered = self._counts, {}, 0
+        for count in counts.values():
+            count.settle()
         return [
             TrafficLine(t, name, count.ok, count.failed, count.errors, count.latency.to_json(), faults)
             for (name, faults), count in sorted(counts.items())

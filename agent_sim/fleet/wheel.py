@@ -48,8 +48,14 @@ class Wheel(Generic[Item]):
     def put(self, item: Item, at: Instant) -> bool:
         """Have it found at `at`, or in the next tick after that; True if nothing is due sooner."""
         tick = -(-at // self._tick)
-        if tick >> _SPAN >= self._near:
-            return self._put_far(item, tick)
+        span = tick >> _SPAN
+        if span >= self._near:
+            far = self._far.get(span)
+            if far is None or tick < far.first:
+                return self._put_first(item, tick)
+            far.items.append(item)
+            far.ticks.append(tick & _WITHIN)
+            return False
         slot = self._slots.get(tick)
         if slot is not None:
             slot.append(item)
@@ -58,18 +64,17 @@ class Wheel(Generic[Item]):
         heappush(self._ticks, tick)
         return self._ticks[0] == tick
 
-    def _put_far(self, item: Item, tick: int) -> bool:
+    def _put_first(self, item: Item, tick: int) -> bool:
+        """Far ahead, and before all else in its span."""
         span = tick >> _SPAN
-        slot = self._far.get(span)
-        if slot is None:
+        far = self._far.get(span)
+        if far is None:
             self._far[span] = _Far(item, tick)
             heappush(self._spans, span)
         else:
-            slot.items.append(item)
-            slot.ticks.append(tick & _WITHIN)
-            if tick >= slot.first:
-                return False
-            slot.first = tick
+            far.items.append(item)
+            far.ticks.append(tick & _WITHIN)
+            far.first = tick
         return self._spans[0] == span and not self._ticks
 
     def due(self, now: Instant) -> list[Item]:

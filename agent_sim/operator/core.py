@@ -7,7 +7,9 @@ the embedded server and on a real Command, and touches only orchestrators whose 
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from agent_sim.instants import NEVER, SECOND, Instant, Span
@@ -41,20 +43,29 @@ _APPROVE_AT_ONCE: Final = 500
 _LONGEST_BACKOFF: Final[Span] = 30 * SECOND
 
 
+_NO_STORES: Final[Mapping[str, Store]] = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class _Machine:
-    """One orchestrator as the operator knows it."""
+    """One orchestrator as the operator knows it: most of a large fleet have no stores, and nothing that waits."""
 
     name: str
     stores_needed: tuple[tuple[str, str], ...]  # (capability, path)
     agent_id: str = ""
-    stores: dict[str, Store] = field(default_factory=dict)  # by path
-    asked: set[str] = field(default_factory=set)  # paths whose creation is under way
-    waiting: list[Due] = field(default_factory=list)
+    stores: Mapping[str, Store] = field(default_factory=lambda: _NO_STORES)  # by path
+    asked: frozenset[str] = frozenset()  # paths whose creation is under way
+    waiting: list[Due] | None = None
 
     @property
     def is_ready(self) -> bool:
         return self.agent_id != "" and len(self.stores) >= len(self.stores_needed)
+
+    def wait_for(self, due: Due) -> None:
+        """It is not to be posted this yet."""
+        if self.waiting is None:
+            self.waiting = []
+        self.waiting.append(due)
 
 
 class Operator:
@@ -68,7 +79,7 @@ class Operator:
         self.types_missing = _custom_names(plan)
         self.upcoming = rounds(plan.postings)
         self.next_round: Due | None = next(self.upcoming, None)
-        self.names: dict[str, str] = {}  # AgentId -> ClientMachine
+        self.names: dict[str, str] = {}  # AgentId -> ClientMachine, of those that were to be approved
         self.certificate_id = plan.certificate_id
         self.asked_for_certificate = False
         self.outbox: deque[Order] = deque()
@@ -225,10 +236,10 @@ class Operator:
         to_approve: list[str] = []
         for record in records:
             if isinstance(record, command.AgentRecord) and record.client_machine in self.machines:
-                self.names[record.agent_id] = record.client_machine
                 if record.status == AgentStatus.APPROVED:
                     self._agent_known(record)
                 elif record.status == AgentStatus.NEW and self.plan.may_approve:
+                    self.names[record.agent_id] = self.machines[record.client_machine].name
                     to_approve.append(record.agent_id)
         for first in range(0, len(to_approve), _APPROVE_AT_ONCE):
             self._ask(command.ApproveAgents(tuple(to_approve[first : first + _APPROVE_AT_ONCE])))
@@ -271,7 +282,7 @@ class Operator:
     def _make_stores(self, machine: _Machine) -> None:
         for capability, path in machine.stores_needed:
             if path not in machine.stores and path not in machine.asked:
-                machine.asked.add(path)
+                machine.asked |= {path}
                 self._ask(command.CreateStore(machine.name, path, STORE_TYPE_IDS[capability], machine.agent_id))
 
     def _store_known(self, record: object) -> None:
@@ -280,7 +291,8 @@ class Operator:
         machine = self.machines[record.client_machine]
         wanted = {path: capability for capability, path in machine.stores_needed}
         if record.store_path in wanted:
-            machine.stores[record.store_path] = Store(record.id, record.store_path, wanted[record.store_path])
+            made = Store(record.id, record.store_path, wanted[record.store_path])
+            machine.stores = {**machine.stores, made.path: made}
             self._release([machine])
 
     # --- postings -----------------------------------------------------------------------------
@@ -289,16 +301,16 @@ class Operator:
         machine = self.machines.get(due.machine)
         if machine is None:
             return
-        machine.waiting.append(due)
+        machine.wait_for(due)
         self._release([machine])
 
     def _release(self, machines: list[_Machine]) -> None:
         for machine in machines:
             if machine.waiting and machine.is_ready and not self.types_missing and not self.stopping:
-                waiting, machine.waiting = machine.waiting, []
+                waiting, machine.waiting = machine.waiting, None
                 for due in waiting:
                     if self._lacks_certificate(due):
-                        machine.waiting.append(due)
+                        machine.wait_for(due)
                     else:
                         self._post(due, machine)
 

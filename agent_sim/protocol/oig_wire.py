@@ -24,7 +24,7 @@ M = TypeVar("M", bound="Wire")
 
 
 class Wire(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, strict=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, strict=True, defer_build=True)
 
 
 _Scalar = str | int | float | bool

@@ -7,7 +7,6 @@ Texts in, texts out, each checked by the grammar; nothing here knows a field.
 import re
 
 from agent_sim.errors import QueryError
-from agent_sim.query.grammar import parse
 from agent_sim.query.nodes import All, Or
 
 
@@ -17,6 +16,8 @@ def conjoin(query: str, clause: str) -> str:
     Raises QueryError if either does not parse, if the clause is empty (it would not narrow anything),
     or if both together exceed the language's limits.
     """
+    from agent_sim.query.grammar import parse  # it brings a parser: who only quotes needs none
+
     condition = parse(clause)
     if isinstance(condition, All):
         raise QueryError("the condition to add is empty", 1, "")

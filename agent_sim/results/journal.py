@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from json.encoder import encode_basestring_ascii as _quoted
-from math import isfinite
 from operator import attrgetter
 from typing import Final, TypeAlias, TypeVar, cast
 
@@ -705,8 +704,11 @@ def _steps_text(value: Steps) -> str:
 def _number_text(value: float | None) -> str:
     if value is None:
         return "null"
-    rounded = round(float(value), 6)
-    return repr(rounded) if isfinite(rounded) else _ENCODER.encode(rounded)  # which refuses it
+    text = repr(round(float(value), 6))
+    return text if text not in _NO_NUMBERS else _ENCODER.encode(float(value))  # which refuses it
+
+
+_NO_NUMBERS: Final = frozenset({"nan", "inf", "-inf"})
 
 
 def _whole_text(value: int | None) -> str:

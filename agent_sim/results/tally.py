@@ -32,6 +32,8 @@ _STATE_AFTER: Final[Mapping[type[journal.Line], str]] = {
     journal.AgentRefused: "refused",
 }
 _OK: Final = "ok"
+_NOT_COUNTED: Final = frozenset({journal.ServerRun, journal.ServerStory, journal.ServerAgent, journal.ServerJob})
+"""What is read back by the hundred thousand, when all is over."""
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class Tally:
         self._run: journal.RunStarted | None = None
         self._declared: dict[str, int] = {}
         self._states: dict[str, tuple[str, str]] = {}  # of each agent: its fleet and state
+        self._spelled: dict[tuple[str, str], tuple[str, str]] = {}  # each of those once, however many share it
         self._agents: Counter[tuple[str, ...]] = Counter()
         self._running: dict[str, set[int]] = {}
         self._posted: Counter[tuple[str, ...]] = Counter()
@@ -80,6 +83,8 @@ class Tally:
 
     def add(self, line: journal.Line) -> None:
         """Count one journal line."""
+        if type(line) in _NOT_COUNTED:
+            return
         match line:
             case journal.Traffic():
                 self._traffic(line)
@@ -120,7 +125,7 @@ class Tally:
             ):
                 now = line.fleet, _STATE_AFTER[type(line)]
                 before = self._states.get(line.agent)
-                self._states[line.agent] = now
+                self._states[line.agent] = self._spelled.setdefault(now, now)
                 self._agents[now] += 1
                 if before is not None:
                     self._agents[before] -= 1

@@ -8,7 +8,6 @@ from pydantic import BeforeValidator, field_validator, model_validator
 from agent_sim.agent.conditions import Condition, looks_at
 from agent_sim.protocol.enums import CUSTOM_PREFIX, Category
 from agent_sim.scenario.blocks import Block, key, needed
-from agent_sim.scenario.conditions import condition
 from agent_sim.scenario.fields import BehaviourWord, Duration, Flag, Message, Name, Period, Share, Size, Text
 from agent_sim.scenario.spreads import DurationSpread, SizeSpread, check_total
 from agent_sim.scenario.units import found
@@ -175,10 +174,16 @@ class Job(Block):
         return self.type in HAS_DATA or self.type.startswith(CUSTOM_PREFIX)
 
 
+def _condition(text: str) -> Condition:
+    from agent_sim.scenario.conditions import condition  # it brings a parser: most scenarios have no rules
+
+    return condition(text)
+
+
 def _when(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{found(value)}, expected a condition such as time >= 10m")
-    condition(value)
+    _condition(value)
     return value
 
 
@@ -198,7 +203,7 @@ class Rule(Ending):
     @property
     def condition(self) -> Condition:
         """What `when` says."""
-        return condition(self.when)
+        return _condition(self.when)
 
 
 _UNKNOWN_BEFORE_START: Final = ("store", "job.occurrence")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Block(BaseModel):
     """A map of a scenario: what it does not know, it refuses."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
 
 def key(default: object, description: str, *examples: object, **rules: Any) -> Any:

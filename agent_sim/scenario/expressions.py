@@ -13,13 +13,10 @@ from typing import Final
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from agent_sim.query.wording import did_you_mean
-from agent_sim.scenario.units import Quantity, duration, shortened
+from agent_sim.scenario.units import Quantity, Value, duration, shortened
 
 MAX_CHARACTERS: Final = 200
 """Longest expression: keeps the parser's recursion small."""
-
-Value = Quantity | str
-"""A parameter's value, or what an expression comes to."""
 
 
 def evaluate(text: str, values: Mapping[str, Value]) -> Value:

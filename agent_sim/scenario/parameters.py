@@ -14,11 +14,11 @@ from typing import Final
 from agent_sim.errors import Problem
 from agent_sim.query.wording import did_you_mean
 from agent_sim.scenario.apportion import largest_remainder
-from agent_sim.scenario.expressions import Value, evaluate, names
 from agent_sim.scenario.tree import Fields, Items, Leaf, Node, OptionPlace, Place, option, places, scalar
 from agent_sim.scenario.units import (
     Quantity,
     Scalar,
+    Value,
     Written,
     bare_number,
     duration,
@@ -171,10 +171,22 @@ def _text_of(node: Node | None) -> str:
     return node.value if isinstance(node, Leaf) and isinstance(node.value, str) else ""
 
 
+def _names(text: str) -> frozenset[str]:
+    from agent_sim.scenario.expressions import names  # it brings a parser: most scenarios have no parameters
+
+    return names(text)
+
+
+def _evaluated(text: str, values: Mapping[str, Value]) -> Value:
+    from agent_sim.scenario.expressions import evaluate
+
+    return evaluate(text, values)
+
+
 def _misfits(tree: Fields, given: Mapping[str, str], declared: Mapping[str, Fields]) -> list[Problem]:
     """Parameters given on the command line that would change nothing."""
     problems: list[Problem] = []
-    used = {name for _, leaf in places(tree) for text in _expressions(leaf) for name in names(text)}
+    used = {name for _, leaf in places(tree) for text in _expressions(leaf) for name in _names(text)}
     for name, text in given.items():
         place = option(f"--param {name}={text}")
         if name not in declared:
@@ -232,13 +244,13 @@ class _Filler:
         except ValueError as error:
             self.failed.append(leaf.place)
             # A parameter that is itself wrong has been told of already.
-            if not any(names(expression) & self.broken for expression in _expressions(leaf)):
+            if not any(_names(expression) & self.broken for expression in _expressions(leaf)):
                 self.problems.append(_at(leaf.place, way, str(error)))
             return leaf
 
     def _filled(self, text: str) -> Value:
         if whole := _EXPRESSION.fullmatch(text.strip()):
-            return evaluate(whole[1], self.values)
+            return _evaluated(whole[1], self.values)
         return _PIECE.sub(self._piece, text)
 
     def _piece(self, piece: re.Match[str]) -> str:
@@ -246,7 +258,7 @@ class _Filler:
             return "${"
         if piece[3]:
             raise ValueError('found "${" that is never closed, expected ${expression} (write $${ for ${ itself)')
-        return str(evaluate(piece[2], self.values))
+        return str(_evaluated(piece[2], self.values))
 
 
 def _with_whole_counts(tree: Fields) -> Fields:

@@ -5,9 +5,6 @@ from typing import Final
 
 from agent_sim.errors import QueryError
 from agent_sim.query.fields import AGENTS, JOB_HISTORY, SCHEDULED_JOBS, Collection
-from agent_sim.query.grammar import parse
-from agent_sim.query.sql import compile as compile_query
-from agent_sim.query.values import Context
 from agent_sim.scenario.fault_sense import too_late
 from agent_sim.scenario.fields import time_point_text
 from agent_sim.scenario.models import Scenario
@@ -83,6 +80,10 @@ _FIELDS: Final[Mapping[Source, Collection]] = {
 
 
 def _query(storm: Storm) -> Iterator[Finding]:
+    from agent_sim.query.grammar import parse  # it brings a parser: a scenario without storms needs none
+    from agent_sim.query.sql import compile as compile_query
+    from agent_sim.query.values import Context
+
     fields = _FIELDS[OPERATIONS[storm.op].source] if storm.op in OPERATIONS else JOB_HISTORY
     try:
         compile_query(parse(storm.target.query), fields, Context(now=0))

@@ -28,6 +28,9 @@ class Quantity:
         return duration_text(whole_milliseconds(self.amount)) if self.is_duration else decimal_text(self.amount)
 
 
+Value = Quantity | str
+"""A parameter's value, or what an expression comes to."""
+
 Written = Scalar | Quantity
 """What can stand where a scenario wants a value."""
 

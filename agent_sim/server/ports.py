@@ -47,7 +47,7 @@ class Store(Protocol):
     def run_many(self, name: str, values: Sequence[Values]) -> None:
         """Run a named statement once for each set of values."""
 
-    def later(self, name: str, values: Values) -> None:
+    def later(self, name: str, values: Parameters) -> None:
         """Run a named statement of `put_off` before its table is asked or anything else is changed."""
 
     def tell(self, tables: Sequence[str], forget: Callable[[], None]) -> None:

@@ -2,30 +2,31 @@
 
 Each is written down with the commit that answers for it, as one line of text for all of that commit, and told again
 from there after a crash. Together they are fewer than they were: a job that changed twice is updated once, and a run
-that began and ended meanwhile is inserted as it ended. Pure.
+that began and ended meanwhile is inserted as it ended. Values stand in the order in which `queries.sql` names them.
+Pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 import orjson
 
-from agent_sim.server.ports import Value, Values
+from agent_sim.server.ports import Parameters, Value
 
 _LARGEST: Final = 2**63 - 1
-
-_RECORDS: Final = {
-    "job_update": ("job", "job_id"),
-    "run_add": ("run", "job_history_id"),
-    "run_end": ("run", "job_history_id"),
-}
-"""What is about one record: what is said last of a column holds."""
 
 _ORDER: Final = ("job_update", "run_end", "run_add", "run_data_add", "transition_add")
 """How they are run, so that references hold, and ends of runs make room for the next runs of their jobs."""
 
+_HOW_A_RUN_ENDS: Final = 3
+"""Of the values of run_add, those from here on are the values of run_end behind its audit id."""
 
-PutOff = tuple[str, Values]
+_AT_ONCE: Final = (64, 8, 1)
+"""How many records one statement writes: few sizes, as each is compiled once."""
+
+
+PutOff = tuple[str, Parameters]
 """One statement by name, and its values."""
 
 
@@ -35,12 +36,12 @@ def written_down(statements: Sequence[PutOff]) -> bytes:
         text = orjson.dumps(statements)
     except TypeError:
         for _, values in statements:
-            for value in values.values():
+            for value in values:
                 if isinstance(value, str):
                     value.encode()
         raise OverflowError("a number does not fit 64 bits") from None
     for _, values in statements:
-        for value in values.values():
+        for value in values:
             if type(value) is int and value > _LARGEST:
                 raise OverflowError("a number does not fit 64 bits")
     return text[1:-1]
@@ -53,22 +54,38 @@ def whole(texts: Iterable[bytes]) -> bytes:
 
 def read_again(text: bytes) -> list[PutOff]:
     """The statements of such a text."""
-    return [(name, values) for name, values in orjson.loads(text)]
+    return [(name, tuple(values)) for name, values in orjson.loads(text)]
 
 
-def together(statements: Iterable[PutOff]) -> Sequence[tuple[str, Sequence[Values]]]:
-    """What is to be run, in this order: names of statements, and the values to run each with."""
-    wanted: dict[str, list[Values]] = {name: [] for name in _ORDER}
-    records: dict[tuple[str, Value], dict[str, Value]] = {}
+def together(statements: Iterable[PutOff]) -> Sequence[tuple[str, Sequence[Parameters]]]:
+    """What is to be run, in this order: names of statements, and the values of each record.
+
+    What is said last of a record holds.
+    """
+    jobs: dict[Value, Parameters] = {}
+    ends: dict[Value, Parameters] = {}
+    runs: dict[Value, Parameters] = {}
+    records = {"job_update": jobs, "run_end": ends, "run_add": runs}
+    told: dict[str, list[Parameters]] = {"run_data_add": [], "transition_add": []}
     for name, values in statements:
-        if name not in _RECORDS:
-            wanted[name].append(values)
-            continue
-        table, key = _RECORDS[name]
-        record = records.get((table, values[key]))
-        if record is not None:
-            record.update(values)
+        if name in told:
+            told[name].append(values)
+        elif name == "run_end" and (begun := runs.get(values[0])) is not None:
+            runs[values[0]] = (*begun[:_HOW_A_RUN_ENDS], *values[1:])
         else:
-            records[table, values[key]] = record = dict(values)
-            wanted[name].append(record)
-    return [(name, values) for name, values in wanted.items() if values]
+            records[name][values[0]] = values
+    wanted = {name: list(of.values()) for name, of in records.items()} | told
+    return [(name, wanted[name]) for name in _ORDER if wanted[name]]
+
+
+def in_portions(records: Sequence[Parameters]) -> Iterator[tuple[str, Parameters]]:
+    """Many records for few statements: what stands for {rows} in each, and its parameters."""
+    if not records:
+        return
+    marks = f"({', '.join('?' * len(records[0]))})"
+    begin = 0
+    for size in _AT_ONCE:
+        rows = ", ".join([marks] * size)
+        while len(records) - begin >= size:
+            yield rows, tuple(chain.from_iterable(records[begin : begin + size]))
+            begin += size

@@ -1,5 +1,6 @@
 -- Every statement of the embedded server by name. Values are :parameters; {braces} stand for conditions and orders
--- that `server.listing` composes from fixed columns and compiled queries, whose parameters are question marks.
+-- that `server.listing` composes from fixed columns and compiled queries, whose parameters are question marks. {rows}
+-- are question marks for many records at once, which SQLite writes for a third of the time: `server.put_off` has them.
 
 -- name: agent_by_id
 SELECT agent_id, username, client_machine, agent_platform, version, status, registered, capabilities,
@@ -79,7 +80,8 @@ SELECT job_id, agent_id, type_guid, job_type, type_category, schedule, schedule_
 FROM job WHERE agent_id = :agent_id AND state = 'waiting' AND state <> 'gone' ORDER BY seq
 
 -- name: job_update
-UPDATE job SET state = :state, at_once = :at_once, failures = :failures WHERE job_id = :job_id
+WITH new (job_id, state, at_once, failures) AS (VALUES {rows})
+UPDATE job SET state = new.state, at_once = new.at_once, failures = new.failures FROM new WHERE job.job_id = new.job_id
 
 -- name: jobs_known
 SELECT job_id FROM job WHERE job_id IN (SELECT value FROM json_each(:job_ids))
@@ -112,15 +114,17 @@ SELECT job_id, job_category, state, store_id, container_id
 FROM scheduled_job WHERE job_id IN (SELECT value FROM json_each(:job_ids)) ORDER BY seq
 
 -- name: run_add
+WITH new (job_history_id, job_id, operation_start, result, status, operation_end, message, timed_out)
+     AS (VALUES {rows})
 INSERT INTO run (job_history_id, job_id, agent_id, agent_machine, job_type, job_category, schedule, schedule_time,
                  store_path, client_machine, result, status, operation_start, operation_end, message, timed_out)
-SELECT :job_history_id, job.job_id, job.agent_id, agent.client_machine, job.job_type, job.job_category, job.schedule,
-       job.schedule_time, store.store_path, store.client_machine, :result, :status, :operation_start, :operation_end,
-       :message, :timed_out
-FROM job
+SELECT new.job_history_id, job.job_id, job.agent_id, agent.client_machine, job.job_type, job.job_category,
+       job.schedule, job.schedule_time, store.store_path, store.client_machine, new.result, new.status,
+       new.operation_start, new.operation_end, new.message, new.timed_out
+FROM new
+CROSS JOIN job ON job.job_id = new.job_id -- CROSS: each new one's job is found by its id, never the other way round
 JOIN agent ON agent.agent_id = job.agent_id
 LEFT JOIN certificate_store AS store ON store.id = job.store_id
-WHERE job.job_id = :job_id
 
 -- name: run_in_process
 SELECT job_history_id FROM run WHERE job_id = :job_id AND status = 2
@@ -158,15 +162,16 @@ SELECT job_history_id FROM run WHERE job_history_id >= :begin ORDER BY job_histo
 SELECT max(operation_start) FROM run WHERE job_id = :job_id
 
 -- name: run_end
-UPDATE run SET result = :result, status = :status, operation_end = :operation_end, message = :message,
-               timed_out = :timed_out
-WHERE job_history_id = :job_history_id
+WITH new (job_history_id, result, status, operation_end, message, timed_out) AS (VALUES {rows})
+UPDATE run SET result = new.result, status = new.status, operation_end = new.operation_end, message = new.message,
+               timed_out = new.timed_out
+FROM new WHERE run.job_history_id = new.job_history_id
 
 -- name: run_data
 SELECT data FROM run_data WHERE job_history_id = :job_history_id
 
 -- name: run_data_add
-INSERT INTO run_data (job_history_id, data) VALUES (:job_history_id, :data)
+INSERT INTO run_data (job_history_id, data) VALUES {rows}
 
 -- name: run_location_add
 INSERT OR IGNORE INTO run_location (job_history_id, path) VALUES (:job_history_id, :path)
@@ -208,7 +213,7 @@ ORDER BY run.job_history_id
 UPDATE run SET status = :status WHERE job_history_id IN (SELECT value FROM json_each(:audit_ids))
 
 -- name: transition_add
-INSERT INTO transition (at, kind, job_id, audit_id) VALUES (:at, :kind, :job_id, :audit_id)
+INSERT INTO transition (at, kind, job_id, audit_id) VALUES {rows}
 
 -- name: put_off_add
 INSERT INTO put_off (statements) VALUES (:statements)

@@ -15,12 +15,12 @@ from typing import Final
 
 from agent_sim.server.database import IN_MEMORY, connected, explained
 from agent_sim.server.ports import Filling, Parameters, Row, Value, Values
-from agent_sim.server.put_off import PutOff, read_again, together, whole, written_down
+from agent_sim.server.put_off import PutOff, in_portions, read_again, together, whole, written_down
 from agent_sim.server.statements import Statement, statements
 
 _COUNTS_KEPT: Final = 256
 _MOST_LATER: Final = 10_000
-_MOST_BEHIND: Final = 2_000  # some ten milliseconds to run: nobody is to wait long for that
+_MOST_BEHIND: Final = 6_000  # some ten milliseconds to run: nobody is to wait long for that
 _MOST_BYTES: Final = 4 << 20  # of them as they are written down: some bring whole logs along
 
 
@@ -120,7 +120,7 @@ class SqliteStore:
 
     # --- what is run later --------------------------------------------------------------------
 
-    def later(self, name: str, values: Values) -> None:
+    def later(self, name: str, values: Parameters) -> None:
         """Run a named statement that yields nothing before its table is asked or anything else is changed."""
         self._later.append((name, values))
 
@@ -146,8 +146,10 @@ class SqliteStore:
             raise
 
     def _run_all(self, those: Iterable[PutOff]) -> None:
-        for name, values in together(those):
-            self._connection.executemany(statements()[name].sql, values)
+        for name, records in together(those):
+            sql = statements()[name].sql
+            for rows, parameters in in_portions(records):
+                self._connection.execute(sql.format(rows=rows), parameters)
 
     def _written_down(self) -> list[PutOff]:
         """What is committed and not in its tables, as the file has it."""
@@ -157,18 +159,19 @@ class SqliteStore:
     # --- requests and commits -----------------------------------------------------------------
 
     def _begun(self) -> None:
-        self._note()  # what no request asked for
+        if len(self._later) > self._earlier:
+            self._note()  # what no request asked for
 
     def _ended(self) -> None:
-        self._note()
-        if len(self._later) >= _MOST_LATER:
-            self.settle()
+        if len(self._later) > self._earlier:
+            self._note()
+            if self._earlier >= _MOST_LATER:
+                self.settle()
 
     def _note(self) -> None:
         """Write down what was put off and is not written down yet, or raise if that cannot be."""
-        if len(self._later) > self._earlier:
-            self._texts.append(written_down(self._later[self._earlier :]))
-            self._earlier = len(self._later)
+        self._texts.append(written_down(self._later[self._earlier :]))
+        self._earlier = len(self._later)
 
     def _nothing_later(self) -> None:
         self._later, self._texts, self._earlier = [], [], 0
@@ -216,7 +219,7 @@ class SqliteStore:
             self.settle()
 
     def _write_down(self) -> None:
-        self._note()
+        self._begun()
         text = whole(self._texts)
         self._connection.execute(statements()["put_off_add"].sql, {"statements": text})
         self._behind_bytes += len(text)

@@ -5,6 +5,7 @@ Time is an argument, in nanoseconds on any steady clock.
 """
 
 from collections import deque
+from math import inf
 from typing import Final
 
 from agent_sim.instants import SECOND, Instant, Span
@@ -26,30 +27,34 @@ _BAD: Final = UNANSWERED | {ErrorKind.HTTP_5XX}
 class StopRule:
     """Sees every answer and says when it is enough."""
 
-    __slots__ = ("_answers", "_bad", "_spells")
+    __slots__ = ("_answers", "_bad", "_spell", "_spells", "_until")
 
     def __init__(self) -> None:
         # A spell is [its first instant, answers, bad ones]: a fleet has half a million answers in a window.
         self._spells: deque[list[int]] = deque()
+        self._spell: list[int] = []  # the last of them, and until when it goes on
+        self._until: float = -inf
         self._answers = self._bad = 0
 
     def see(self, error: ErrorKind | None, now: Instant) -> str | None:
         """Count an answer; the reason to stop, or None."""
-        if error is ErrorKind.HTTP_401_403:
+        if error is not None and error is ErrorKind.HTTP_401_403:
             return REFUSED
-        is_bad = error in _BAD
+        if now >= self._until:
+            self._begin(now)
         self._answers += 1
-        self._bad += is_bad
-        if not self._spells or now >= self._spells[-1][0] + _SPELL:
-            self._forget(now)
-            self._spells.append([now, 1, is_bad])
-        else:
-            spell = self._spells[-1]
-            spell[1] += 1
-            spell[2] += is_bad
+        self._spell[1] += 1
+        if error is not None and error in _BAD:
+            self._bad += 1
+            self._spell[2] += 1
         if self._bad and self._answers >= MINIMUM and self._bad >= SHARE * self._answers:
             return SUFFERS
         return None
+
+    def _begin(self, now: Instant) -> None:
+        self._forget(now)
+        self._spell, self._until = [now, 0, 0], now + _SPELL
+        self._spells.append(self._spell)
 
     def _forget(self, now: Instant) -> None:
         while self._spells and self._spells[0][0] <= now - WINDOW:

@@ -23,6 +23,11 @@ class Answer:
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
 
+    def header(self, name: bytes) -> str:
+        """The last value of a header, by its name in lower case; "" if it did not come."""
+        said = [value for each, value in self.headers if each.lower() == name]
+        return said[-1].decode("latin1") if said else ""
+
 
 class AnswerReader:
     """The answers of one connection. `keeps` says, after an answer, whether another may follow."""

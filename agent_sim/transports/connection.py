@@ -94,13 +94,21 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        try:
-            plain = data if self._tls is None else self._decrypted(self._tls, data)
-        except ssl.SSLError as error:
-            self._break(error)
+        plain = data if self._tls is None else self._decrypted(self._tls, data)
+        if not plain:
             return
-        if plain:
-            self._read(plain)
+        if not self._awaits:
+            self.abort()  # nobody asked for anything
+            return
+        try:
+            answer = self._reader.feed(plain)
+        except MalformedMessage as malformed:
+            self.abort()
+            self._ended(self, str(malformed))
+            return
+        if answer is not None:
+            self._awaits, self.keeps = False, self._reader.keeps and self.keeps
+            self._ended(self, answer)
 
     def eof_received(self) -> bool:
         # TLS says goodbye first: an end without it may be anybody's doing.
@@ -117,23 +125,13 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------------------------------------
 
-    def _read(self, data: bytes) -> None:
-        if not self._awaits:
-            self.abort()  # nobody asked for anything
-            return
-        try:
-            answer = self._reader.feed(data)
-        except MalformedMessage as malformed:
-            self.abort()
-            self._ended(self, str(malformed))
-            return
-        if answer is not None:
-            self._awaits, self.keeps = False, self._reader.keeps and self.keeps
-            self._ended(self, answer)
-
     def _decrypted(self, tls: "Tls", data: bytes) -> bytes:
         assert self._transport is not None
-        plain = tls.decrypt(data)
+        try:
+            plain = tls.decrypt(data)
+        except ssl.SSLError as error:
+            self._break(error)
+            return b""
         if out := tls.outgoing():
             self._transport.write(out)
         if tls.is_agreed and self.secured is not None and not self.secured.done():

@@ -10,7 +10,7 @@ from typing import Final, Self
 from agent_sim.credentials import Credentials
 from agent_sim.errors import TransportError
 from agent_sim.protocol import codec
-from agent_sim.protocol.agent import AgentReply, AgentRequest, HeartbeatReply
+from agent_sim.protocol.agent import AgentReply, AgentRequest, CompletionReply, HeartbeatReply
 from agent_sim.transports.answers import Answer
 from agent_sim.transports.base import Connections, Target, Told
 from agent_sim.transports.fast_http import FastSession, whole
@@ -77,7 +77,7 @@ class _Told(Call):
     __slots__ = ("head", "request", "told", "whose")
 
     def __init__(self, pool: Line, url: str, head: bytes, request: AgentRequest, whose: object, told: Told) -> None:
-        super().__init__(pool, url)
+        Call.__init__(self, pool, url)  # one for every request of a fleet, and super() is an object of its own
         self.head, self.request, self.whose, self.told = head, request, whose, told
 
     def data(self) -> bytes:
@@ -85,7 +85,7 @@ class _Told(Call):
 
     def done(self, outcome: Outcome) -> None:
         request = self.request
-        end = outcome if isinstance(outcome, TransportError) else _reply(request, outcome)
+        end = _reply(request, outcome) if isinstance(outcome, Answer) else outcome
         wire, waited = self.took()
         self.told(self.whose, request, end, wire, waited)
 
@@ -98,7 +98,7 @@ def _reply(request: AgentRequest, answer: Answer) -> AgentReply:
     if answer.status >= 300:
         return AgentReply(answer.status, None)
     reply = AgentReply(answer.status, codec.read_agent_reply(request, answer.body))
-    if isinstance(reply.body, HeartbeatReply):
+    if isinstance(reply.body, HeartbeatReply | CompletionReply):
         if len(_KNOWN) >= _REPLIES:
             _KNOWN.clear()
         _KNOWN[answer.body] = type(request.body), reply

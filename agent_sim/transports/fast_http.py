@@ -108,11 +108,11 @@ class FastSession:
 
     def end(self, call: Call, outcome: Outcome) -> None:
         """A call is over, whoever says so first."""
-        if call in self._calls:
-            del self._calls[call]
-            if call.connection is not None or call.connecting is not None:
-                call.pool.leave(call)
-            call.done(outcome)
+        if self._calls.pop(call, call) is call:
+            return  # it was over before
+        if call.connection is not None or call.connecting is not None:
+            call.pool.leave(call)
+        call.done(outcome)
 
     def waits(self, call: Call) -> bool:
         """True until a call is over."""

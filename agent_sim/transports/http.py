@@ -26,7 +26,7 @@ SignIn = Credentials | Bearer | None
 """Who one is: by Basic authentication, by a bearer token that is kept fresh, or not at all."""
 
 JSON: Final = {"Content-Type": "application/json", "Accept": "application/json"}
-_API: Final = JSON | {"x-keyfactor-requested-with": "APIClient", "x-keyfactor-api-version": "1"}
+API: Final = JSON | {"x-keyfactor-requested-with": "APIClient", "x-keyfactor-api-version": "1"}
 _OIG: Final = JSON | {oig.REQUESTED_BY: "agent-sim"}
 _LONGEST_REASON: Final = 200
 _TOTAL: Final = re.compile(r"[0-9]{1,15}")
@@ -71,14 +71,22 @@ class HttpCommand:
 
     async def call(self, operation: Operation) -> CommandReply:
         """Ask for one operation. Raises TransportError; an unreadable answer counts as status 502."""
+        method, url, sent = self.asked(operation)
+        status, answered, body = await self._session.exchange(method, url, sent, API)
+        self.product_version = answered.get("X-Keyfactor-Product-Version", "")[:_LONGEST_REASON]
+        return self.reply(operation, status, answered.get("X-Total-Count", ""), body)
+
+    def asked(self, operation: Operation) -> tuple[str, str, bytes | None]:
+        """Method, address and body of the request for an operation."""
         call = codec.api_call(operation)
         base = self._target.sim_url if call.path.startswith("/sim/") else self._target.api_url
-        url = f"{base}{call.path}" + (f"?{call.query}" if call.query else "")
-        status, answered, body = await self._session.exchange(call.method, url, call.body, _API)
-        self.product_version = answered.get("X-Keyfactor-Product-Version", "")[:_LONGEST_REASON]
-        total = answered.get("X-Total-Count", "").strip()
+        return call.method, f"{base}{call.path}" + (f"?{call.query}" if call.query else ""), call.body
+
+    def reply(self, operation: Operation, status: int, total: str, body: bytes) -> CommandReply:
+        """What an answer says; one that cannot be read counts as status 502."""
+        counted = total.strip()
         try:
-            return codec.read_reply(operation, status, body, int(total) if _TOTAL.fullmatch(total) else None)
+            return codec.read_reply(operation, status, body, int(counted) if _TOTAL.fullmatch(counted) else None)
         except MalformedMessage as error:
             return codec.unreadable(error)
 

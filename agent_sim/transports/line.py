@@ -109,8 +109,12 @@ class Line:
         if call is None:
             return
         call.connection = connection.call = None  # it is not in the middle of anything any more
-        call.ended = time.monotonic_ns()
-        self._free(connection, call.ended)
+        now = call.ended = time.monotonic_ns()
+        if self._is_kept and connection.keeps and not self._line:
+            connection.idle_since = now  # as `_free` would: most have nobody after them
+            self._idle.append(connection)
+        else:
+            self._free(connection, now)
         self._owner.end(call, failure(call, outcome, is_sent=True) if isinstance(outcome, str) else outcome)
 
     def _free(self, connection: Connection, now: Instant) -> None:

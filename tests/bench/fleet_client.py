@@ -99,7 +99,7 @@ def journal() -> Iterator[JournalFile]:
 async def driven(
     options: argparse.Namespace, pool: FastPool | HttpPool, written: JournalFile, before: int
 ) -> dict[str, float]:
-    clock, traffic, stop, measured = WallClock(), Traffic(), StopRule(), Measured()
+    clock, traffic, stop, measured = WallClock().now, Traffic(), StopRule(), Measured()
     scheduler, began = Scheduler(clock), clock()
 
     def ended(agent: Agent, request: object, outcome: object, wire: int, waited: int, faults: tuple[str, ...]) -> None:
@@ -125,7 +125,7 @@ async def driven(
         way = pool.agent(number)
         if way not in kinds:
             kinds[way] = Kind(way.send, events.Woken(), events.Answered, events.SendFailed, ended, limit,
-                              start=getattr(way, "start", None))  # fmt: skip
+                              start=getattr(way, "start", None), heard=Agent.heard)  # fmt: skip
         agent = Agent(
             Identity(STOCK, number),
             behaviour,

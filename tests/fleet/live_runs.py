@@ -21,9 +21,9 @@ from agent_sim.server.auth import Accounts
 from agent_sim.server.core import Server
 from agent_sim.server.http.app import make_app
 from agent_sim.server.store import SqliteStore
-from agent_sim.transports.aiohttp_pool import HttpSession
 from agent_sim.transports.base import Connections, Target
-from agent_sim.transports.http import HttpCommand
+from agent_sim.transports.fast_command import FastCommand
+from agent_sim.transports.fast_http import FastSession
 
 OPERATOR, AGENT = Credentials("operator", "secret-1"), Credentials("agent", "secret-2")
 
@@ -104,13 +104,13 @@ async def _against(target, scenario, core):
     how = planned.transport
     limits = Connections("shared", how.limit, how.connect_timeout, how.request_timeout)
     async with (
-        HttpSession(target, OPERATOR, limits) as operator,
+        FastSession(target, OPERATOR, limits) as operator,
         opened(planned, target, AGENT, limits, None, None, clock()) as ways,
     ):
         run = LiveRun(
             plan=planned,
             ways=ways,
-            api=HttpCommand(operator, target),
+            api=FastCommand(operator, target),
             storm_process=lambda storm: None,
             record=lines.append,
             progress=Progress("test", len(planned.members), 1.0, lambda: 0.0),

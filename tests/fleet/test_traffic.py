@@ -22,6 +22,17 @@ def test_exchanges_are_counted_by_operation_and_error():
     assert (wait.operation, wait.ok) == ("pool_wait", 8)
 
 
+def test_however_many_there_are_in_a_second_each_is_in_its_bucket():
+    traffic = Traffic()
+    for number in range(10_000):
+        traffic.ended("heartbeat", 200, number * 1000, None)
+
+    [beat] = traffic.take(1.0)
+
+    assert (beat.ok, beat.latency["count"], beat.latency["max_us"]) == (10_000, 10_000, 9999)
+    assert beat.latency["total_us"] == sum(range(10_000))
+
+
 def test_what_was_taken_is_not_counted_again():
     traffic = Traffic()
     traffic.ended("register", 200, 1, 1)

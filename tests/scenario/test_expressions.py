@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_sim.instants import SECOND
-from agent_sim.scenario.expressions import MAX_CHARACTERS, Value, evaluate, names
-from agent_sim.scenario.units import Quantity
+from agent_sim.scenario.expressions import MAX_CHARACTERS, evaluate, names
+from agent_sim.scenario.units import Quantity, Value
 
 VALUES: dict[str, Value] = {
     "agents": Quantity(Fraction(300)),

@@ -1,5 +1,6 @@
 """The database behind the server: what it refuses to open, what it keeps, what it undoes."""
 
+import re
 import sqlite3
 import stat
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from agent_sim.errors import UsageError
 from agent_sim.server.database import APPLICATION_ID, SCHEMA_VERSION
+from agent_sim.server.put_off import in_portions
 from agent_sim.server.statements import statements
 from agent_sim.server.store import SqliteStore
 from agent_sim.server.tables.at_hand import AtHand
@@ -270,8 +272,8 @@ def test_an_audit_id_is_never_given_again_even_if_its_run_is_deleted():
     job |= {"schedule": None, "schedule_time": None, "state": "running", "at_once": 1, "failures": 0}
     store.run("job_add", {**job, "store_id": None, "details": "{}"})
     first = AtHand(store).next_audit_id()
-    run = {"job_history_id": first, "job_id": "j", "result": 2, "status": 3, "operation_start": 1}
-    store.run("run_add", {**run, "operation_end": 2, "message": "", "timed_out": False})
+    store.later("run_add", (first, "j", 1, 2, 3, 2, "", 0))
+    store.settle()
     store._connection.execute("DELETE FROM run")
 
     assert (first, AtHand(store).next_audit_id()) == (1, 2)
@@ -279,7 +281,7 @@ def test_an_audit_id_is_never_given_again_even_if_its_run_is_deleted():
 
 def test_a_new_database_is_for_its_owner_alone_with_what_lies_beside_it(tmp_path):
     store = SqliteStore.open(str(tmp_path / "a.db"))
-    store.run("transition_add", {"at": 1, "kind": "k", "job_id": "j", "audit_id": None})
+    store.later("transition_add", (1, "k", "j", None))
     store.commit()
 
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
@@ -288,7 +290,11 @@ def test_a_new_database_is_for_its_owner_alone_with_what_lies_beside_it(tmp_path
 
 # --- what is written later --------------------------------------------------------------------
 
-NOTED = {"at": 1, "kind": "k", "job_id": "j", "audit_id": None}
+NOTED = (1, "k", "j", None)
+
+
+def noting(kind: str | None) -> tuple[int, str | None, str, None]:
+    return (1, kind, "j", None)
 
 
 def noted(store: SqliteStore) -> list[str]:
@@ -300,7 +306,7 @@ def test_what_is_written_later_is_seen_by_whoever_reads_and_is_there_after_a_res
     store.later("transition_add", NOTED)
     assert store.dirty
     seen = noted(store)
-    store.later("transition_add", {**NOTED, "kind": "l"})
+    store.later("transition_add", noting("l"))
     store.commit()
     assert not store.dirty
     store.close()
@@ -314,7 +320,7 @@ def test_what_a_failed_request_put_off_is_dropped_and_that_of_earlier_ones_stays
     with store.change():
         store.later("transition_add", NOTED)
     with suppress(ZeroDivisionError), store.change():
-        store.later("transition_add", {**NOTED, "kind": "undone"})
+        store.later("transition_add", noting("undone"))
         if looked:
             assert noted(store) == ["k", "undone"]
         _ = 1 / 0
@@ -326,7 +332,7 @@ def test_what_a_failed_request_put_off_is_dropped_and_that_of_earlier_ones_stays
 def test_what_no_database_takes_is_refused_before_it_is_put_off(value):
     store = SqliteStore.open(":memory:")
     with pytest.raises((UnicodeEncodeError, OverflowError)), store.change():
-        store.later("transition_add", {**NOTED, "at" if isinstance(value, int) else "kind": value})
+        store.later("transition_add", (value, "k", "j", None) if isinstance(value, int) else noting(value))
 
     assert (store.dirty, noted(store)) == (False, [])
 
@@ -338,7 +344,7 @@ def test_if_what_was_put_off_cannot_be_written_nothing_lasts_and_the_next_commit
     store.run("job_type_add", TYPE)
     store.commit()
     store.run("job_type_add", {**TYPE, "id": "t2", "job_type_name": "Gone"})
-    store.later("transition_add", {**NOTED, "kind": None})  # NOT NULL
+    store.later("transition_add", noting(None))  # NOT NULL
     with pytest.raises(sqlite3.IntegrityError), store.change():
         noted(store)
     assert (store.dirty, told) == (True, ["forget"])
@@ -365,10 +371,10 @@ def test_a_commit_writes_down_what_was_put_off_and_its_table_has_it_once_after_a
     store = reopened(path)
     for kind in "ab":
         with store.change():
-            store.later("transition_add", {**NOTED, "kind": kind})
+            store.later("transition_add", noting(kind))
         store.commit()
     with store.change():
-        store.later("transition_add", {**NOTED, "kind": "nobody was told"})
+        store.later("transition_add", noting("nobody was told"))
     killed(store)
     before = in_the_table(path)
 
@@ -392,7 +398,7 @@ def test_what_was_committed_outlives_a_later_change_that_cannot_be_written(tmp_p
     store = reopened(tmp_path / "sim.db")
     store.later("transition_add", NOTED)
     store.commit()
-    store.later("transition_add", {**NOTED, "kind": None})  # NOT NULL
+    store.later("transition_add", noting(None))  # NOT NULL
     with pytest.raises(sqlite3.IntegrityError):
         noted(store)
 
@@ -405,7 +411,7 @@ def test_a_request_that_fails_takes_nothing_along_that_was_committed_before(tmp_
     store.commit()
     with suppress(ZeroDivisionError), store.change():
         store.run("job_type_add", TYPE)
-        store.later("transition_add", {**NOTED, "kind": "undone"})
+        store.later("transition_add", noting("undone"))
         _ = 1 / 0
     store.commit()
     killed(store)
@@ -413,11 +419,11 @@ def test_a_request_that_fails_takes_nothing_along_that_was_committed_before(tmp_
     assert noted(reopened(tmp_path / "sim.db")) == ["k"]
 
 
-@pytest.mark.parametrize(("times", "kind"), [(2000, "k"), (5, "a whole log " * 80_000)])
+@pytest.mark.parametrize(("times", "kind"), [(6000, "k"), (5, "a whole log " * 80_000)])
 def test_what_is_much_does_not_stay_in_memory(tmp_path, times, kind):
     store = reopened(tmp_path / "sim.db")
     for _ in range(times):
-        store.later("transition_add", {**NOTED, "kind": kind})
+        store.later("transition_add", noting(kind))
         assert store._later
         store.commit() if kind != "k" else None
     store.commit()
@@ -431,6 +437,19 @@ def test_who_asks_for_other_tables_does_not_make_it_write_what_was_put_off():
     store.later("transition_add", NOTED)
 
     assert (names(store), store._later) == ([], [("transition_add", NOTED)])
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"), [("job_update", 4), ("run_add", 8), ("run_end", 6), ("run_data_add", 2), ("transition_add", 4)]
+)
+@pytest.mark.parametrize("records", [1, 64])
+def test_what_was_put_off_finds_its_records_by_their_ids_however_many_there_are(name, columns, records):
+    store = SqliteStore.open(":memory:")
+    [(rows, parameters)] = in_portions([(None,) * columns] * records)
+    plan = store._connection.execute("EXPLAIN QUERY PLAN " + statements()[name].sql.format(rows=rows), parameters)
+
+    steps = [step for *_, step in plan]
+    assert [step for step in steps if re.match("SCAN (job|run|agent|store)", step)] == []
 
 
 def test_every_statement_that_looks_at_what_is_written_later_waits_for_it():

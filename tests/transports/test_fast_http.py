@@ -9,8 +9,11 @@ from agent_sim.errors import ConnectFailed, ReplyTimeout
 from agent_sim.instants import MILLISECOND
 from agent_sim.protocol.agent import HEARTBEAT, NO_TENANT, OK, AgentReply, AgentRequest, Heartbeat, HeartbeatReply
 from agent_sim.protocol.codec import agent_body
+from agent_sim.protocol.command import ListAgents, Page
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.fast_agents import FastPool
+from agent_sim.transports.fast_command import FastCommand
+from agent_sim.transports.fast_http import FastSession
 from tests.transports.calls import BEAT, BEATEN, LOGIN
 from tests.transports.certificates import self_signed
 from tests.transports.peers import Wire, answering, free_port, listening, response
@@ -48,6 +51,36 @@ async def test_a_callback_is_told_of_failures_too():
         assert isinstance((await started(pool.agent(0)))[0], ConnectFailed)
         unspeakable = AgentRequest("\ud800", BEAT.body)
         assert isinstance((await started(pool.agent(0), unspeakable))[0], ConnectFailed)
+
+
+async def test_an_operation_by_callback_comes_to_what_a_call_comes_to():
+    bodies = (b'["x"]', b"[]", b'[{"AgentId": 1}]', b'{"Message": "no"}')
+    answers = [response(body, "200 -", "X-TOTAL-COUNT: 7") for body in bodies] + [response(b"", "500 -")]
+
+    async def script(wire: Wire) -> None:
+        for number in range(2 * len(answers)):
+            await wire.request()
+            await wire.say(answers[number // 2])
+        await wire.request()  # and no answer
+
+    operation = ListAgents(Page(query="AgentId -eq 1"))
+    async with listening(script) as peer, FastSession(peer.target, LOGIN, Connections(limit=1)) as session:
+        api = FastCommand(session, peer.target)
+        for _ in answers:
+            called = await api.call(operation)
+            told = await asked(api, operation)
+            assert told[:2] == ("order", called)
+        assert isinstance((await asked(api, operation))[1], ReplyTimeout)
+        assert isinstance(
+            (await asked(FastCommand(session, Target.at("http://127.0.0.2:1")), operation))[1], ConnectFailed
+        )
+
+
+async def asked(api, operation):
+    """Ask for an operation and wait for what the callback is told."""
+    ended = asyncio.get_running_loop().create_future()
+    api.start(operation, "order", "whose", lambda whose, *told: ended.set_result(told))
+    return await asyncio.wait_for(ended, 60)
 
 
 async def test_a_fleet_of_connections_over_loopback_comes_from_many_addresses():

@@ -19,6 +19,11 @@ from agent_sim.states import JobState
 _FORGOTTEN_AT_ONCE: Final = 1000
 """So that nobody waits long for a database that has much to forget."""
 
+_STATES: Final = {state: state.value for state in JobState}
+
+_UNTIL_IT_ENDS: Final = (int(Result.UNKNOWN), int(Status.IN_PROCESS), None, "", 0)
+"""A run's result, status, end, message and whether it timed out."""
+
 
 class Jobs:
     """The table `job`. By setting, a custom job counts as what its name ends in (command-api 4.6)."""
@@ -51,8 +56,8 @@ class Jobs:
 
     def update(self, job: Job) -> None:
         """Store where the job stands."""
-        columns: Values = {"job_id": job.job_id, "state": job.state, "at_once": job.at_once, "failures": job.failures}
-        self._store.later("job_update", columns)
+        # Plain values: for one of an enumeration SQLite's module looks for an adapter, each time.
+        self._store.later("job_update", (job.job_id, _STATES[job.state], int(job.at_once), job.failures))
         self._at_hand.keep(job)
 
     def by_id(self, job_id: str) -> Job | None:
@@ -137,17 +142,7 @@ class Runs:
     def begin(self, job: Job, at: Instant) -> int:
         """A new run in process of this job; returns its audit id."""
         audit_id = self._at_hand.next_audit_id()
-        columns: Values = {
-            "job_history_id": audit_id,
-            "job_id": job.job_id,
-            "result": Result.UNKNOWN,
-            "status": Status.IN_PROCESS,
-            "operation_start": at,
-            "operation_end": None,
-            "message": "",
-            "timed_out": False,
-        }
-        self._store.later("run_add", columns)
+        self._store.later("run_add", (audit_id, job.job_id, at, *_UNTIL_IT_ENDS))
         self._at_hand.begun(Run(audit_id, job.job_id, job.agent_id, at))
         return audit_id
 
@@ -178,14 +173,7 @@ class Runs:
 
     def ended(self, run: Run) -> None:
         """Store how a run ended."""
-        columns: Values = {
-            "job_history_id": run.audit_id,
-            "result": run.result,
-            "status": STATUS[run.state],
-            "operation_end": run.ended,
-            "message": run.message,
-            "timed_out": run.timed_out,
-        }
+        columns = run.audit_id, int(run.result), int(STATUS[run.state]), run.ended, run.message, int(run.timed_out)
         self._store.later("run_end", columns)
         self._at_hand.ended(run)
 
@@ -228,7 +216,7 @@ class Runs:
         return str(rows[0][0]) if rows else None
 
     def add_data(self, audit_id: int, data: str) -> None:
-        self._store.later("run_data_add", {"job_history_id": audit_id, "data": data})
+        self._store.later("run_data_add", (audit_id, data))
 
     def add_locations(self, audit_id: int, paths: tuple[str, ...]) -> None:
         self._store.run_many("run_location_add", [{"job_history_id": audit_id, "path": path} for path in paths])
@@ -241,7 +229,7 @@ class Transitions:
         self._store = store
 
     def add(self, at: Instant, kind: str, job_id: str, audit_id: int | None = None) -> None:
-        self._store.later("transition_add", {"at": at, "kind": kind, "job_id": job_id, "audit_id": audit_id})
+        self._store.later("transition_add", (at, kind, job_id, audit_id))
 
     def keep(self, most: int) -> None:
         """Forget the oldest beyond so many, a few at a time."""
