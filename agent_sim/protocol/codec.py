@@ -7,9 +7,11 @@ raises MalformedMessage with a sentence for the sender.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum, IntEnum, auto
 from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from urllib.parse import quote, urlencode
@@ -53,6 +55,8 @@ def agent_body(value: agent.Body | agent.ReplyBody) -> bytes:
     """The JSON of a message on the agents' wire."""
     if type(value) is agent.Heartbeat:
         return _heartbeat(value)
+    if type(value) is agent.Configuration:
+        return _configuration(value)
     if isinstance(value, agent.Garbled):
         whole = agent_body(value.intended)
         return whole[: len(whole) // 2]  # an object without its end is never JSON
@@ -71,6 +75,23 @@ def _heartbeat(beat: agent.Heartbeat) -> bytes:
         return orjson.dumps(said)
     except TypeError:  # half a surrogate pair: let the adapter say so
         return _adapter(agent.Heartbeat).dump_json(beat, by_alias=True)
+
+
+_OK = orjson.Fragment(_adapter(agent.Outcome).dump_json(agent.OK, by_alias=True))
+_COMMON = ("audit_id", "job_cancelled", "result", "max_characters_to_return")
+_of_its_kind = attrgetter(*(item.name for item in fields(agent.Configuration) if item.name not in _COMMON))
+_NOTHING = _of_its_kind(agent.Configuration())
+
+
+def _configuration(told: agent.Configuration) -> bytes:
+    """The same for a job that is told little more than its number, as a fetch of logs is."""
+    said = {"AuditId": told.audit_id, "JobCancelled": told.job_cancelled, "Result": _OK}
+    if told.max_characters_to_return is not None:
+        said["MaxCharactersToReturn"] = told.max_characters_to_return
+    if told.result is agent.OK and _of_its_kind(told) == _NOTHING:
+        with suppress(TypeError):  # a number of more than 64 bits
+            return orjson.dumps(said)
+    return _adapter(agent.Configuration).dump_json(told, by_alias=True)
 
 
 def read_agent_request(endpoint: str, data: bytes) -> agent.AgentRequest:

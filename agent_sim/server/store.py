@@ -159,18 +159,19 @@ class SqliteStore:
     # --- requests and commits -----------------------------------------------------------------
 
     def _begun(self) -> None:
-        self._note()  # what no request asked for
+        if len(self._later) > self._earlier:
+            self._note()  # what no request asked for
 
     def _ended(self) -> None:
-        self._note()
-        if len(self._later) >= _MOST_LATER:
-            self.settle()
+        if len(self._later) > self._earlier:
+            self._note()
+            if self._earlier >= _MOST_LATER:
+                self.settle()
 
     def _note(self) -> None:
         """Write down what was put off and is not written down yet, or raise if that cannot be."""
-        if len(self._later) > self._earlier:
-            self._texts.append(written_down(self._later[self._earlier :]))
-            self._earlier = len(self._later)
+        self._texts.append(written_down(self._later[self._earlier :]))
+        self._earlier = len(self._later)
 
     def _nothing_later(self) -> None:
         self._later, self._texts, self._earlier = [], [], 0
@@ -218,7 +219,7 @@ class SqliteStore:
             self.settle()
 
     def _write_down(self) -> None:
-        self._note()
+        self._begun()
         text = whole(self._texts)
         self._connection.execute(statements()["put_off_add"].sql, {"statements": text})
         self._behind_bytes += len(text)

@@ -16,7 +16,7 @@ ROUNDS = 10
 
 @pytest.fixture(scope="module")
 def lives(tmp_path_factory: pytest.TempPathFactory) -> Rounds:
-    """A database that went through ten kills, and what it was told meanwhile."""
+    """A database that went through ten kills, five under each durability, and what it was told meanwhile."""
     rounds = Rounds(Path(tmp_path_factory.mktemp("kills")), "ten")
     rounds.survive(ROUNDS)
     return rounds
@@ -25,6 +25,7 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Rounds:
 def test_every_acknowledged_change_survives_ten_kills(lives):
     found_again = lives.ledger.acknowledged
 
+    assert lives.survived == {"normal": ROUNDS // 2, "full": ROUNDS // 2}
     assert min(found_again.values()) > 0, found_again
     assert sum(found_again.values()) > 30 * ROUNDS, found_again
 

@@ -75,6 +75,24 @@ def test_a_heartbeat_has_the_bytes_of_any_other_message_whatever_is_in_it(name):
     assert codec.agent_body(beat) == TypeAdapter(Heartbeat).dump_json(beat, by_alias=True)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        Configuration(7, result=OK, max_characters_to_return=100_000),
+        Configuration(7, result=OK, max_characters_to_return=0),
+        Configuration(7, result=OK, max_characters_to_return=10**30),
+        Configuration(7, result=OK),
+        Configuration(0, True, OK),  # cancelled
+        Configuration(),
+        Configuration(7, result=refusal("A0100009", 'no "session"')),
+        Configuration(7, result=OK, job=CustomJob({"name": "żółw"})),
+        Configuration(7, result=OK, subject="", max_characters_to_return=1),
+    ],
+)
+def test_a_configuration_has_the_bytes_of_any_other_message_whatever_it_tells(told):
+    assert codec.agent_body(told) == TypeAdapter(Configuration).dump_json(told, by_alias=True)
+
+
 def test_the_observed_session_answer_is_read():
     request = AgentRequest(REGISTER, codec.read_agent_request(REGISTER, REGISTERED.encode()).body)
     reply = codec.read_agent_reply(request, SESSION.encode())

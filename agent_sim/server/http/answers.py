@@ -1,6 +1,6 @@
 """The bytes of answers to agents: a status, a date and JSON, or no body at all.
 
-Most answers of a fleet are the same few objects again and again: of these everything but the date is made once.
+Most answers of a fleet are the same few objects again and again: these are made once a second, for the date.
 """
 
 import time
@@ -18,30 +18,35 @@ _REPEATED: Final = (HeartbeatReply, CompletionReply)
 
 def answered(reply: AgentReply) -> bytes:
     """All of it."""
+    second = int(time.time())
     known = _known.get(id(reply))
-    before, body = _in_parts(reply) if known is None else known[1]
-    return b"%bDate: %b\r\n\r\n%b" % (before, _date(int(time.time())), body)
-
-
-_known: dict[int, tuple[AgentReply, tuple[bytes, bytes]]] = {}
-"""Replies that are given again and again, the same objects, with their parts. They are kept, so that their ids are."""
-
-
-def _in_parts(reply: AgentReply) -> tuple[bytes, bytes]:
-    """What comes before the date, and the body."""
+    if known is not None and known[1] == second:
+        return known[2]
     body = b"" if reply.body is None or reply.status >= 300 else agent_body(reply.body)
-    parts = b"%bContent-Length: %d\r\n" % (_first(reply.status, has_body=bool(body)), len(body)), body
+    first = (_first if body else _bare)(reply.status)
+    whole = b"%bContent-Length: %d\r\nDate: %b\r\n\r\n%b" % (first, len(body), _date(second), body)
     if isinstance(reply.body, _REPEATED):
-        while len(_known) >= _MOST_KNOWN:
+        while len(_known) >= _MOST_KNOWN and id(reply) not in _known:
             del _known[next(iter(_known))]
-        _known[id(reply)] = reply, parts
-    return parts
+        _known[id(reply)] = reply, second, whole
+    return whole
+
+
+_known: dict[int, tuple[AgentReply, int, bytes]] = {}
+"""Replies that are given again and again, the same objects, as they were answered in the second that is named.
+
+They are kept, so that their ids are.
+"""
 
 
 @cache
-def _first(status: int, *, has_body: bool) -> bytes:
-    kind = b"Content-Type: application/json\r\n" if has_body else b""
-    return b"HTTP/1.1 %d %b\r\n%b" % (status, HTTPStatus(status).phrase.encode(), kind)
+def _bare(status: int) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
+
+
+@cache
+def _first(status: int) -> bytes:
+    return _bare(status) + b"Content-Type: application/json\r\n"
 
 
 _dates: dict[int, bytes] = {}

@@ -19,6 +19,8 @@ from agent_sim.states import JobState
 _FORGOTTEN_AT_ONCE: Final = 1000
 """So that nobody waits long for a database that has much to forget."""
 
+_STATES: Final = {state: state.value for state in JobState}
+
 _UNTIL_IT_ENDS: Final = (int(Result.UNKNOWN), int(Status.IN_PROCESS), None, "", 0)
 """A run's result, status, end, message and whether it timed out."""
 
@@ -55,7 +57,7 @@ class Jobs:
     def update(self, job: Job) -> None:
         """Store where the job stands."""
         # Plain values: for one of an enumeration SQLite's module looks for an adapter, each time.
-        self._store.later("job_update", (job.job_id, job.state.value, int(job.at_once), job.failures))
+        self._store.later("job_update", (job.job_id, _STATES[job.state], int(job.at_once), job.failures))
         self._at_hand.keep(job)
 
     def by_id(self, job_id: str) -> Job | None:

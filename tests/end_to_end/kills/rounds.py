@@ -1,10 +1,12 @@
 """Rounds of `kill -9`: a real server under load, killed at a random point, started again, and held to its word.
 
-`python -m tests.end_to_end.kills.rounds --rounds 200` is the long version of the test. When to kill comes from one
-seed, but threads and processes keep their own time: what failed is told by the database, which then is kept.
+`python -m tests.end_to_end.kills.rounds --rounds 200` is the long version of the test. One database lives under every
+durability in turn, unless `--durability` names one. When to kill comes from one seed, but threads and processes keep
+their own time: what failed is told by the database, which then is kept.
 """
 
 import argparse
+import json
 import random
 import shutil
 import subprocess
@@ -13,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +26,8 @@ from tests.end_to_end.kills.ledger import Ledger
 from tests.end_to_end.kills.line import Killed, Line
 from tests.end_to_end.kills.load import Agent, Api, Newcomers, Poster, Stormer, Wire, enrol
 
-SETTINGS = '{"retries": 1, "auto_approve": false, "sim_api": true}'
+SETTINGS = {"retries": 1, "auto_approve": False, "sim_api": True}
+DURABILITIES = ("normal", "full")  # full: an answer may wait for company, and every commit for the disk
 OPERATOR = (ACCOUNTS["AGENT_SIM_USERNAME"], ACCOUNTS["AGENT_SIM_PASSWORD"])
 AGENT = (ACCOUNTS["AGENT_SIM_AGENT_USERNAME"], ACCOUNTS["AGENT_SIM_AGENT_PASSWORD"])
 MACHINES = ("m-1", "m-2", "m-3")
@@ -40,17 +43,22 @@ class Worker(Protocol):
 class Rounds:
     """The lives of one database."""
 
-    def __init__(self, folder: Path, seed: str) -> None:
+    def __init__(self, folder: Path, seed: str, durabilities: Sequence[str] = DURABILITIES) -> None:
         self.ledger = Ledger()
+        self.survived: Counter[str] = Counter()  # rounds by durability
+        self._durabilities, self._settings = durabilities, folder / "settings.json"
         self._chance = random.Random(seed)
-        self._options = ["--port", "0", "--db", str(folder / "sim.db"), "--settings", str(folder / "settings.json")]
-        (folder / "settings.json").write_text(SETTINGS)
+        self._options = ["--port", "0", "--db", str(folder / "sim.db"), "--settings", str(self._settings)]
+        self._write_settings(durabilities[0])
         with self._server() as (_, url), self._lines(url) as (wire, api):
             stores = self._furnish(wire, api)
         ledger = self.ledger
         self._workers: list[Worker] = [Agent(machine, ledger, f"{seed} {machine}") for machine in MACHINES]
         self._workers += [Newcomers(ledger), *(Poster(stores, ledger, f"{seed} {number}") for number in range(2))]
         self._workers += [Stormer(verb, ledger, seed) for verb in ("Reschedule", "Acknowledge", "Unschedule")]
+
+    def _write_settings(self, durability: str) -> None:
+        self._settings.write_text(json.dumps({**SETTINGS, "durability": durability}))
 
     def _furnish(self, wire: Wire, api: Api) -> dict[str, str]:
         """A custom type, and each agent with a store of its own."""
@@ -64,12 +72,15 @@ class Rounds:
 
     def survive(self, rounds: int) -> None:
         """Start, compare, load, kill at a random point; and in the end start and compare once more."""
-        for _ in range(rounds):
+        for number in range(rounds):
+            durability = self._durabilities[number % len(self._durabilities)]
+            self._write_settings(durability)
             if self._chance.random() < 0.25:
                 self._kill_at_the_start()
             with self._server() as (process, url):
                 self._compare(url)
                 self._load(process, url)
+            self.survived[durability] += 1
         with self._server() as (_, url):
             self.account = self._compare(url)
 
@@ -152,11 +163,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Kill the server in rounds; ends with 1 at the first finding.")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", default="soak")
+    parser.add_argument("--durability", choices=DURABILITIES, action="append", help="default: each in turn")
     given = parser.parse_args()
-    survived, found_again = 0, Counter[str]()
+    survived, by_durability, found_again = 0, Counter[str](), Counter[str]()
     while survived < given.rounds:
         folder = Path(tempfile.mkdtemp(prefix="agent-sim-kills-"))
-        lives = Rounds(folder, f"{given.seed} {survived}")
+        lives = Rounds(folder, f"{given.seed} {survived}", given.durability or DURABILITIES)
         rounds = min(ROUNDS_PER_DATABASE, given.rounds - survived)
         try:
             lives.survive(rounds)
@@ -165,10 +177,12 @@ def main() -> None:
             raise
         shutil.rmtree(folder)
         survived += rounds
+        by_durability += lives.survived
         found_again.update(lives.ledger.acknowledged)
         print(f"{survived} rounds survived", flush=True)
     told = " · ".join(f"{number:,} {kind}" for kind, number in found_again.items())
-    print(f"kill -9: {survived} rounds survived; acknowledged and found again: {told}")
+    modes = ", ".join(f"{number} {durability}" for durability, number in by_durability.items())
+    print(f"kill -9: {survived} rounds survived ({modes}); acknowledged and found again: {told}")
 
 
 if __name__ == "__main__":
