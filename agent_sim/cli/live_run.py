@@ -204,7 +204,8 @@ class LiveRun:
     ) -> None:
         error = self._traffic.ended(operation, outcome, wire, waited, faults)
         # What our own faults did says nothing about how the target fares.
-        why = None if faults else self._stop_rule.see(error, self.clock.now())
+        is_ours = faults or (isinstance(outcome, TransportError) and self.ways.was_cut_off(wire + waited))
+        why = None if is_ours else self._stop_rule.see(error, self.clock.now())
         if why is not None and not self.interrupted.is_set():
             self.refused = why == REFUSED
             self._end(f"aborted: {why}")
