@@ -6,9 +6,12 @@ does not depend on the order of events, on the number of processes or on Python'
 
 import hashlib
 from functools import lru_cache
-from typing import NewType
+from typing import Final, NewType
 
 Key = NewType("Key", bytes)
+
+NO_KEY: Final = Key(b"")
+"""Where nothing is drawn."""
 
 _UNIT = 2.0**-53
 

@@ -16,6 +16,7 @@ The master reads the pool, leases the ids, merges the reports and judges; a work
 heartbeats. What a lease or a report means is `agent_sim.storms.leases` and `gather`.
 """
 
+import gc
 import math
 import time
 from typing import Any, Final
@@ -88,6 +89,8 @@ class Master:
         names = sorted(node.id for node in self.runner.clients.all if node.state != STATE_MISSING)
         self._prepare(names, plan)
         lessor = self._lessor = self._present_lessor(names)
+        gc.collect()
+        gc.freeze()  # as the workers do: to look through all ids for garbage again and again holds up leases
         gathering = Gathering(names, steps(plan), self.engine.storm.satisfied, lessor)
         self._parts.append(gathering)
         self._is_stopping = False

@@ -94,21 +94,13 @@ class Share:
 
     def _report(self, entry: Entry, claims: Mapping[int, str]) -> None:
         name, number = self._open.pop(entry)
+        began, ended = entry.began, entry.began if entry.ended is None else entry.ended
+        claimed = _claimed(entry.positions, claims) if claims else ()
+        outcome, counts = entry.outcome or Outcome.UNKNOWN, (entry.named, entry.failed)
         self._settled.append(
-            Settled(
-                shelf=name,
-                number=number,
-                began=entry.began,
-                ended=entry.began if entry.ended is None else entry.ended,
-                outcome=entry.outcome or Outcome.UNKNOWN,
-                error=entry.error,
-                named=entry.named,
-                failed=entry.failed,
-                refused=tuple(entry.refused),
-                claims=_claimed(entry.positions, claims),
-            )
+            Settled(name, number, began, ended, outcome, entry.error, *counts, tuple(entry.refused), claimed)
         )
 
 
 def _claimed(positions: Sequence[int], claims: Mapping[int, str]) -> tuple[tuple[int, str], ...]:
-    return tuple((place, claims[place]) for place in positions if place in claims) if claims else ()
+    return tuple((place, claims[place]) for place in positions if place in claims)

@@ -233,7 +233,8 @@ class Agent:
         return self.beat
 
     def _registration(self) -> Register:
-        stock, machine = self._stock, self.identity.machine
+        stock = self._stock
+        machine = stock.machine(number_of(self._papers))
         return Register(stock.platform, stock.version, NO_TENANT, machine, None, self.agent_id, stock.capabilities)
 
     # --- answers ------------------------------------------------------------------------------
@@ -276,7 +277,8 @@ class Agent:
         self.setbacks = 0
         self.interval = _interval(session.heartbeat_interval)
         # Spread the first heartbeat: a fleet that registers together must not beat together.
-        spread = round(self.interval * unit(self.identity.key, "first heartbeat"))
+        key = self._stock.key(number_of(self._papers))
+        spread = round(self.interval * unit(key, "first heartbeat"))
         self.heartbeat_at = self._on_the_grid(now) if self._stock.aligned else now + spread
         jobs = session.jobs or ()
         if self.worker is None and jobs:

@@ -10,13 +10,12 @@ from typing import Final, TypeAlias
 
 from agent_sim.agent.inventory import Contents
 from agent_sim.agent.papers import Papers, number_of, token_of
-from agent_sim.draws import Key, sub
+from agent_sim.draws import NO_KEY, Key, sub
 from agent_sim.instants import MINUTE, Span
 from agent_sim.protocol.agent import DEFAULT_PLATFORM, NO_TENANT, Heartbeat, pack_version
 
 Beat: TypeAlias = tuple[Heartbeat, Key]
 _MOST_BEATS: Final = 2048
-_NO_KEY: Final = Key(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Stock:
         if found is None:
             number = number_of(kept)
             says = Heartbeat(self.platform, NO_TENANT, self.machine(number), token_of(kept) or "")
-            found = says, self.key(number) if self.jitter else _NO_KEY
+            found = says, self.key(number) if self.jitter else NO_KEY
             if len(self.beats) < _MOST_BEATS:
                 self.beats[kept] = found
         return found

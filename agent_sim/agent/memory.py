@@ -5,11 +5,19 @@ and nothing else: they are the simulator's book-keeping and survive a crash; see
 which is on disk.
 """
 
+from functools import lru_cache
+
 from agent_sim.agent.behaviour import Occasion
 from agent_sim.agent.inventory import NO_ALTERATIONS, Alterations
 from agent_sim.protocol.enums import JobType
 
 _ANYWHERE = "*"  # no store has this path
+
+
+@lru_cache(maxsize=4096)
+def _place(word: str, store: str) -> tuple[str, str]:
+    """The same for all agents: there are few paths, and many agents."""
+    return word, store
 
 
 class Memory:
@@ -27,7 +35,7 @@ class Memory:
         """A run begins. A job whose last run here did not end well comes back as the next attempt."""
         again = self._again(job_id)
         if again is None:
-            place = (job.word, store)
+            place = _place(job.word, store)
             self._occurrences[place] = self._occurrences.get(place, 0) + 1
             occasion = Occasion(job, store, self._occurrences[place], 1)
         else:

@@ -49,6 +49,7 @@ from agent_sim.agent.paths import (
     Reject,
     StaleSession,
 )
+from agent_sim.draws import NO_KEY
 from agent_sim.instants import NEVER, Instant, Span
 from agent_sim.protocol.agent import (
     SESSION_UNKNOWN,
@@ -69,6 +70,8 @@ _RETRY_STATUSES: Final = frozenset({401, 403, 408, 429})
 
 _LEFT: Final[Mapping[type, str]] = {Malformed: "malformed", Oversize: "oversize"}
 """Why a run whose completion was turned away for good stays open."""
+
+_HANGS_AT_ONCE: Final = Hang(after_upload=False)
 
 
 class Employer(Protocol):
@@ -203,13 +206,13 @@ class Worker:
 
     def _next_message(self, execution: Execution, token: str, now: Instant) -> AgentRequest | None:
         execution.due = NEVER  # until the request that now leaves has ended
-        who = self._employer.identity
         match execution.phase:
             case Phase.CONFIGURING:
                 take = Configure(token, execution.job.job_id)
                 execution.sent = AgentRequest(execution.job.configuration_endpoint, take)
             case Phase.UPLOADING:
-                execution.sent = upload(execution, who, self.memory.altered(execution.occasion.store), token)
+                altered = self.memory.altered(execution.occasion.store)
+                execution.sent = upload(execution, self._employer.identity, altered, token)
             case Phase.HANGING:
                 self._leave(execution, "hang")
                 self._put_down(execution, now)
@@ -219,7 +222,7 @@ class Worker:
             case Phase.COMPLETING:
                 return self._complete(execution, token, now)
             case Phase.REPEATING:
-                execution.sent = completion(execution, who, token)
+                execution.sent = completion(execution, self._employer.identity, token)
         return execution.sent
 
     def _complete(self, execution: Execution, token: str, now: Instant) -> AgentRequest | None:
@@ -302,7 +305,8 @@ class Worker:
 
     def _begin(self, execution: Execution, reply: Configuration, now: Instant) -> None:
         self._employer.setbacks = 0
-        behaviour, key = self._employer.behaviour, self._employer.identity.key
+        behaviour = self._employer.behaviour
+        key = NO_KEY if behaviour.of(execution.type).is_certain else self._employer.identity.key
         occasion = self.memory.begin(execution.type, execution.job.job_id, _store_path(reply))
         looks = looks_around(behaviour, execution.type)
         around = self._around(execution.type, occasion.store, now) if looks else NOWHERE
@@ -311,7 +315,7 @@ class Worker:
             self.memory.count(execution.type, occasion.store)
         execution.begin(reply, occasion, decision, now)
         self._employer.note(JobConfigured(execution.job.job_id, reply.audit_id, occasion))
-        if execution.path == Hang(after_upload=False):
+        if execution.path == _HANGS_AT_ONCE:
             self._leave(execution, "hang")
             self._put_down(execution, now)
 

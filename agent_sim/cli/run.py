@@ -1,87 +1,64 @@
 """`agent-sim run`: a scenario live, against the embedded server or any other, and the verdict."""
 
 import asyncio
-import os
 import secrets
 import shlex
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
 
 from agent_sim.cli import identities, ways
-from agent_sim.cli.brokers import BrokerInUse, own_broker
-from agent_sim.cli.crew import crew_of, order, refuse_what_needs_one_process
-from agent_sim.cli.embedded import Embedded, ca_file, cpu_seconds, embedded_server, made_logins, options_for
+from agent_sim.cli.crew import crew_of, order
+from agent_sim.cli.embedded import cpu_seconds
 from agent_sim.cli.folder import JournalFile, RunFolder
 from agent_sim.cli.library import SCENARIO, scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.loops import run_fast
 from agent_sim.cli.mqtt_options import MqttOptions
-from agent_sim.cli.past import database
 from agent_sim.cli.preflight import check_scheduler, check_target
 from agent_sim.cli.progress import Progress
-from agent_sim.cli.showing import AsJson, IfInconclusive, Inconclusive, MetricsPort, Otel, Quiet, Showing
-from agent_sim.cli.sign_in import Certificate, Parties, agents_login, api_over, has_certificates, session_for, signed
+from agent_sim.cli.reach import (
+    Options,
+    Outline,
+    Reached,
+    guarded,
+    outlined,
+    reach,
+    refuse_what_has_its_own_time,
+    refuse_what_no_target_takes,
+)
+from agent_sim.cli.showing import AsJson, Inconclusive, MetricsPort, Otel, Quiet, Showing
+from agent_sim.cli.sign_in import Certificate, Parties, api_over, session_for, signed
 from agent_sim.cli.storm_process import StormProcess
 from agent_sim.cli.targets import drive
 from agent_sim.cli.telemetry import telling
-from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, Credentials, need
+from agent_sim.credentials import AGENT_NAMES
 from agent_sim.errors import TargetError, TransportError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.instants import SECOND, to_iso
-from agent_sim.logins import need_operator, variables
+from agent_sim.logins import variables
 from agent_sim.protocol.mqtt_commands import GetMqtt, MqttState
 from agent_sim.results import journal
 from agent_sim.results.tally import Tally
-from agent_sim.scenario.load import Overrides, dump, load, overrides
+from agent_sim.scenario.load import dump, load, overrides
 from agent_sim.scenario.models import Scenario
-from agent_sim.scenario.plan import Plan, TransportPlan, plan
-from agent_sim.settings import ServerSettings
-from agent_sim.storms import guard
+from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.plan import StormPlan
-from agent_sim.transports.base import Connections, HttpClient, Target
+from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, HttpOig
 
 _OPERATOR_CONNECTIONS = 32
 
 _LEAD = SECOND // 2
 """Between the plan and its first moment: time to put the cast on the stage."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line said."""
-
-    scenario: str
-    overrides: Overrides
-    target: str | None
-    api_url: str | None
-    agents_url: str | None
-    ca: Path | None
-    credentials: Path | None
-    owned: str | None
-    certificate_id: int | None
-    certificate: Certificate | None
-    state: Path | None
-    foreign: tuple[str, ...]
-    runs: Path
-    db: str
-    port: int
-    showing: Showing
-    inconclusive: IfInconclusive | None
-    time_scale: float
-    mqtt: MqttOptions = MqttOptions()
-    http_client: HttpClient = "fast"
-    processes: int = 1
 
 
 def run(
@@ -174,10 +151,10 @@ def run(
 async def _run(options: Options) -> int:
     path = scenario_file(options.scenario)
     scenario = load(path, options.overrides, seed=secrets.randbelow(2**31))
-    _refuse_what_no_target_takes(options)
-    _refuse_what_has_its_own_time(options, scenario)
-    approve = _guard(options, scenario)
-    limits = _limits(options, scenario)
+    refuse_what_no_target_takes(options)
+    refuse_what_has_its_own_time(options, scenario)
+    approve = guarded(options, scenario)
+    outline = outlined(options, scenario)
     tls = options.mqtt.tls()
     folder = RunFolder(options.runs, scenario.name)
     folder.write("scenario.resolved.yaml", dump(scenario))
@@ -186,9 +163,9 @@ async def _run(options: Options) -> int:
     tally = Tally()
     async with AsyncExitStack() as stack:
         stack.enter_context(telling(options.showing, tally))
-        reached = await stack.enter_async_context(_target(options, scenario, folder))
+        reached = await stack.enter_async_context(reach(options, scenario, outline, folder))
         before = cpu_seconds()
-        refused, through = await _live(options, scenario, folder, reached, limits, tls, tally, approve=approve)
+        refused, through = await _live(options, scenario, folder, reached, outline, tls, tally, approve=approve)
         used = {"fleet_cpu_seconds": f"{cpu_seconds() - before:.2f}", **reached.used(), **through}
         used |= {"time_scale": f"{options.time_scale:g}"} if options.time_scale != 1.0 else {}
     from agent_sim.cli.report import report, say_as  # it brings all that draws reports: not beside a fleet
@@ -205,121 +182,6 @@ async def _run(options: Options) -> int:
     return code
 
 
-def _limits(options: Options, scenario: Scenario) -> Connections:
-    """How connections are used. Raises UsageError for what cannot be had here."""
-    outline = plan(scenario, 0)  # not kept beside the run's own: of a large fleet it is large
-    shareable = options.target is None and not has_certificates(scenario)
-    limits = replace(_connections(outline.transport, shareable=shareable), client=options.http_client)
-    if options.processes > 1:
-        refuse_what_needs_one_process(outline)
-    ways.check(outline, limits, guard.host_of(options.agents_url or options.target or "http://127.0.0.1"))
-    return limits
-
-
-# --- the target -------------------------------------------------------------------------------
-
-
-def _refuse_what_no_target_takes(options: Options) -> None:
-    if options.target is not None:
-        return
-    for name in ("api_url", "agents_url", "ca", "credentials", "owned"):
-        if getattr(options, name) is not None:
-            raise UsageError(f"--{name.replace('_', '-').replace('owned', 'i-own-this-target')} needs --target")
-
-
-def _guard(options: Options, scenario: Scenario) -> bool:
-    """Raise UsageError for what may not be done to this target; True if agents may be approved there."""
-    if options.target is None:
-        return True
-    agents = sum(fleet.count for fleet in scenario.fleets)
-    may_approve = True
-    for url in (options.target, options.api_url, options.agents_url, options.mqtt.url):
-        if url is None:
-            continue
-        host = guard.host_of(url)
-        jobs = sum(job.count for job in scenario.oig.jobs) if scenario.oig else 0
-        intent = guard.Intent(storms=bool(scenario.storms), agents=agents, jobs=jobs)
-        if (why := guard.refuse(host, options.owned, intent, options.foreign)) is not None:
-            raise UsageError(why)
-        refused = guard.refuse(host, options.owned, guard.Intent(approvals=True), options.foreign)
-        may_approve = may_approve and refused is None
-    return may_approve
-
-
-def _refuse_what_has_its_own_time(options: Options, scenario: Scenario) -> None:
-    if options.time_scale == 1.0:
-        return
-    if options.target is not None:
-        raise UsageError("--time-scale is for the embedded server: a target keeps its own time")
-    if scenario.storms:
-        raise UsageError("--time-scale: storms keep real time; leave it out, or replay the scenario")
-    if scenario.oig is not None:
-        raise UsageError("--time-scale: Oracle's scheduler keeps real time; leave it out, or replay the scenario")
-
-
-def scaled(settings: ServerSettings, scale: float) -> ServerSettings:
-    """Settings of a server whose clock is the wall's, for a scenario that passes `scale` times as fast."""
-    return replace(
-        settings,
-        job_timeout=max(round(settings.job_timeout / scale), 1),
-        session_length=max(round(settings.session_length / scale), 1),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """A target that we can talk to; `server` only if it is our own."""
-
-    target: Target
-    logins: Parties
-    server: Embedded | None = None
-    broker: BrokerInUse | None = None
-
-    def used(self) -> Mapping[str, str]:
-        return {} if self.server is None else {"server_cpu_seconds": f"{self.server.cpu_seconds():.2f}"}
-
-
-@asynccontextmanager
-async def _target(options: Options, scenario: Scenario, folder: RunFolder) -> AsyncIterator[_Reached]:
-    wants_broker = any(member.wire == "mqtt" for member in plan(scenario, 0).members)
-    if options.target is not None:
-        if scenario.history is not None:
-            sys.stderr.write("remark: history is for the embedded server: this target has its own past\n")
-        members = plan(scenario, 0).members
-        parties = Parties(
-            need_operator(os.environ, options.credentials), agents_login(members, os.environ, options.credentials)
-        )
-        scheduler = None if scenario.fleets else options.api_url  # without agents there is no other API to name
-        target = Target.at(options.target, options.agents_url, options.api_url, options.ca, scheduler)
-        yield _Reached(target, parties, broker=_named_broker(options, None) if wants_broker else None)
-        return
-    logins, settings = made_logins(), scaled(plan(scenario, 0).server, options.time_scale)
-    async with AsyncExitStack() as stack:
-        broker: BrokerInUse | None = None
-        if wants_broker and options.mqtt.url is not None:
-            logins = replace(logins, agent=need(AGENT_NAMES, os.environ, None))
-            broker = _named_broker(options, need(MQTT_NAMES, os.environ, None))
-        elif wants_broker:
-            broker = await stack.enter_async_context(own_broker(logins.agent, folder.path))
-        more = () if broker is None else (*broker.options, *options.mqtt.files())
-        secret = {} if broker is None else broker.environment()
-        tasks = ("--tasks", str(folder.path / "scenario.resolved.yaml")) if scenario.oig else ()
-        more = (*options_for(scenario, folder.path), *more, *tasks)
-        made = stack.enter_context(TemporaryDirectory(prefix="agent-sim-past-"))
-        db = await database(scenario, Path(made), options.db, logins.agent.username)
-        starting = embedded_server(settings, logins, folder.path, options.port, db, more, secret)
-        server = await stack.enter_async_context(starting)
-        target = Target.at(server.address, ca=ca_file(scenario, folder.path))
-        yield _Reached(target, Parties(logins.operator, logins.agent), server, broker)
-
-
-def _named_broker(options: Options, server: Credentials | None) -> BrokerInUse:
-    at = options.mqtt.broker()
-    if at is None:
-        raise UsageError("agents over MQTT reach a server through its broker: name it with --mqtt URL")
-    return BrokerInUse(at, options.mqtt.version, "named", server)
-
-
 # --- the run ----------------------------------------------------------------------------------
 
 
@@ -327,15 +189,15 @@ async def _live(
     options: Options,
     scenario: Scenario,
     folder: RunFolder,
-    reached: _Reached,
-    limits: Connections,
+    reached: Reached,
+    outline: Outline,
     tls: ssl.SSLContext | None,
     tally: Tally,
     *,
     approve: bool,
 ) -> tuple[bool, Mapping[str, str]]:
     """Run it; true if the target refused somebody's credentials, and what the ways there have to tell."""
-    clock, target, logins = WallClock(options.time_scale), reached.target, reached.logins
+    clock, target, logins, limits = WallClock(options.time_scale), reached.target, reached.logins, outline.limits
     async with AsyncExitStack() as stack:
         ours = replace(limits, mode="shared", limit=_OPERATOR_CONNECTIONS)
         sign_in = await stack.enter_async_context(signed(logins.operator, target.ca))
@@ -346,7 +208,7 @@ async def _live(
             await check_target(api, target)
         if scenario.oig is not None:
             await check_scheduler(scheduler, target)
-        crew = await crew_of(options.processes, logins.agent, len(plan(scenario, 0).members), stack)
+        crew = await crew_of(options.processes, logins.agent, outline.agents, stack)
         planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         duties = replace(
             planned.operator,
@@ -391,7 +253,7 @@ async def _live(
         return live.refused, {**through.used(), **told, **await _told_of_mqtt(api, reached)}
 
 
-async def _told_of_mqtt(api: HttpCommand, reached: _Reached) -> Mapping[str, str]:
+async def _told_of_mqtt(api: HttpCommand, reached: Reached) -> Mapping[str, str]:
     """What our own server counted at the broker."""
     if reached.server is None or reached.broker is None:
         return {}
@@ -425,14 +287,6 @@ def _progress(planned: Plan, clock: WallClock, tally: Tally, *, is_quiet: bool) 
     title = f"agent-sim · {planned.name}"
     agents = len(planned.members)
     return Progress(title, agents, seconds, lambda: (clock() - planned.start) / SECOND, tally, is_quiet=is_quiet)
-
-
-def _connections(said: TransportPlan, *, shareable: bool) -> Connections:
-    mode = said.mode
-    if mode == "auto":
-        # The vendor's agent opens a connection per request; a pool would hide the handshakes from a real server.
-        mode = "shared" if shareable else "per_request"
-    return Connections(mode, said.limit, said.connect_timeout, said.request_timeout)
 
 
 def _opening(

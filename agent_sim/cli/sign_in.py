@@ -3,7 +3,7 @@
 Tokens are fetched before the run begins and renewed beside it. Made for a run and gone with it.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +41,9 @@ class Certificate:
     key: Path | None = None
 
 
-def agents_login(members: tuple[Member, ...], environment: Mapping[str, str], file: Path | None) -> Login | None:
-    """What agents sign in with; None if no fleet needs it. Raises UsageError if one does and there is none."""
-    if any(member.auth in ("basic", "bearer") for member in members):
+def agents_login(kinds: Collection[str], environment: Mapping[str, str], file: Path | None) -> Login | None:
+    """What agents sign in with by these kinds; None if none needs it. Raises UsageError if one does, without any."""
+    if "basic" in kinds or "bearer" in kinds:
         return need_agent(environment, file)
     # Until they have a certificate; a server may let them enrol without.
     return find_agent(environment, file)

@@ -26,7 +26,7 @@ from agent_sim.cli.library import scenario_file
 from agent_sim.cli.live_run import LiveRun
 from agent_sim.cli.past import database
 from agent_sim.cli.progress import Progress
-from agent_sim.cli.run import scaled
+from agent_sim.cli.reach import scaled
 from agent_sim.cli.shown import shown, toured
 from agent_sim.cli.sign_in import has_certificates
 from agent_sim.cli.storm_process import StormProcess

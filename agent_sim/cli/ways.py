@@ -5,6 +5,7 @@ Wires transports to agents by what the plan says of each; it decides nothing abo
 
 import asyncio
 import ssl
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -28,6 +29,10 @@ from agent_sim.transports.limits import check_limits, sources
 if TYPE_CHECKING:
     from agent_sim.transports.stations import MqttPool
 
+_BROKER: Final = "broker"
+_RECOVERS: Final[Span] = 5 * SECOND
+"""How long agents and server may take to be at a broker again that was down; our choice."""
+
 _AT_ONCE_PER_GATEWAY: Final = 64
 """Requests in flight for each connection to a broker: more would only wait inside it."""
 
@@ -44,7 +49,9 @@ class Ways:
     broker: BrokerInUse | None = None
     hear: Callable[[str], None] = field(default=lambda machine: None)
     deliveries: Callable[[str], int] = field(default=lambda machine: 1)
+    clock: Callable[[], Instant] = time.monotonic_ns
     _tasks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    _up_again: Instant | None = None  # when a broker that a fault took down was there again
 
     def transport(self, number: int) -> AgentTransport:
         """The way of one agent."""
@@ -66,7 +73,7 @@ class Ways:
             return
         match effect:
             case BrokerRestart(down):
-                self._begin("broker", self._restart(down))
+                self._begin(_BROKER, self._restart(down))
             case BrokerDisconnect(back_after, will=True):
                 station.break_off(back_after)
             case BrokerDisconnect(back_after):
@@ -88,6 +95,13 @@ class Ways:
         await self.broker.ours.stop()
         await asyncio.sleep(down / SECOND)
         await self.broker.ours.start()
+        self._up_again = self.clock()
+
+    def was_cut_off(self, took: Span) -> bool:
+        """True if a request that took so long may have failed because a fault had the broker down."""
+        if _BROKER in self._tasks:
+            return True
+        return self._up_again is not None and self.clock() - took < self._up_again + _RECOVERS
 
     async def close(self) -> None:
         """End what faults have begun."""

@@ -115,17 +115,19 @@ def every(listing: Callable[[command.Page], command.Operation], kind: type[R], q
 
 
 def _paged(
-    listing: Callable[[command.Page], command.Operation], kind: type[R], query: str, tell: Callable[[list[R]], None]
+    listing: Callable[[command.Page], command.Operation],
+    kind: type[R],
+    query: str,
+    tell: Callable[[list[R]], bool | None],
 ) -> "Asking[int | None]":
-    """Tell every record, a page at a time; how many the server says there are."""
+    """Tell every record, a page at a time, or until told True; how many the server says there are."""
     number, told = 1, 0
     while True:
         reply = yield listing(command.Page(query=query, number=number, limit=_PAGE))
         page = [item for item in _records(reply) if isinstance(item, kind)]
         told += len(page)
-        tell(page)
         # A server may give shorter pages than were asked for: only its total, or an empty page, is the end.
-        if not page or (reply.total is not None and told >= reply.total):
+        if tell(page) or not page or (reply.total is not None and told >= reply.total):
             return reply.total
         number += 1
 
@@ -143,9 +145,20 @@ def is_drained(prefix: str, offline: Container[str] = (), left: Container[str] =
     reply = yield command.ListJobHistory(command.Page(query=query, limit=1))
     if _records(reply):
         return False
-    jobs = yield from waiting(prefix)
-    recurring = {job.id for job in jobs if _recurs(job)}
-    if any(not (_recurs(job) or job.client_machine in offline or job.id.lower() in left) for job in jobs):
+    recurring: set[str] = set()
+    awaited: list[str] = []
+
+    def look(page: list[command.ScheduledJobRecord]) -> bool:
+        recurring.update(job.id for job in page if _recurs(job))
+        awaited.extend(
+            job.id
+            for job in page
+            if not (job.id in recurring or job.client_machine in offline or job.id.lower() in left)
+        )
+        return bool(awaited)  # one is enough
+
+    yield from _paged(*_scheduled(prefix), look)
+    if awaited:
         return False
     begun = yield from runs(prefix, newest)
     return all(run.job_id in recurring or _recurs(run) for run in begun)

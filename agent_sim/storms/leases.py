@@ -8,6 +8,7 @@ of one go to several processes, each of which sends its own at the moment that i
 """
 
 import math
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypedDict
@@ -209,10 +210,14 @@ class Lessor:
             shelf=shelf,
             first=first,
             batches=[list(batch.positions) for batch in batches],
-            ids=b"".join(token.audit_id.to_bytes(8, "little", signed=True) for token in tokens),
+            ids=struct.pack(f"<{len(tokens)}q", *(token.audit_id for token in tokens)),
             names=[token.job_id for token in tokens],
             is_last=self._is_last(holder, shelf),
         )
+
+
+def _numbers(ids: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(ids) // 8}q", ids)
 
 
 class Leased:
@@ -228,7 +233,7 @@ class Leased:
         self._size, self._ask, self._is_dealt = size, ask, is_dealt
         self._given_up = 0
         self._lease = 0
-        self._batches: list[tuple[int, Batch]] = []
+        self._batches: list[tuple[int, tuple[int, ...]]] = []  # number and places
         self._taken = 0
         self._seen: set[int] = set()
         self._is_last = False
@@ -255,13 +260,10 @@ class Leased:
 
     def add(self, lease: LeaseJson) -> None:
         """Take a lease in."""
-        ids, names, at = lease["ids"], lease["names"], 0
-        for offset, positions in enumerate(lease["batches"]):
-            for place in positions:
-                number = int.from_bytes(ids[8 * at : 8 * at + 8], "little", signed=True)
-                self.tokens[place] = Token(number, names[at])
-                at += 1
-            self._batches.append((lease["first"] + offset, Batch(tuple(positions))))
+        # All at once: with batches of one id this is a third of what a lease costs its process.
+        places = [place for positions in lease["batches"] for place in positions]
+        self.tokens.update(zip(places, map(Token, _numbers(lease["ids"]), lease["names"]), strict=True))
+        self._batches.extend(enumerate(map(tuple, lease["batches"]), lease["first"]))
         self._lease = max(self._lease, len(lease["batches"]))
         self._is_last = self._is_last or lease["is_last"]
         late = min(self._given_up, self.in_hand)
@@ -284,9 +286,10 @@ class Leased:
                 self.starved += 1
                 self._lease = min(2 * self._lease, LARGEST)
             return None
-        number, batch = self._batches[self._taken]
+        number, places = self._batches[self._taken]
+        batch = Batch(places)
         self._taken += 1
-        self._seen.update(batch.positions)
+        self._seen.update(places)
         self._numbers[id(batch)] = number
         return batch
 

@@ -22,6 +22,7 @@ from agent_sim.protocol.enums import BY_GUID
 from agent_sim.results import journal
 from agent_sim.scenario.load import load
 from agent_sim.scenario.plan import plan
+from tests.bench.figures import Bound, Figure, tell
 from tests.fleet.replays import START, play
 
 WEIGHTS = {"success": 0.86, "warning": 0.06, "failure": 0.05, "hang": 0.01, "malformed": 0.01, "never_start": 0.01}
@@ -42,31 +43,38 @@ checks: {{invariants: {{no_lost_jobs: true, at_most_once: true}}}}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Play, print a table and keep its JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=100_000)
     jobs = parser.parse_args().jobs
-    print(f"an idle agent with a session: {idle_bytes():.0f} bytes of its own")
     outcomes = ", ".join(f"{{result: {word}, weight: {weight:.0%}}}" for word, weight in WEIGHTS.items())
     began = process_time()
     with tempfile.TemporaryDirectory() as folder:
         played = play(Path(folder), SCENARIO.format(minutes=jobs // 1000 * 5, outcomes=outcomes))
-    print(f"{jobs:,} virtual jobs of 1,000 agents in {process_time() - began:.1f} s of CPU; {played.answers}")
+    spent, answers = process_time() - began, list(played.answers.values())
     left = Counter(line.why for line in played.of(journal.JobLeft))
     ended = Counter(ENDS[line.outcome.name] for line in played.of(journal.JobCompleted) if line.accepted)
-    return judge(left + ended, jobs)
+    figures = [
+        *seen(left + ended, jobs),
+        Figure("laws kept, of those asked", [answers.count("kept") / len(answers)], "", Bound(1, 1)),
+        Figure("the same in virtual time", [spent], "s of CPU"),
+        Figure("an idle agent with a session", [idle_bytes()], "bytes of its own"),
+    ]
+    tell("outcomes", figures, None)
+    return int(any(figure.verdict(None) == "MISSED" for figure in figures))
 
 
-def judge(seen: Counter[str], jobs: int) -> int:
+def seen(counted: Counter[str], jobs: int) -> list[Figure]:
+    """Each outcome's share beside the declared one, and how far off it is in parts of what chance allows."""
     wide = NormalDist().inv_cdf(1 - 0.001 / 2 / len(WEIGHTS))
-    outside = 0
+    each_once = sum(counted.values()) == jobs
+    figures = [Figure("every job came to something, and once", [each_once], "", Bound(1, 1))]
     for word, weight in WEIGHTS.items():
         allowed = wide * math.sqrt(jobs * weight * (1 - weight))
-        off = seen[word] - weight * jobs
-        outside += abs(off) > allowed
-        print(f"  {word:12} declared {weight:6.2%}  seen {seen[word] / jobs:8.3%}  off {off:+6.0f} of {allowed:.0f}")
-    total = sum(seen.values())
-    print(f"  in all {total:,} of {jobs:,}")
-    return int(outside > 0 or total != jobs)
+        off = abs(counted[word] - weight * jobs)
+        figures.append(Figure(f"{word}, declared {weight:.2%}", [100 * counted[word] / jobs], "%"))
+        figures.append(Figure(f"{word}: off ÷ what chance allows", [off / allowed], "", Bound(1, 0.9)))
+    return figures
 
 
 def idle_bytes(agents: int = 2000) -> float:

@@ -16,6 +16,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from agent_sim.instants import SECOND
+from tests.bench.figures import Bound, Figure, tell
+from tests.bench.quiet import Watch
 from tests.end_to_end.pages import Site, browser, opened, sign_in
 from tests.end_to_end.test_page import with_failures
 from tests.server.bench import Bench
@@ -63,11 +65,15 @@ def main() -> None:
     asked.add_argument("--seconds", type=int, default=3600, help="messages of the live feed, one a second")
     asked.add_argument("--loads", type=int, default=5)
     options = asked.parse_args()
-    with Site(retries=0).running() as site, browser() as chromium:
+    with Watch() as watch, Site(retries=0).running() as site, browser() as chromium:
         site.do(lambda bench: fleet(bench, options.agents))
-        paints(chromium, site, options.loads, options.agents)
-        updates(chromium, site, options.seconds)
-        barriers(chromium, site)
+        figures = paints(chromium, site, options.loads, options.agents) + updates(chromium, site, options.seconds)
+        found = barriers(chromium, site)
+    tell("page", figures, watch.share)
+    for where, what in found.items():
+        print(f"axe, {where}: {json.dumps(what)}")
+    clean = sum(not what for what in found.values()) / len(found)
+    tell("page-barriers", [Figure("views in two themes in which axe finds nothing", [clean], "", Bound(1, 1))], None)
 
 
 def fleet(bench: Bench, agents: int) -> None:
@@ -81,7 +87,7 @@ def fleet(bench: Bench, agents: int) -> None:
         bench.run(session, bench.schedule(machine="web-00001"))
 
 
-def paints(chromium: Browser, site: Site, loads: int, agents: int) -> None:
+def paints(chromium: Browser, site: Site, loads: int, agents: int) -> list[Figure]:
     """From the request to the first paint, and until the listing of all agents stands."""
     painted, listed = [], []
     for _ in range(loads):
@@ -92,11 +98,13 @@ def paints(chromium: Browser, site: Site, loads: int, agents: int) -> None:
             page.get_by_role("tab", name="Agents").click()
             page.locator("#agents tbody tr").nth(49).wait_for()
             listed.append((time.perf_counter() - began) * 1000)
-    print(f"first paint at {agents:,} agents     median {statistics.median(painted):6.0f} ms of {loads}")
-    print(f"the list of all agents         median {statistics.median(listed):6.0f} ms of {loads}")
+    return [
+        Figure(f"first paint at {agents:,} agents", painted, "ms"),
+        Figure("the list of all agents", listed, "ms"),
+    ]
 
 
-def updates(chromium: Browser, site: Site, seconds: int) -> None:
+def updates(chromium: Browser, site: Site, seconds: int) -> list[Figure]:
     """What a message costs the page, and what the page weighs after so many."""
     with opened(chromium, site) as page:
         page.add_init_script(HOOK)
@@ -107,12 +115,14 @@ def updates(chromium: Browser, site: Site, seconds: int) -> None:
         before, nodes = weight(page)
         took = sorted(one for _ in range(seconds // 60) for one in page.evaluate(FED, 60))
         after, more = weight(page)
-        slow = took[len(took) * 95 // 100]
-        print(f"one update                     median {statistics.median(took):6.1f} ms, p95 {slow:.1f} ms")
-        print(
-            f"an hour of 1,000 events/s      heap {before:.1f} MB before, {after:.1f} MB after {len(took):,} messages"
-        )
-        print(f"nodes in the document          {nodes:,} before, {more:,} after")
+    return [
+        Figure("one update, median", [statistics.median(took)], "ms"),
+        Figure("one update, p95", [took[len(took) * 95 // 100]], "ms"),
+        Figure("heap before", [before], "MB"),
+        Figure(f"heap after {len(took):,} messages of 1,000 events", [after], "MB"),
+        Figure("nodes in the document before", [nodes]),
+        Figure("nodes in the document after", [more]),
+    ]
 
 
 def found(page: Page, what: str) -> float:
@@ -131,17 +141,18 @@ def weight(page: Page) -> tuple[float, int]:
     return used / 1e6, page.evaluate("document.querySelectorAll('*').length")
 
 
-def barriers(chromium: Browser, site: Site) -> None:
-    """All that axe finds, serious or not."""
+def barriers(chromium: Browser, site: Site) -> dict[str, dict[str, str]]:
+    """All that axe finds, serious or not, by theme and view."""
+    found: dict[str, dict[str, str]] = {}
     for scheme in ("light", "dark"):
         with opened(chromium, site, color_scheme=scheme) as page:
             sign_in(page, site)
-            found = {}
             for name in VIEWS:
                 page.get_by_role("tab", name=name).click()
                 page.wait_for_timeout(500)
-                found[name] = {each["id"]: each["impact"] for each in Axe().run(page).response["violations"]}
-            print(f"axe, {scheme:5}: {json.dumps(found)}")
+                seen = {each["id"]: each["impact"] for each in Axe().run(page).response["violations"]}
+                found[f"{name}, {scheme}"] = seen
+    return found
 
 
 if __name__ == "__main__":

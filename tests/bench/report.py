@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +41,8 @@ from agent_sim.results.journal import (
 from agent_sim.results.judge import judge
 from agent_sim.results.render.html import render_html
 from agent_sim.results.summary import summarise
+from tests.bench.figures import Bound, Figure, tell
+from tests.bench.quiet import Watch
 from tests.end_to_end.pages import browser
 from tests.results.demo import latencies_of, storm_lines
 
@@ -58,34 +61,52 @@ CHECKS: Final = Checks(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure, print a table and keep its JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="Keep the report there.")
     asked = parser.parse_args()
-    with TemporaryDirectory() as folder, browser() as chromium:
-        small = figures(1_000, SECONDS // 100, Path(folder) / "small.html", chromium)
-        size, opened = figures(asked.jobs, SECONDS, asked.keep or Path(folder) / "large.html", chromium)
-    print(f"report of {asked.jobs:,} jobs against 1,000: {size / small[0]:.2f} times the size,", end=" ")
-    print(f"{opened / small[1]:.2f} times the time to open; at most {LARGEST / 1e6:.0f} MB: {size <= LARGEST}")
-    return 0 if size <= LARGEST else 1
+    with Watch() as watch, TemporaryDirectory() as folder, browser() as chromium:
+        small = made(1_000, SECONDS // 100, Path(folder) / "small.html", chromium)
+        large = made(asked.jobs, SECONDS, asked.keep or Path(folder) / "large.html", chromium)
+    opened = [one / other for one, other in zip(large.opened, small.opened, strict=True)]
+    size = Figure("size, as large as it may be", [large.size / LARGEST], "", Bound(1, 0.9))
+    tell("report", [size, Figure("size ÷ that of a short run's", [large.size / small.size])], None)
+    times = [Figure("to open ÷ a short run's", opened), *small.figures, *large.figures]
+    tell("report-times", times, watch.share)
+    return int(size.verdict(None) == "MISSED")
 
 
-def figures(jobs: int, seconds: int, path: Path, chromium: Browser) -> tuple[int, float]:
-    """Make one; its size in bytes, and the median of five times to open it in seconds."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A report: its size in bytes, and what it took, each time in seconds."""
+
+    jobs: int
+    size: int
+    summed: float
+    rendered: float
+    opened: list[float]
+
+    @property
+    def figures(self) -> list[Figure]:
+        return [
+            Figure(f"{self.jobs:,} jobs: size", [self.size], "bytes"),
+            Figure(f"{self.jobs:,} jobs: to sum up the journal", [self.summed], "s of CPU"),
+            Figure(f"{self.jobs:,} jobs: to judge and render", [self.rendered], "s of CPU"),
+            Figure(f"{self.jobs:,} jobs: to open", self.opened, "s"),
+        ]
+
+
+def made(jobs: int, seconds: int, path: Path, chromium: Browser) -> Made:
+    """Make one, and open it five times."""
     began = time.process_time()
     summary = summarise(journal(jobs, seconds))
     judged = time.process_time()
     html = render_html(summary, judge(summary, CHECKS), scenario="name: bench\n")
     done = time.process_time()
     path.write_text(html, encoding="utf-8")
-    times = sorted(opening(chromium, path) for _ in range(5))
-    size = path.stat().st_size
-    print(
-        f"{jobs:,} jobs: {size:,} bytes, opens in {times[2]:.3f} s (of five, {times[0]:.3f} to {times[-1]:.3f});",
-        end=" ",
-    )
-    print(f"summing up the journal took {judged - began:.1f} s of CPU, judging and rendering {done - judged:.1f} s")
-    return size, times[2]
+    opened = sorted(opening(chromium, path) for _ in range(5))
+    return Made(jobs, path.stat().st_size, judged - began, done - judged, opened)
 
 
 def opening(chromium: Browser, path: Path) -> float:

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent_sim.cli.main import app
-from agent_sim.cli.run import scaled
+from agent_sim.cli.reach import scaled
 from agent_sim.errors import UsageError
 from agent_sim.instants import HOUR, MINUTE
 from agent_sim.settings import ServerSettings

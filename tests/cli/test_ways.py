@@ -8,7 +8,8 @@ import pytest
 
 from agent_sim.cli import ways
 from agent_sim.errors import UsageError
-from agent_sim.faults.effects import BrokerDisconnect, SessionTakeover
+from agent_sim.faults.effects import BrokerDisconnect, BrokerRestart, SessionTakeover
+from agent_sim.instants import SECOND
 from agent_sim.scenario.load import load
 from agent_sim.scenario.plan import Plan, plan
 from agent_sim.transports import limits
@@ -98,3 +99,37 @@ async def test_what_befalls_an_agents_way_to_its_broker_is_carried_out_there():
     await travelling.close()
 
     assert station.suffered == ["leave for 5", "break off for 6", "be taken over"]
+
+
+class Broker:
+    """One of the run's own that goes down and comes back as it is told."""
+
+    def __init__(self) -> None:
+        self.starting = asyncio.Event()
+
+    @property
+    def ours(self) -> "Broker":
+        return self
+
+    async def stop(self) -> None:
+        pass
+
+    async def start(self) -> None:
+        await self.starting.wait()
+
+
+async def test_what_fails_while_a_fault_has_the_broker_down_is_told_apart():
+    some, now, broker = asyncio.Semaphore(1), [0], Broker()
+    travelling = ways.Ways(
+        (), lambda number: None, Pool(Station()), some, some, broker, clock=lambda: now[0]  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert not travelling.was_cut_off(took=SECOND)  # before there was a fault
+
+    travelling.suffer("over-mqtt", BrokerRestart(0))
+    assert travelling.was_cut_off(took=0)
+    broker.starting.set()
+    await travelling._tasks["broker"]
+
+    now[0] = 100 * SECOND
+    assert travelling.was_cut_off(took=96 * SECOND)  # began before all were back
+    assert not travelling.was_cut_off(took=94 * SECOND)
