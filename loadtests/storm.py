@@ -421,7 +421,7 @@ def _make_plain(options: Namespace) -> None:
 def _nothing_measured(found: Harvest, stopped: str | None, words: str) -> NoReturn:
     asked = STATE.asked
     if asked is not None and asked.result is not None:
-        run = Run("open" if asked.users is None else "closed", time.time_ns(), 0, 0, None, stopped)
+        run = Run("open" if asked.users is None else "closed", time.time_ns(), 0, 0, None, stopped, users=asked.users)
         nothing = storm_result(asked.plan, run, found, Meter(), NONE, NOTHING, Health(0.0, 0.0, False))
         report.write(nothing, asked.result)
     _leave(INCONCLUSIVE, f"inconclusive: {words}")
