@@ -119,7 +119,8 @@ class CommandSide:
             long = True
         reply = await (self._desk.ask_at_length if long else self._desk.ask)(operation, caller)
         _log(row, caller.name, reply)
-        return await asyncio.to_thread(self._response, reply) if long else self._response(reply)
+        is_large = isinstance(reply.body, tuple) and len(reply.body) > SMALL_PAGE
+        return await asyncio.to_thread(self._response, reply) if is_large else self._response(reply)
 
     def refuse(self, reason: Reason) -> web.Response:
         """No, with its reason as JSON."""
