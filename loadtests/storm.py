@@ -184,6 +184,8 @@ def begin(environment: Environment, **_: Any) -> None:
 def _read_anew(environment: Environment) -> bool:
     """Each start of the web page is a storm of its own, on the ids that there are by then; False if it cannot begin."""
     assert STATE.asked is not None
+    assert environment.runner is not None
+    STATE.asked = STATE.asked.with_users(environment.runner.target_user_count)  # as the page has it
     STATE.trouble = ""
     try:
         storm = prepared(STATE.asked, is_driven=STATE.is_driven, again=True)
