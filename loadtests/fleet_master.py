@@ -25,7 +25,7 @@ from agent_sim.operator import events as operator_events
 from agent_sim.operator import readback
 from agent_sim.protocol import command
 from agent_sim.protocol.enums import JobType
-from agent_sim.results import journal
+from agent_sim.results import journal, journal_text
 from agent_sim.results.judge import judge
 from agent_sim.results.render.json import render_json
 from agent_sim.results.render.text import render_text
@@ -114,7 +114,7 @@ class Run:
     def told(self, said: Mapping[str, Any]) -> None:
         """Journal lines of a worker's agents."""
         for text in said["lines"]:
-            line = journal.decode(text)
+            line = journal_text.decode(text)
             if isinstance(line, journal.Traffic):
                 self._traffic.add(line)
             else:
@@ -218,7 +218,7 @@ class Run:
         self._write(journal.RunEnded(self._elapsed(), self.reason, drained, offline))
 
     def _judge(self) -> None:
-        summary = summarise(map(journal.decode, self._lines))
+        summary = summarise(map(journal_text.decode, self._lines))
         verdicts = judge(summary, self.plan.checks)
         console = Console() if sys.stdout.isatty() else Console(width=120)
         console.print(render_text(summary, verdicts))
@@ -247,7 +247,7 @@ class Run:
         return (self.clock() - self.plan.start) / SECOND
 
     def _write(self, line: journal.Line) -> None:
-        self._lines.append(journal.encode(line))
+        self._lines.append(journal_text.encode(line))
 
 
 def _plain(kind: JobType) -> dict[str, Any]:

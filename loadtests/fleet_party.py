@@ -24,7 +24,7 @@ from agent_sim.fleet.traffic import Traffic, error_of
 from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.enums import Category, JobType
-from agent_sim.results import journal
+from agent_sim.results import journal, journal_text
 from agent_sim.scenario.load import Overrides, load
 from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.stop import REFUSED, StopRule
@@ -155,7 +155,7 @@ class Party:
         return (self.clock() - started) / SECOND
 
     def _write(self, line: journal.Line) -> None:
-        self._lines.append(journal.encode(line))
+        self._lines.append(journal_text.encode(line))
 
     def _tell(self) -> None:
         while not self._is_over:

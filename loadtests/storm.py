@@ -184,6 +184,8 @@ def begin(environment: Environment, **_: Any) -> None:
 def _read_anew(environment: Environment) -> bool:
     """Each start of the web page is a storm of its own, on the ids that there are by then; False if it cannot begin."""
     assert STATE.asked is not None
+    assert environment.runner is not None
+    STATE.asked = STATE.asked.with_users(environment.runner.target_user_count)  # as the page has it
     STATE.trouble = ""
     try:
         storm = prepared(STATE.asked, is_driven=STATE.is_driven, again=True)
@@ -421,7 +423,7 @@ def _make_plain(options: Namespace) -> None:
 def _nothing_measured(found: Harvest, stopped: str | None, words: str) -> NoReturn:
     asked = STATE.asked
     if asked is not None and asked.result is not None:
-        run = Run("open" if asked.users is None else "closed", time.time_ns(), 0, 0, None, stopped)
+        run = Run("open" if asked.users is None else "closed", time.time_ns(), 0, 0, None, stopped, users=asked.users)
         nothing = storm_result(asked.plan, run, found, Meter(), NONE, NOTHING, Health(0.0, 0.0, False))
         report.write(nothing, asked.result)
     _leave(INCONCLUSIVE, f"inconclusive: {words}")

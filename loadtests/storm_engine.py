@@ -305,6 +305,7 @@ class Engine:
             stopped=self._stopped,
             workers=self._workers,
             settled=self._has_settled,
+            users=self.storm.users,
         )
         generator = health(self._cpu_percent, self.meter.measured.lateness)
         self.result = storm_result(

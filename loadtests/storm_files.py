@@ -16,7 +16,7 @@ from storm_options import Asked
 
 from agent_sim.errors import UsageError
 from agent_sim.instants import SECOND, from_iso
-from agent_sim.results import journal
+from agent_sim.results import journal, journal_text
 from agent_sim.results.by_step import judge_steps
 from agent_sim.results.checks import Checks, Threshold
 from agent_sim.results.figures import Herd
@@ -40,7 +40,7 @@ def herd_beside(asked: Asked, result: StormResult) -> Herd | None:
     try:
         with asked.agents_journal.open(encoding="utf-8", errors="replace") as file:
             # Of a journal that may be long, only what this needs is read.
-            return herd_of(journal.read(line for line in file if _HERDS.search(line[:200])), began, until)
+            return herd_of(journal_text.read(line for line in file if _HERDS.search(line[:200])), began, until)
     except (OSError, UsageError):
         return None
 

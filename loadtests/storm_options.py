@@ -78,6 +78,12 @@ class Asked:
     slowest: Span | None = None
     agents_journal: Path | None = None
 
+    def with_users(self, users: int) -> "Asked":
+        """The same for another number of users of a closed loop; an open storm has none, whatever is said."""
+        if self.users is None:
+            return self
+        return replace(self, users=users, plan=replace(self.plan, max_in_flight=users))
+
     @property
     def host(self) -> str:
         """The target's host."""

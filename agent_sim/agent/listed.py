@@ -65,6 +65,8 @@ class JobList:
 
     def next_due(self) -> Instant:
         """When the first is due."""
+        if not self.items:  # as with most agents, most of the time
+            return NEVER
         return min((item.due for item in self.items.values()), default=NEVER)
 
     def due(self, now: Instant) -> Iterator[Listed]:

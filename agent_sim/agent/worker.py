@@ -142,9 +142,11 @@ class Worker:
 
     def step(self, now: Instant) -> list[AgentRequest]:
         """What is due to be sent, under the session that there is."""
-        if self.execution is None and not self._employer.stopping:
+        if self.execution is None and self.listed.items and not self._employer.stopping:
             self._start_a_job(now)
-        requests = []
+        requests: list[AgentRequest] = []
+        if self.is_idle:
+            return requests
         for execution in self._under_way:
             if execution.due <= now and (token := self._employer.token) is not None:  # a crash ends the session
                 request = self._next_message(execution, token, now)

@@ -14,7 +14,7 @@ from agent_sim.errors import UsageError
 from agent_sim.operator.clearing import Cleared, clear
 from agent_sim.operator.oig_clearing import JobsCleared, clear_jobs
 from agent_sim.operator.survey import custom_types
-from agent_sim.results import journal
+from agent_sim.results import journal, journal_text
 from agent_sim.scenario.load import load
 from agent_sim.scenario.plan import plan
 from agent_sim.storms import guard
@@ -71,7 +71,7 @@ def cleanup(
 def _begun(run: Path) -> journal.RunStarted:
     path = run / "journal.jsonl"
     with given_journal(path) as lines:
-        first = next(iter(journal.read(lines)), None)
+        first = next(iter(journal_text.read(lines)), None)
     if not isinstance(first, journal.RunStarted):
         raise UsageError(f"{path}: does not begin as a run's journal does")
     return first

@@ -24,7 +24,7 @@ from agent_sim.errors import AgentSimError, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.logins import Login, agent_variables, clear
 from agent_sim.protocol.enums import JobType
-from agent_sim.results import journal
+from agent_sim.results import journal, journal_text
 from agent_sim.scenario.plan import Plan
 from agent_sim.transports.base import Connections, Target
 
@@ -128,7 +128,7 @@ class Crew:
         async for raw in process.stdout:
             said = json.loads(raw)
             if "event" in said:
-                self.hear(journal.decode(raw.decode()))
+                self.hear(journal_text.decode(raw.decode()))
             elif "stopped" in said:
                 self.stopped(str(said["stopped"]), bool(said["refused"]))
             else:

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Final, Self, TextIO
 
 from agent_sim.errors import UsageError
-from agent_sim.results.journal import Line, encode
+from agent_sim.results.journal import Line
+from agent_sim.results.journal_text import encode
 
 
 class RunFolder:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from agent_sim.cli.agent_kinds import AgentKinds
 from agent_sim.cli.crew import Crew
-from agent_sim.cli.loops import freeze
+from agent_sim.cli.loops import freeze, thaw
 from agent_sim.cli.oig_live import OigLive
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
@@ -85,9 +85,18 @@ class LiveRun:
         """Do all of it; the journal is complete however the run ends."""
         if self.plan.members:
             self._before = await self._ask(readback.mark(self.plan.operator.prefix))
-        jobs = self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
-        scheduler = Scheduler(self.clock.now, self.clock.scale)
+        self._jobs = OigLive(self.plan, self.oig_api, self._write, self._elapsed)
         cast = self._cast = Cast[Actor](self.plan, self._write, self._elapsed)
+        drained = await self._perform(cast, self._jobs)
+        self.troubles.finish(self.clock())
+        self._write_traffic()
+        cast.leave()  # what the server says then takes the room that a large fleet had
+        thaw()
+        await self._read_back(drained, cast)
+
+    async def _perform(self, cast: Cast[Actor], jobs: OigLive) -> bool:
+        """From the first agent to the last answer; True if the work was done. All that acts is gone afterwards."""
+        scheduler = Scheduler(self.clock.now, self.clock.scale)
         troubles = self.troubles
         seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
         cast.enter(scheduler, seen.of, self._operator_kind(), None if self.crew is None else self.crew.mine)
@@ -110,9 +119,7 @@ class LiveRun:
                 task.cancel()
             await asyncio.wait({*helpers, storms, driving})
         driving.result()
-        troubles.finish(self.clock())
-        self._write_traffic()
-        await self._read_back(drained, cast)
+        return drained
 
     def _listen(self, crew: Crew, cast: Cast[Actor]) -> None:
         """Take in what the agents of other processes do as if it were done here."""

@@ -26,3 +26,9 @@ def freeze() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+
+
+def thaw() -> None:
+    """What was there to stay has gone: its room is to be had again."""
+    gc.unfreeze()
+    gc.collect()

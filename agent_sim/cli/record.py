@@ -27,7 +27,7 @@ from agent_sim.errors import TargetError, TransportError, UsageError
 from agent_sim.instants import MILLISECOND, SECOND, Instant, Span, from_iso, to_iso
 from agent_sim.operator.history import history, orchestrators
 from agent_sim.protocol import command
-from agent_sim.results import journal
+from agent_sim.results import journal_text
 from agent_sim.results.summary import Summary, summarise
 from agent_sim.scenario.fields import NAME_PATTERN, POSTABLE_WORDS
 from agent_sim.scenario.fit import Tree, fit, span_of, targets
@@ -204,7 +204,7 @@ def _again(given: Path, speed: float) -> str:
     with given_journal(folder / "journal.jsonl" if given.is_dir() else given) as lines:
         if not resolved.is_file():
             raise UsageError(f"{resolved}: not there; a run's folder has the scenario beside its journal")
-        summary = summarise(journal.read(lines, remark=_remark))
+        summary = summarise(journal_text.read(lines, remark=_remark))
     scenario = load(resolved)
     run = summary.run
     if summary.ended is None:

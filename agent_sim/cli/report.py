@@ -19,7 +19,7 @@ from rich.console import Console
 from agent_sim.cli.folder import RunFolder
 from agent_sim.cli.showing import IfInconclusive, say
 from agent_sim.instants import NEVER
-from agent_sim.results import journal
+from agent_sim.results import journal_text
 from agent_sim.results.by_step import judge_steps
 from agent_sim.results.invariants.reconciliation import judge_rules
 from agent_sim.results.judge import judge
@@ -77,7 +77,7 @@ def render(
     path: Path, lines: Iterable[str], scenario: Scenario, command: str, where: Mapping[str, str], settled: IfOpen
 ) -> Rendered:
     """Judge the journal of the run in a folder and write its results there. `where` is what it ran on and took."""
-    summary = summarise(journal.read(lines, remark=_remark))
+    summary = summarise(journal_text.read(lines, remark=_remark))
     checks = plan(scenario, 0).checks
     verdicts = judge(summary, checks)
     rules = [verdict for storm in summary.storms for verdict in judge_rules(storm)]

@@ -28,7 +28,7 @@ from agent_sim.fleet.troubles import Troubles, suffered
 from agent_sim.instants import HOUR, NEVER, SECOND, Span
 from agent_sim.logins import find_agent
 from agent_sim.protocol.enums import Category, JobType
-from agent_sim.results import journal
+from agent_sim.results import journal, journal_text
 from agent_sim.scenario.load import Overrides, load
 from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.stop import REFUSED, StopRule
@@ -126,7 +126,7 @@ class Shard:
         return (self.clock() - self.plan.start) / SECOND
 
     def _write(self, line: journal.Line) -> None:
-        self._said.append(journal.encode(line))
+        self._said.append(journal_text.encode(line))
 
     def _say(self, message: Mapping[str, Any]) -> None:
         self._said.append(json.dumps(message))

@@ -81,6 +81,11 @@ class Cast(Generic[Handle]):
         if self._operator is not None:
             self._stage.tell(self._operator, operator_events.StopRequested())
 
+    def leave(self) -> None:
+        """Nobody acts any more; who was away stays known."""
+        self._agents, self._operator = {}, None
+        del self._stage
+
     def stop_agents(self) -> None:
         """The agents finish what they have and start nothing new."""
         for handle in self._agents.values():

@@ -29,6 +29,16 @@ ENDINGS: Final = frozenset({Result.SUCCESS, Result.WARNING, Result.FAILURE})
 """Results that a run can end with: what an agent may say in its completion (agent-protocol 6.2)."""
 
 
+# Looked up once: in Python 3.11 a member of an enumeration costs as much as a small function does.
+_RUNNING: Final = JobState.RUNNING
+_CONFIGURED, _RETRIED, _RECURRED, _FINISHED = (
+    JobEvent.CONFIGURED,
+    JobEvent.RETRIED,
+    JobEvent.RECURRED,
+    JobEvent.FINISHED,
+)
+_ENDED, _ENDED_WILL_RETRY = RunEvent.ENDED, RunEvent.ENDED_WILL_RETRY
+
 _NO_DETAILS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -107,13 +117,13 @@ def new_job(
 
 def take(job: Job) -> Job:
     """The job once its agent has taken it."""
-    return _standing(job, advance_job(job.state, JobEvent.CONFIGURED), job.failures, at_once=job.at_once)
+    return _standing(job, advance_job(job.state, _CONFIGURED), job.failures, at_once=job.at_once)
 
 
 def end(run: Run, job: Job, result: Result, message: str, at: Instant, retries: int) -> tuple[Run, Job]:
     """The run and its job once the run has ended with `result` (one of ENDINGS)."""
     again = will_retry(job.type.category, job.state, job.failures, result, retries)
-    ending = RunEvent.ENDED_WILL_RETRY if again else RunEvent.ENDED
+    ending = _ENDED_WILL_RETRY if again else _ENDED
     state = advance_run(run.state, ending)
     ended = Run(run.audit_id, run.job_id, run.agent_id, run.started, state, result, at, message, run.timed_out)
     return ended, _retried(job) if again else _after(job)
@@ -126,13 +136,13 @@ def time_out(run: Run, job: Job, at: Instant, retries: int) -> tuple[Run, Job]:
 
 
 def _retried(job: Job) -> Job:
-    state = advance_job(job.state, JobEvent.RETRIED)
+    state = advance_job(job.state, _RETRIED)
     return _standing(job, state, job.failures + 1, at_once=True)
 
 
 def _after(job: Job) -> Job:
-    goes_on = job.state is JobState.RUNNING and recurs(job.schedule)
-    state = advance_job(job.state, JobEvent.RECURRED if goes_on else JobEvent.FINISHED)
+    goes_on = job.state is _RUNNING and recurs(job.schedule)
+    state = advance_job(job.state, _RECURRED if goes_on else _FINISHED)
     return _standing(job, state, 0, at_once=False)
 
 

@@ -20,9 +20,13 @@ RETRIED: Final = frozenset(
 )
 
 
+_FAILURE: Final = Result.FAILURE
+_RUNNING: Final = JobState.RUNNING
+
+
 def will_retry(category: Category, state: JobState, failures: int, result: Result, limit: int) -> bool:
     """True if a run that ended with `result` is followed by another one.
 
     `failures` counts the failed runs before this one. A job that was unscheduled while it ran is not retried.
     """
-    return result is Result.FAILURE and category in RETRIED and state is JobState.RUNNING and failures < limit
+    return result is _FAILURE and category in RETRIED and state is _RUNNING and failures < limit

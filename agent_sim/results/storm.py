@@ -5,7 +5,7 @@ member is required, so that a missing count can never pass for zero.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -196,6 +196,7 @@ class StormResult:
     workers: Workers
     knee: Knee | None
     stopped: str | None
+    users: int | None = None  # of a closed loop; results of before do not say
 
     @property
     def ended(self) -> int:
@@ -216,6 +217,8 @@ def read_storm(data: JsonObject) -> StormResult:
 def _record(kind: type[T], data: Json) -> T:
     values: dict[str, object] = {}
     for field in fields(kind):
+        if field.default is not MISSING and field.name not in plain.mapping(data):
+            continue
         found = plain.member(plain.mapping(data), "the object", field.name)
         try:
             values[field.name] = _READERS[field.type](found)
@@ -240,6 +243,7 @@ _READERS: Final[Mapping[object, Callable[[Json], object]]] = {
     str: plain.text,
     str | None: plain.maybe(plain.text),
     int: plain.whole,
+    int | None: plain.maybe(plain.whole),
     float: plain.number,
     float | None: plain.maybe(plain.number),
     bool: plain.truth,

@@ -207,6 +207,7 @@ def _asked(storm: StormResult) -> dict[str, str]:
         "kind": storm.kind,
         "ids a request": str(storm.batch),
         "model": storm.model,
+        "users": "not told" if storm.users is None else str(storm.users),
         "rates": ", ".join(steps),
         "processes": str(storm.workers.asked),
         "end": "interrupted" if storm.stopped == _INTERRUPTED else "as planned",

@@ -224,7 +224,7 @@ class AgentRequests:
             return self._completed_before(run, job, body, data)
         if data is not None and len(data.encode()) > self._settings.max_data_bytes:
             return AgentReply(413, None)
-        self._work.end(run, job, Result(body.status), body.message, now)
+        self._work.end(run, job, body.status, body.message, now)
         if data is not None:
             self._work.runs.add_data(run.audit_id, data)
         if job.store_id is not None and body.status is not Result.FAILURE:

@@ -126,6 +126,7 @@ class StormResult(TypedDict):
     kind: str
     batch: int
     model: Model
+    users: int | None
     seed: int
     started_at: str
     seconds: float
@@ -178,6 +179,7 @@ class Run:
     stopped: str | None
     workers: Workers = Workers()
     settled: bool = False  # a warm-up that lasts until the target is steady found it so
+    users: int | None = None  # of a closed loop
 
 
 def storm_result(
@@ -199,6 +201,7 @@ def storm_result(
         kind=plan.kind,
         batch=plan.batch,
         model=run.model,
+        users=run.users,
         seed=plan.seed,
         started_at=to_iso(run.started_at),
         seconds=round(seconds / SECOND, 3),

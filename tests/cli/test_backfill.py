@@ -11,7 +11,7 @@ from agent_sim.cli.past import with_past
 from agent_sim.cli.replay import backfilled, replay
 from agent_sim.errors import UsageError
 from agent_sim.instants import DAY, SECOND
-from agent_sim.results import journal
+from agent_sim.results import journal, journal_text
 from agent_sim.results.summary import summarise
 from agent_sim.scenario.load import Overrides, load
 from agent_sim.server.store import SqliteStore
@@ -100,7 +100,7 @@ def replayed(file, runs, *settings):
         replay(str(file), set_=list(settings), runs=runs)
     [folder] = runs.iterdir()
     text = (folder / "journal.jsonl").read_text()
-    lines = list(journal.read(text.splitlines()))
+    lines = list(journal_text.read(text.splitlines()))
     return text, lines, summarise(lines).outcome_digest
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_sim.results import journal
+from agent_sim.results import journal_text
 from agent_sim.results.summary import summarise
 from tests.fleet.replays import EVERY_LAW
 
@@ -119,7 +119,7 @@ def only_run(folder: Path) -> Path:
 
 def digest_of(run: Path) -> str:
     with (run / "journal.jsonl").open(encoding="utf-8") as lines:
-        return summarise(journal.read(lines)).outcome_digest
+        return summarise(journal_text.read(lines)).outcome_digest
 
 
 @pytest.fixture(scope="module")

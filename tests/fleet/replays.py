@@ -5,7 +5,7 @@ from dataclasses import replace
 from agent_sim.cli.replay import backend, opening
 from agent_sim.fleet.replay import Replay
 from agent_sim.instants import from_iso
-from agent_sim.results import journal
+from agent_sim.results import journal_text
 from agent_sim.results.judge import INVARIANTS, judge
 from agent_sim.results.summary import summarise
 from agent_sim.scenario.load import Overrides, load
@@ -28,7 +28,7 @@ class Played:
 
     @property
     def text(self):
-        return "".join(f"{journal.encode(line)}\n" for line in self.lines)
+        return "".join(f"{journal_text.encode(line)}\n" for line in self.lines)
 
     @property
     def digest(self):

@@ -142,7 +142,7 @@ def test_a_closed_loop_uses_each_id_once_and_is_called_closed(storms: Storms):
     assert ended.result is not None
     assert (ended.code, ended.violations) == (ended.passing, {})
     assert sorted(fake.ids) == list(range(1, 61))
-    assert ended.result["model"] == "closed"
+    assert (ended.result["model"], ended.result["users"]) == ("closed", 3)
     assert ended.result["pool"]["exhausted_at"] < 5
     assert ended.result["ledger"]["accepted"] == 60
     assert "closed loop of 3 users" in ended.said

@@ -192,6 +192,26 @@ def test_the_web_page_begins_one_storm_after_the_other_and_has_a_tab_for_it(stor
     assert [ended.result["workers"]["asked"], second["workers"]["asked"]] == [2, 2]
 
 
+def test_the_web_page_says_how_many_users_a_closed_loop_has(tmp_path: Path):
+    port = _free_port()
+    options = ("--storm", "acknowledge", "-u", "2", "-r", "10", "--batch", "1", "-t", "600s")
+    storms = Storms(tmp_path)  # one process
+    with served(FakeCommand(failed_runs(2000), delay=0.05)) as fake:
+        process = storms.start(fake.url, *options, "--web-host", "127.0.0.1", "--web-port", str(port), page=True)
+        try:
+            wait_for(lambda: b'"success": true' in _got(port, "/swarm", b"user_count=4&spawn_rate=10"))
+            wait_for(lambda: len(fake.asked) >= 20)
+            _got(port, "/stop", b"")
+            wait_for(lambda: _tab(port)["verdict"].startswith(ENDS))
+        finally:
+            process.send_signal(signal.SIGINT)
+        ended = storms.end(process)
+
+    assert ended.result is not None
+    assert (ended.violations, ended.result["users"]) == ({}, 4)
+    assert ended.result["steps"][-1]["in_flight_max"] <= 4
+
+
 ENDS = ("every accepted id changed exactly once", "inconclusive")  # a busy machine cannot tell
 
 

@@ -107,6 +107,7 @@ def test_a_busy_machine_is_not_judged_unless_asked_for():
         ({"batch": 1}, "ids a request: 50 in run-"),
         ({"operation": "acknowledge"}, "storm: reschedule by ids in run-"),
         ({"model": "closed"}, "model: open in"),
+        ({"users": 20}, "users: not told in run-"),
         ({"stopped": "interrupted"}, "end: as planned in"),
     ],
 )

@@ -14,6 +14,9 @@ _MOST: Final = 200_000
 """Jobs kept; our choice (some hundred bytes each)."""
 
 
+_GONE: Final = JobState.GONE
+
+
 class AtHand:
     """What is remembered of the tables `job` and `run`."""
 
@@ -37,7 +40,7 @@ class AtHand:
 
     def keep(self, job: Job) -> None:
         """It stands like this now."""
-        if job.state is JobState.GONE:
+        if job.state is _GONE:
             self._jobs.pop(job.job_id, None)
             return
         if len(self._jobs) >= _MOST:

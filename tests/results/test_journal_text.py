@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from agent_sim.errors import UsageError
 from agent_sim.histogram import LAST_BUCKET, HistogramJson
 from agent_sim.protocol.enums import AgentStatus, Result, Status
-from agent_sim.results.journal import EVENTS, Line, RunEnded, ServerRun, Steps, StormEnded, decode, encode, read
+from agent_sim.results.journal import EVENTS, Line, RunEnded, ServerRun, Steps, StormEnded
+from agent_sim.results.journal_text import decode, encode, read
 from agent_sim.results.plain import Counts, Json, JsonObject
 from tests.results.journals import completed, done_job, ended, in_process, posted, started, storm, traffic
 
