@@ -102,7 +102,9 @@ class Agent:
     def handle(self, event: Event, now: Instant) -> list[AgentRequest]:
         """Take in one event; return what to send, in order."""
         if self.affairs is CALM:
-            if type(event) is Woken and self.worker is None:  # with `heard`, nearly all that happens
+            if type(event) is Woken and (
+                self.worker is None or self.worker.rests
+            ):  # with `heard`, nearly all that happens
                 return [self._next_beat()] if self.heartbeat_at <= now else []
         elif self.affairs is UNBORN:
             self._be_born()
@@ -113,7 +115,7 @@ class Agent:
 
     def heard(self, request: AgentRequest, reply: AgentReply, now: Instant) -> list[AgentRequest]:
         """The same as `handle(Answered(request, reply), now)`, without the event where there is nothing to it."""
-        if request is not self.beat or self.affairs is not CALM or self.worker is not None:
+        if request is not self.beat or self.affairs is not CALM or not (self.worker is None or self.worker.rests):
             return self.handle(Answered(request, reply), now)
         self._beat_answered(reply, now)
         return [] if self.affairs is CALM and self.heartbeat_at > now else self._due(now)
@@ -147,7 +149,9 @@ class Agent:
         """When this agent next acts by itself; NEVER if only a message can move it."""
         affairs = self.affairs
         if affairs is CALM or affairs is UNBORN:
-            return self.heartbeat_at if self.worker is None else min(self.heartbeat_at, self.worker.next_due())
+            if self.worker is None or self.worker.rests:
+                return self.heartbeat_at
+            return min(self.heartbeat_at, self.worker.next_due())
         if affairs.offline:
             return affairs.turn_at
         if self.token is None:

@@ -124,6 +124,11 @@ class Worker:
         return self.execution is None and not self.lingering
 
     @property
+    def rests(self) -> bool:
+        """True if nothing is under way and nothing is listed."""
+        return self.execution is None and not self.lingering and not self.listed.items
+
+    @property
     def waits_for_session(self) -> bool:
         """True if a run can only go on under a new session."""
         return any(execution.phase is Phase.RENEWING for execution in self._under_way)

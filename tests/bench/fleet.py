@@ -98,7 +98,7 @@ def polls(full: bool) -> Values:
         baseline = wrk(url, 4)
         ours = paced(url, interval, **how)
         tasks = client("tasks", url, interval=interval, settle=interval, **how)
-    slower = interval * ours["core"] / 0.5
+    slower = agents * ours["us"] / 1e6 / 0.5
     with server(slower) as url:
         half = paced(url, slower, **how)
     assert ours["failed"] == half["failed"] == 0, (ours, half)
