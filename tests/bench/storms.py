@@ -48,7 +48,7 @@ from tests.bench.quiet import Watch
 USERS = 50
 LEAST_CONNECTIONS = 15  # of a process with 25 users
 WARM = 1500  # requests before anything is measured
-WHILE = 3.0  # seconds more until all have what they need at the start: two processes their ids and their users
+WHILE = 2.0  # seconds more until all have what they need at the start: two processes their ids and their users
 SECONDS = 3.0  # between two reports of a process to its master, so that one of each is within
 STALL, EVERY = 0.6, 3.0  # whole seconds, so that a step is a period
 STEP = 2.0
@@ -166,7 +166,7 @@ def costs(rounds: int, folder: Path) -> dict[str, list[Cost]]:
         "HttpUser": (Way(folder / "HttpUser.py"),),
     }
     found: dict[str, list[Cost]] = {name: [] for name in ways}
-    with null_server("--runs", "50000") as url:
+    with null_server("--runs", "100000") as url:
         for _ in range(rounds):
             for name, together in ways.items():
                 found[name].append(cost(url, *together))
