@@ -89,6 +89,7 @@ class Master:
         names = sorted(node.id for node in self.runner.clients.all if node.state != STATE_MISSING)
         self._prepare(names, plan)
         lessor = self._lessor = self._present_lessor(names)
+        gc.unfreeze()  # what an earlier part has left behind
         gc.collect()
         gc.freeze()  # as the workers do: to look through all ids for garbage again and again holds up leases
         gathering = Gathering(names, steps(plan), self.engine.storm.satisfied, lessor)

@@ -146,6 +146,7 @@ class Engine:
 
     def begin(self, at: Instant | None = None) -> None:
         """Set the storm's zero, at once unless `at` says when; `run` must follow."""
+        gc.unfreeze()  # what an earlier storm has left behind
         gc.collect()
         gc.freeze()
         head_start = HEAD_START if self.storm.users is None else 0

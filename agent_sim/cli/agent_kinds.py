@@ -29,7 +29,8 @@ Ended = Callable[[str, int | TransportError, Span, Span, tuple[str, ...]], None]
 class AgentKinds:
     """One kind for all agents that share a way: an agent of a large fleet has little of its own.
 
-    `troubles` is None without faults; `ended` is told of every exchange by its operation.
+    `troubles` is None without faults; `ended` is told of every exchange by its operation, or `excused` of one that may
+    have failed because a fault had its broker down.
     """
 
     ways: Ways
@@ -37,6 +38,7 @@ class AgentKinds:
     write: Callable[[journal.Line], None]
     elapsed: Callable[[], float]
     troubles: Troubles | None = None
+    excused: Ended | None = None
     _made: dict[AgentTransport, AgentKind] = field(default_factory=dict)
 
     def of(self, number: int, member: Member) -> AgentKind:
@@ -48,7 +50,7 @@ class AgentKinds:
                 woken=events.Woken(),
                 answered=events.Answered,
                 failed=events.SendFailed,
-                ended=self._ended,
+                ended=self._ended_at_broker if member.wire == "mqtt" else self._ended,
                 limit=self.ways.limit(number),
                 journey=None if self.troubles is None else partial(_journey, self.troubles),
                 crashed=crashed,
@@ -69,10 +71,30 @@ class AgentKinds:
         operation = lines.operation_of(request)
         if isinstance(outcome, TransportError):
             self.ended(operation, outcome, wire, waited, faults)
-            who = agent.identity
-            self.write(journal.SendFailed(self.elapsed(), who.fleet, who.machine, operation, str(outcome)))
+            self._failed(agent, operation, outcome)
         else:
             self.ended(operation, outcome.status, wire, waited, faults)
+
+    def _ended_at_broker(
+        self,
+        agent: Agent,
+        request: AgentRequest,
+        outcome: AgentReply | TransportError,
+        wire: Span,
+        waited: Span,
+        faults: tuple[str, ...],
+    ) -> None:
+        excused = self.excused
+        if excused is not None and isinstance(outcome, TransportError) and self.ways.was_cut_off(wire + waited):
+            operation = lines.operation_of(request)
+            excused(operation, outcome, wire, waited, faults)
+            self._failed(agent, operation, outcome)
+        else:
+            self._ended(agent, request, outcome, wire, waited, faults)
+
+    def _failed(self, agent: Agent, operation: str, error: TransportError) -> None:
+        who = agent.identity
+        self.write(journal.SendFailed(self.elapsed(), who.fleet, who.machine, operation, str(error)))
 
 
 def _journey(troubles: Troubles, agent: Agent, request: AgentRequest, now: Instant) -> Journey[AgentReply] | None:

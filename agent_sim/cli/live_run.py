@@ -90,6 +90,7 @@ class LiveRun:
         drained = await self._perform(cast, self._jobs)
         self.troubles.finish(self.clock())
         self._write_traffic()
+        self._jobs.leave()
         cast.leave()  # what the server says then takes the room that a large fleet had
         thaw()
         await self._read_back(drained, cast)
@@ -99,6 +100,7 @@ class LiveRun:
         scheduler = Scheduler(self.clock.now, self.clock.scale)
         troubles = self.troubles
         seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
+        seen.excused = self._excused
         cast.enter(scheduler, seen.of, self._operator_kind(), None if self.crew is None else self.crew.mine)
         if self.crew is not None:
             self._listen(self.crew, cast)
@@ -204,11 +206,15 @@ class LiveRun:
     ) -> None:
         error = self._traffic.ended(operation, outcome, wire, waited, faults)
         # What our own faults did says nothing about how the target fares.
-        is_ours = faults or (isinstance(outcome, TransportError) and self.ways.was_cut_off(wire + waited))
-        why = None if is_ours else self._stop_rule.see(error, self.clock.now())
+        why = None if faults else self._stop_rule.see(error, self.clock.now())
         if why is not None and not self.interrupted.is_set():
             self.refused = why == REFUSED
             self._end(f"aborted: {why}")
+
+    def _excused(
+        self, operation: str, outcome: int | TransportError, wire: Span, waited: Span, faults: tuple[str, ...]
+    ) -> None:
+        self._traffic.ended(operation, outcome, wire, waited, faults)
 
     def _elapsed(self) -> float:
         return (self.clock() - self.plan.start) / SECOND

@@ -53,6 +53,10 @@ class OigLive:
         if self._stage is not None and self._handle is not None:
             self._stage.tell(self._handle, operator_events.StopRequested())
 
+    def leave(self) -> None:
+        """The operator has left the stage: neither is needed any more."""
+        self._stage = self._handle = None
+
     async def is_drained(self) -> bool:
         """True if no job in scope is running."""
         return self.plan.oig is None or await self._read(readback.is_drained(self.plan.oig.prefix))

@@ -117,7 +117,8 @@ class Shard:
         self, operation: str, outcome: int | TransportError, wire: Span, waited: Span, faults: tuple[str, ...]
     ) -> None:
         error = self._traffic.ended(operation, outcome, wire, waited, faults)
-        why = self._stop_rule.see(error, self.clock.now())
+        # What our own faults did says nothing about how the target fares.
+        why = None if faults else self._stop_rule.see(error, self.clock.now())
         if why is not None and not self._is_stopped:
             self._is_stopped = True
             self._say({"stopped": why, "refused": why == REFUSED})

@@ -140,7 +140,7 @@ def is_drained(prefix: str, offline: Container[str] = (), left: Container[str] =
     Runs and waiting jobs are two lists, and a job that begins to run between the two readings is in neither: only if no
     such job began to run meanwhile was nothing missed.
     """
-    newest = yield from newest_run(prefix)
+    newest = yield from newest_run()
     query = f"Agent -startswith {quote(prefix)} AND Status -eq {Status.IN_PROCESS.value}"
     reply = yield command.ListJobHistory(command.Page(query=query, limit=1))
     if _records(reply):
@@ -168,9 +168,9 @@ def _recurs(record: command.ScheduledJobRecord | command.JobHistoryRecord) -> bo
     return record.schedule is not None and recurs(record.schedule)
 
 
-def newest_run(prefix: str) -> Asking[int]:
-    """The highest audit id in scope so far; 0 if there is none."""
-    query = f"Agent -startswith {quote(prefix)}"
+def newest_run(prefix: str = "") -> Asking[int]:
+    """The highest audit id so far, in scope or, without a prefix, at all, which no server searches for; 0 if none."""
+    query = f"Agent -startswith {quote(prefix)}" if prefix else ""
     page = command.Page(query=query, limit=1, sort_field="JobHistoryId", descending=True)
     reply = yield command.ListJobHistory(page)
     first = next(iter(_records(reply)), None)

@@ -37,7 +37,7 @@ class Kind(Enum):
 class Field:
     """One field: its kind and column; `names` of an enum's numbers, `category` column of a job type.
 
-    `apart`: the number that the column's partial indexes leave out (`implied`), because runs do not keep it.
+    `apart`: the number by which the column's partial indexes are divided (`implied`), because runs do not keep it.
     """
 
     kind: Kind

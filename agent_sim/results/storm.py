@@ -1,11 +1,11 @@
 """One storm as the results see it: the object that the storm's process wrote, read into frozen values.
 
 Written by `storms.result` (which this layer does not import) and carried by a journal's `storm_ended`; every
-member is required, so that a missing count can never pass for zero.
+member is required but those that may be None, so that a missing count can never pass for zero.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -217,7 +217,7 @@ def read_storm(data: JsonObject) -> StormResult:
 def _record(kind: type[T], data: Json) -> T:
     values: dict[str, object] = {}
     for field in fields(kind):
-        if field.default is not MISSING and field.name not in plain.mapping(data):
+        if field.default is None and field.name not in plain.mapping(data):
             continue
         found = plain.member(plain.mapping(data), "the object", field.name)
         try:

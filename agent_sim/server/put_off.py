@@ -31,7 +31,7 @@ PutOff = tuple[str, Parameters]
 
 
 def written_down(statements: Sequence[PutOff]) -> bytes:
-    """Those of one request, for `whole`. Raises UnicodeEncodeError or OverflowError for what no database takes."""
+    """What is put off together, for `whole`. Raises UnicodeEncodeError or OverflowError for what no database takes."""
     try:
         text = orjson.dumps(statements)
     except TypeError:

@@ -177,7 +177,8 @@ CREATE INDEX run_due ON run (operation_start) WHERE status = 2;
 CREATE INDEX run_by_status ON run (status) WHERE status <> 2;
 CREATE INDEX run_by_result ON run (result) WHERE result <> 0;
 CREATE INDEX run_by_both ON run (result, status) WHERE result <> 0;
--- How many runs share a value, roughly: else SQLite takes a status to be as rare as a JobId. Nothing is ever analysed.
+-- How many runs share a value, roughly: else SQLite takes a status to be as rare as a JobId. ANALYZE only
+-- makes the table and reads what is in it: no run is looked at.
 ANALYZE sqlite_schema;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('run', 'run_of_job', '1000000 5'), ('run', 'run_in_process', '1000 1'), ('run', 'run_due', '1000 2'),

@@ -281,11 +281,12 @@ def _still_scheduled(
     tokens: Sequence[Token], changed: Collection[int], moves: _Moves, reader: Reader
 ) -> frozenset[int]:
     """Listed though nobody scheduled it again since, not even while the list was read."""
-    for_good = {tokens[i].job_id.casefold(): i for i in changed if moves.last[i] == "unscheduled"}
-    listed = for_good.keys() & {job.id.casefold() for job in reader.scheduled()} if for_good else set()
-    meanwhile = reader.transitions(moves.newest) if listed else ()
+    for_good = [i for i in changed if moves.last[i] == "unscheduled"]
+    listed = {job.id.casefold() for job in reader.scheduled()} if for_good else set()
+    still = [i for i in for_good if tokens[i].job_id.casefold() in listed]
+    meanwhile = reader.transitions(moves.newest) if still else ()
     back = {event.job_id.casefold() for event in meanwhile if event.kind in BEGINS}
-    return frozenset(for_good[job] for job in listed - back)
+    return frozenset(i for i in still if tokens[i].job_id.casefold() not in back)
 
 
 _ILLEGAL: Final = {"acknowledged": _not_acknowledged, "unscheduled": _still_scheduled}

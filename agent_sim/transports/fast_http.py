@@ -32,6 +32,7 @@ from agent_sim.transports.limits import sources
 from agent_sim.transports.line import Call, Line, Outcome, failure
 
 _HEADS: Final = 4096
+_OVER: Final = object()
 """Heads of requests that a pool remembers; beyond that it starts anew."""
 _BIND_ADDRESS_NO_PORT: Final = 24  # Linux: choose the port when connecting, when the destination is known
 
@@ -108,8 +109,8 @@ class FastSession:
 
     def end(self, call: Call, outcome: Outcome) -> None:
         """A call is over, whoever says so first."""
-        if self._calls.pop(call, call) is call:
-            return  # it was over before
+        if self._calls.pop(call, _OVER) is _OVER:
+            return
         if call.connection is not None or call.connecting is not None:
             call.pool.leave(call)
         call.done(outcome)

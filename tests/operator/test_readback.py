@@ -67,7 +67,10 @@ def test_without_a_total_an_empty_page_is_the_end():
     ],
 )
 def test_a_fleet_is_drained_when_only_recurring_jobs_wait(replies, drained):
-    assert drive(readback.is_drained("agentsim-x-"), ok(run(7)), *replies)[1] is drained
+    asked, found = drive(readback.is_drained("agentsim-x-"), ok(run(7)), *replies)
+
+    assert found is drained
+    assert (asked[0].page.query, asked[0].page.limit) == ("", 1)  # nothing to search for: it is asked twice a second
 
 
 @pytest.mark.parametrize(

@@ -119,8 +119,8 @@ class CommandSide:
             long = True
         reply = await (self._desk.ask_at_length if long else self._desk.ask)(operation, caller)
         _log(row, caller.name, reply)
-        is_large = isinstance(reply.body, tuple) and len(reply.body) > SMALL_PAGE
-        return await asyncio.to_thread(self._response, reply) if is_large else self._response(reply)
+        is_small = len(reply.body) <= SMALL_PAGE if isinstance(reply.body, tuple) else not long
+        return self._response(reply) if is_small else await asyncio.to_thread(self._response, reply)
 
     def refuse(self, reason: Reason) -> web.Response:
         """No, with its reason as JSON."""

@@ -89,7 +89,7 @@ _HEADERS: Final[Json] = {
     "TotalCountIs": {
         "required": False,
         "schema": {"const": "at-least"},
-        "description": "There may be more than X-Total-Count (setting `count_most`).",
+        "description": "Of a search of runs: there may be more than X-Total-Count (setting `count_most`).",
     },
     "Authenticate": {"required": True, "schema": {"type": "string"}, "description": "How to sign in."},
 }
