@@ -21,6 +21,7 @@ from agent_sim.distributions import Constant, Distribution, choose, sample_span
 from agent_sim.draws import Key, sub, unit
 from agent_sim.instants import DAY, SECOND, Instant, Span
 from agent_sim.protocol.enums import Category, JobType, Result
+from agent_sim.values import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Behaviour:
         return self.otherwise if found is None else found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Occasion:
     """Which doing of which job: what the outcome depends on besides the agent."""
 
@@ -130,7 +131,7 @@ class Occasion:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Surroundings:
     """What rules and sequences look at besides the occasion.
 
@@ -149,7 +150,7 @@ class Surroundings:
 NOWHERE = Surroundings()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What one occasion comes to."""
 

@@ -4,38 +4,30 @@ Events go in through `Agent.handle`; facts come out through `Agent.take_facts`, 
 neither knows a transport.
 """
 
-from dataclasses import dataclass
-
 from agent_sim.agent.behaviour import Occasion
 from agent_sim.errors import TransportError
 from agent_sim.instants import Instant, Span
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.protocol.enums import Result
+from agent_sim.values import value
 
 # --- events -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Woken:
     """It is `next_wake` or later."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """`request` was answered."""
 
     request: AgentRequest
     reply: AgentReply
 
-    def __init__(self, request: AgentRequest, reply: AgentReply) -> None:  # see protocol.agent.Heartbeat
-        _set_request(self, request)
-        _set_reply(self, reply)
 
-
-_set_request, _set_reply = (vars(Answered)[name].__set__ for name in ("request", "reply"))
-
-
-@dataclass(frozen=True, slots=True)
+@value
 class SendFailed:
     """`request` ended without an answer; whether the server acted is unknown unless it never connected."""
 
@@ -43,7 +35,7 @@ class SendFailed:
     error: TransportError
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notified:
     """Somebody says that work or standing changed: look now instead of at the next heartbeat.
 
@@ -52,7 +44,7 @@ class Notified:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Crashed:
     """The process dies now and is started again at `restart_at`, with its AgentId or as one that never had any.
 
@@ -63,17 +55,17 @@ class Crashed:
     keeps_identity: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WentOffline:
     """Nothing gets through any more, either way; the process goes on."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CameOnline:
     """The way is free again: what fell due meanwhile leaves at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClockSet:
     """The machine's clock is now so far ahead, and gains `drift` seconds each second; zeros: it is right again."""
 
@@ -81,7 +73,7 @@ class ClockSet:
     drift: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StopRequested:
     """Finish what is running, start nothing new."""
 
@@ -92,7 +84,7 @@ Event = Woken | Answered | SendFailed | Notified | Crashed | WentOffline | CameO
 # --- facts ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Registered:
     """A session was opened; `first` for the first one of this agent's life."""
 
@@ -100,7 +92,7 @@ class Registered:
     jobs: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RegistrationRefused:
     """No session: not approved, or an error."""
 
@@ -108,12 +100,12 @@ class RegistrationRefused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionLost:
     """The server no longer honours the session."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentCrashed:
     """The process died; it is started again at `restart_at`."""
 
@@ -121,17 +113,17 @@ class AgentCrashed:
     keeps_identity: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentOffline:
     """The agent is cut off."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentOnline:
     """The agent is back."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobConfigured:
     """A run began: the server minted its audit id."""
 
@@ -140,14 +132,14 @@ class JobConfigured:
     occasion: Occasion
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobCancelled:
     """The server took a listed job back."""
 
     job_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobRefused:
     """The server would not configure a job that it had listed."""
 
@@ -155,7 +147,7 @@ class JobRefused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobLeft:
     """A run that stays open though its work is over: for good, or until it is completed late.
 
@@ -169,7 +161,7 @@ class JobLeft:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobCompleted:
     """A run ended here; `accepted` says whether the server took the result."""
 
@@ -181,7 +173,7 @@ class JobCompleted:
     worked: Span
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CompletionRepeated:
     """A completion that was acknowledged was sent once more; `accepted` says what the server made of it."""
 

@@ -200,7 +200,7 @@ class Scheduler:
         if self._woken:
             self._timer = loop.call_soon(self._turn)
             return
-        span = (self._wheel.next_due() - self._clock()) / self._scale
+        span = (self._wheel.next_turn() - self._clock()) / self._scale
         self._timer = loop.call_later(min(max(span, 0), _LONGEST_NAP) / SECOND, self._turn)
 
     def _handle(self, actor: Actor, event: object, now: Instant) -> None:

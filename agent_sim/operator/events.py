@@ -1,14 +1,13 @@
 """What can happen to the operator, and what it reports to have happened."""
 
-from dataclasses import dataclass
-
 from agent_sim.errors import TransportError
 from agent_sim.operator.rounds import Due
 from agent_sim.protocol.command import CommandReply, Operation
 from agent_sim.protocol.enums import JobType
+from agent_sim.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Order:
     """An operation to send; `due` names the work that it posts, None for all else."""
 
@@ -19,12 +18,12 @@ class Order:
 # --- events -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Woken:
     """It is `next_wake` or later."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """`order` was answered."""
 
@@ -32,7 +31,7 @@ class Answered:
     reply: CommandReply
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SendFailed:
     """`order` ended without an answer; whether the server acted is unknown."""
 
@@ -40,7 +39,7 @@ class SendFailed:
     error: TransportError
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StopRequested:
     """Post nothing more."""
 
@@ -51,21 +50,21 @@ Event = Woken | Answered | SendFailed | StopRequested
 # --- facts ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobTypeKnown:
     """The server has this custom job type, under this GUID."""
 
     type: JobType
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentApproved:
     """The server accepted the approval of this orchestrator: it should register now."""
 
     machine: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobPosted:
     """The server accepted work; `job_id` is "" where the API names none (inventory schedules)."""
 
@@ -75,7 +74,7 @@ class JobPosted:
     job_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PostFailed:
     """Work was refused, or its fate is unknown (`status` 0)."""
 
@@ -86,7 +85,7 @@ class PostFailed:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetupFailed:
     """Something the fleet needs could not be made ready; the run goes on without it."""
 

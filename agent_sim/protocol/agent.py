@@ -5,13 +5,14 @@ JSON and back. Source: agent-protocol 2 to 4; what is marked "ours" there is not
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Final, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
 from agent_sim.protocol.enums import ItemStatus, Operation, Platform, ReplyStatus, Result
+from agent_sim.values import value
 
 REGISTER: Final = "/Session/Register"
 HEARTBEAT: Final = "/Session/Heartbeat"
@@ -24,15 +25,6 @@ SESSION_UNKNOWN: Final = "A0100009"
 """Our server's code for a session token that it does not know (ours: the vendor's code is not public)."""
 
 _T = TypeVar("_T")
-
-
-@dataclass_transform(frozen_default=True)
-def value(cls: type[_T]) -> type[_T]:
-    """A frozen value, as the type checker has it: it refuses assignments, so that none need be refused at run time.
-
-    Python's own frozen classes set field by field through a function call: a configuration took ten microseconds.
-    """
-    return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
 @dataclass_transform(frozen_default=True)
@@ -80,18 +72,6 @@ class Heartbeat:
     tenant_id: str
     client_machine: str
     session_token: str
-
-    # One for every poll of a fleet: a frozen dataclass's own way to set its slots takes three times as long.
-    def __init__(self, agent_platform: int, tenant_id: str, client_machine: str, session_token: str) -> None:
-        _set_platform(self, agent_platform)
-        _set_tenant(self, tenant_id)
-        _set_machine(self, client_machine)
-        _set_token(self, session_token)
-
-
-_set_platform, _set_tenant, _set_machine, _set_token = (
-    vars(Heartbeat)[name].__set__ for name in ("agent_platform", "tenant_id", "client_machine", "session_token")
-)
 
 
 @wire
@@ -153,7 +133,7 @@ class Complete:
     data: Annotated[str | None, OMITTED_IF_NONE] = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Garbled:
     """A message whose bytes break off before its end: no server can parse it."""
 
@@ -169,13 +149,6 @@ class AgentRequest:
 
     endpoint: str
     body: Body
-
-    def __init__(self, endpoint: str, body: Body) -> None:  # see Heartbeat
-        _set_endpoint(self, endpoint)
-        _set_body(self, body)
-
-
-_set_endpoint, _set_body = (vars(AgentRequest)[name].__set__ for name in ("endpoint", "body"))
 
 
 # --- what servers answer ----------------------------------------------------------------------

@@ -15,6 +15,7 @@ from agent_sim.instants import Instant
 from agent_sim.protocol.agent import wire
 from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.protocol.schedule import Schedule
+from agent_sim.values import value
 
 Scalar = str | int | float | bool
 
@@ -415,7 +416,7 @@ class ApiError:
     failed_operations: tuple[FailedOperation, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CommandReply:
     """An answer. `body` is a record, a tuple of them (`total`: how many there are in all), an error or None.
 

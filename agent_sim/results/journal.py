@@ -5,17 +5,17 @@ A journal is written by the shell that sees the events and read by `results.summ
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from agent_sim.histogram import HistogramJson
 from agent_sim.protocol.enums import AgentStatus, Result, Status
 from agent_sim.results.plain import Counts, JsonObject
+from agent_sim.values import value
 
 # --- the run ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RunStarted:
     """The first line. `prefix` begins every simulated ClientMachine; `connections` is the mode (load-testing)."""
 
@@ -31,7 +31,7 @@ class RunStarted:
     connections: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FleetDeclared:
     """A fleet that takes part: how many agents, and what they can do in the scenario's words."""
 
@@ -41,7 +41,7 @@ class FleetDeclared:
     capabilities: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PhaseStarted:
     """A phase of the scenario begins, planned to last `seconds`."""
 
@@ -50,7 +50,7 @@ class PhaseStarted:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RunEnded:
     """The last line. `reason` is "finished", "interrupted" or "aborted: why".
 
@@ -67,7 +67,7 @@ class RunEnded:
 # --- agents -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentRegistered:
     """A session began with `jobs` jobs listed; `first` is false for a registration again."""
 
@@ -78,7 +78,7 @@ class AgentRegistered:
     jobs: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentRefused:
     """The server refused a registration."""
 
@@ -89,7 +89,7 @@ class AgentRefused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionLost:
     """The server no longer knew the agent's session."""
 
@@ -98,7 +98,7 @@ class SessionLost:
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentCrashed:
     """An agent's process died; it starts again at `restart`, in seconds since the run started, with its AgentId or as
     one that never had any."""
@@ -110,7 +110,7 @@ class AgentCrashed:
     keeps_identity: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentOffline:
     """The scenario took the agent offline."""
 
@@ -119,7 +119,7 @@ class AgentOffline:
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentOnline:
     """The agent is back."""
 
@@ -128,7 +128,7 @@ class AgentOnline:
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SendFailed:
     """A request of an agent ended without an answer."""
 
@@ -142,7 +142,7 @@ class SendFailed:
 # --- jobs -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobPosted:
     """The server accepted a job; `job` is None if its answer named none (a store's inventory: command-api 9)."""
 
@@ -153,7 +153,7 @@ class JobPosted:
     job: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PostFailed:
     """The server did not accept a job; `status` is that of HTTP, 0 if there was no answer.
 
@@ -168,7 +168,7 @@ class PostFailed:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentApproved:
     """The operator approved an orchestrator."""
 
@@ -176,7 +176,7 @@ class AgentApproved:
     agent: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobConfigured:
     """An agent was handed the run `audit` of `job`."""
 
@@ -191,7 +191,7 @@ class JobConfigured:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobCancelled:
     """An agent was told that the job is cancelled."""
 
@@ -201,7 +201,7 @@ class JobCancelled:
     job: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobsUnscheduled:
     """Somebody of ours asked the server to take these jobs off the schedule, by `t` at the latest: a storm or the
     operator (`by`). It said yes to the `accepted` ones; of the `unanswered` ones nobody knows.
@@ -213,7 +213,7 @@ class JobsUnscheduled:
     unanswered: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobRefused:
     """The server would not configure a job that it had listed for the agent."""
 
@@ -224,7 +224,7 @@ class JobRefused:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobLeft:
     """An agent leaves this run open though its work is over, as the scenario has it; `why` is the word for that,
     such as "hang". A job that is never started has no run: `audit` is 0 then.
@@ -242,7 +242,7 @@ class JobLeft:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JobCompleted:
     """An agent reported how a run ended after `seconds` of work, and was told whether that was `accepted`."""
 
@@ -260,7 +260,7 @@ class JobCompleted:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CompletionRepeated:
     """An agent sent a completion once more that had been acknowledged; `accepted` says how that was answered."""
 
@@ -279,7 +279,7 @@ class CompletionRepeated:
 # --- faults -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FaultArmed:
     """A window of a fault begins; `until` is when it ends, None for no end of its own.
 
@@ -293,7 +293,7 @@ class FaultArmed:
     agents: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FaultStruck:
     """A fault did more than slow down a request about `job`, which the agent made."""
 
@@ -305,7 +305,7 @@ class FaultStruck:
     job: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FaultOver:
     """A window that began at `began` is over: it met so many of the agents' `requests`, or agents, which are named.
 
@@ -327,7 +327,7 @@ POOL_WAIT: Final = "pool_wait"
 """The operation of a traffic line that counts no requests, but waits for one of our own connections."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Traffic:
     """The requests of one operation that ended since the line before (a second ago in a live run).
 
@@ -343,7 +343,7 @@ class Traffic:
     faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StormStarted:
     """A storm's process was started."""
 
@@ -352,7 +352,7 @@ class StormStarted:
     operation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StormEnded:
     """A storm is over; `result` is its result object as the storm wrote it (read by `results.storm`)."""
 
@@ -364,7 +364,7 @@ class StormEnded:
 # --- read back from the server, after the drain -----------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ServerRun:
     """A record of the job history. `start` and `end` are seconds since the run started, possibly negative."""
 
@@ -380,7 +380,7 @@ class ServerRun:
     schedule: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ServerJob:
     """A job that is still scheduled; `schedule` in the wire's spelling, None for now."""
 
@@ -397,7 +397,7 @@ Step: TypeAlias = tuple[str, float, int | None]
 Steps: TypeAlias = tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ServerStory:
     """What became of a job, in order, as the server's feed of transitions tells it; of an orchestrator, by its id.
 
@@ -409,7 +409,7 @@ class ServerStory:
     steps: Steps
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ServerAgent:
     """An orchestrator as the server lists it; `seen` is when the server last heard of it, possibly negative."""
 
@@ -420,7 +420,7 @@ class ServerAgent:
     seen: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ServerCensus:
     """How many orchestrators the server says it has listed, None if it does not, and whether it has a feed."""
 
@@ -429,7 +429,7 @@ class ServerCensus:
     shows_transitions: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NotReadBack:
     """The reading broke off: what the server is said to have said before this is not all, and counts for nothing."""
 
@@ -439,7 +439,7 @@ class NotReadBack:
 # --- the second target's scheduler --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OigAsked:
     """The operator asked for something of a job: create, trigger, run, stop, enable, disable or delete.
 
@@ -453,7 +453,7 @@ class OigAsked:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OigJob:
     """A job as it was in the end; `next_fire` in seconds since the run started."""
 
@@ -468,7 +468,7 @@ class OigJob:
     next_fire: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OigRun:
     """A record of a job's history, its times to the second as the wire has them."""
 

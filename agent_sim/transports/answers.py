@@ -4,18 +4,18 @@ It reads no socket: whoever does feeds it. What is no HTTP, or more than anybody
 MalformedMessage with the reason; after that, or once `keeps` is False, the connection is of no more use.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from agent_sim.errors import MalformedMessage
+from agent_sim.values import value
 
 LARGEST_ANSWER: Final = 32 * 1024 * 1024
 _LARGEST_HEAD: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """A whole answer; `headers` as they came, names in any case."""
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_sim.fleet.wheel import TICK, Wheel
-from agent_sim.instants import DAY, NEVER, SECOND
+from agent_sim.fleet.wheel import _FEW, _SLACK, TICK, Wheel
+from agent_sim.instants import DAY, HOUR, NEVER, SECOND
 
 INSTANTS = st.integers(0, 100 * DAY)
 
@@ -68,3 +68,26 @@ def test_a_tick_may_be_of_any_length(ticks, at):
 
     assert at <= wheel.next_due() < at + ticks
     assert wheel.due(wheel.next_due()) == ["a"]
+
+
+LATER = (3 + _SLACK) * TICK
+
+
+@pytest.mark.parametrize(("items", "turn"), [(1, LATER), (_FEW - 1, LATER), (_FEW, 3 * TICK)])
+def test_few_items_are_looked_for_with_those_of_the_next_ticks_and_many_at_once(items, turn):
+    wheel = Wheel()
+    wheel.due(TICK)
+    for number in range(items):
+        wheel.put(number, 3 * TICK)
+    wheel.put("next", LATER)
+
+    assert wheel.next_turn() == turn
+    assert len(wheel.due(turn)) == items + (turn == LATER)
+
+
+def test_an_empty_wheel_is_never_turned_and_one_far_ahead_as_soon_as_something_is_due():
+    wheel = Wheel()
+    assert wheel.next_turn() == NEVER
+
+    wheel.put("far", HOUR)
+    assert wheel.next_turn() == HOUR
