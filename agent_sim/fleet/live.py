@@ -29,6 +29,10 @@ Reply = TypeVar("Reply")
 Event = TypeVar("Event")
 
 _LONGEST_NAP: Final[Span] = SECOND
+_CALM: Final = 2000
+"""Wake-ups in a second below which few wait for more (`Wheel.next_turn`): of a busy fleet they would make lumps,
+for who is woken together beats together again."""
+
 _AT_ONCE: Final = 256
 """Cores woken in one turn of the event loop: answers must not wait for a whole fleet that wakes together."""
 
@@ -115,6 +119,7 @@ class Scheduler:
         self._wheel: Wheel[Actor] = Wheel(max(round(TICK * scale), 1))
         self._woken: deque[Actor] = deque()  # due now, more than fit into one turn of the loop
         self._timer: asyncio.Handle | None = None
+        self._is_calm, self._second, self._wakes = False, clock(), 0
         self._tasks: asyncio.TaskGroup | None = None
         self._ended: asyncio.Future[None] | None = None
         self._roles: dict[tuple[int, Settle], _Role] = {}
@@ -186,6 +191,7 @@ class Scheduler:
         if next_due <= now:
             due = self._wheel.due(now)
             self.late.record((now - next_due) // 1000, len(due))
+            self._wakes += len(due)
             woken.extend(due)
         for _ in range(min(len(woken), _AT_ONCE)):
             actor = woken.popleft()
@@ -200,7 +206,11 @@ class Scheduler:
         if self._woken:
             self._timer = loop.call_soon(self._turn)
             return
-        span = (self._wheel.next_turn() - self._clock()) / self._scale
+        now = self._clock()
+        if now - self._second >= SECOND * self._scale:
+            self._is_calm, self._second, self._wakes = self._wakes < _CALM, now, 0
+        turn = self._wheel.next_turn() if self._is_calm else self._wheel.next_due()
+        span = (turn - now) / self._scale
         self._timer = loop.call_later(min(max(span, 0), _LONGEST_NAP) / SECOND, self._turn)
 
     def _handle(self, actor: Actor, event: object, now: Instant) -> None:
