@@ -20,7 +20,7 @@ TICK: Final[Span] = 5 * MILLISECOND
 _FEW: Final = 16
 _SLACK: Final = 2
 """How many ticks fewer items than these wait for more: a process that slept wakes up with empty caches, and that costs
-more than they do. At 800 requests a second it saves a quarter of its CPU time; a busy fleet does without (`live`)."""
+more than they do. At 800 requests a second it wakes up half as often so; a busy fleet does without (`live`)."""
 
 _SPAN: Final = 8
 """Bits of a tick's number that a coarse slot holds together: a second and a quarter. Longer ones take long to move."""
