@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from agent_sim.errors import ReplyTimeout, TransportError
+from agent_sim.fleet import live
 from agent_sim.fleet.live import Kind, Scheduler, WallClock
 from agent_sim.instants import MILLISECOND, NEVER, SECOND
 
@@ -170,3 +172,19 @@ async def test_cores_are_woken_by_a_scaled_clock_no_sooner_than_they_asked():
     await run_for(scheduler, 0.5)
 
     assert 2 <= core.events.count("woken") <= 1 + (clock() - began) // (10 * MILLISECOND)
+
+
+@pytest.mark.parametrize(("wakes", "milliseconds"), [(0, 25), (1999, 25), (2000, 15)])
+def test_only_a_fleet_that_wakes_seldom_waits_for_more_than_what_is_due(monkeypatch, wakes, milliseconds):
+    naps, now = [], [0]
+    loop = SimpleNamespace(call_later=lambda seconds, turn: naps.append(seconds))
+    monkeypatch.setattr(live.asyncio, "get_running_loop", lambda: loop)
+    scheduler = Scheduler(lambda: now[0])
+    scheduler._wheel.put("core", SECOND + 15 * MILLISECOND)
+    scheduler._wakes = wakes  # in the second that is over now
+
+    now[0] = SECOND
+    scheduler._wheel.due(SECOND)  # nothing yet
+    scheduler._set_timer()
+
+    assert naps == [pytest.approx(milliseconds / 1000)]
