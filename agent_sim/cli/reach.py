@@ -98,7 +98,9 @@ def _processes(asked: int, agents: int) -> int:
     """How many a fleet can be shared out to; one without agents would only cost."""
     most = max(agents, 1)
     if asked > most:
-        sys.stderr.write(f"remark: --processes {asked}: more than the fleet has agents ({agents}), so the run takes {most}\n")
+        sys.stderr.write(
+            f"remark: --processes {asked}: the fleet has fewer agents ({agents}), so the run takes {most}\n"
+        )
     return min(asked, most)
 
 

@@ -39,7 +39,7 @@ def test_there_are_no_more_processes_than_agents_and_that_is_remarked_once(tmp_p
     said = capsys.readouterr().err
     assert said == (
         "" if asked == taken
-        else f"remark: --processes {asked}: more than the fleet has agents ({count}), so the run takes {taken}\n"
+        else f"remark: --processes {asked}: the fleet has fewer agents ({count}), so the run takes {taken}\n"
     )  # fmt: skip  # the two cases
 
 
