@@ -44,7 +44,7 @@ from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.stop import StopRule
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import authorization
-from agent_sim.transports.limits import check_limits
+from agent_sim.transports.limits import Wants, check_limits
 
 LOGIN = Credentials("agent", "secret")
 BODY = orjson.dumps({"AgentPlatform": 7, "TenantId": "0" * 36, "ClientMachine": "m" * 30, "SessionToken": "t" * 36})
@@ -193,7 +193,7 @@ async def watched(fleet: Fleet, options: argparse.Namespace) -> dict[str, Any]:
 
 async def tasks(options: argparse.Namespace) -> dict[str, Any]:
     """A task for each agent."""
-    check_limits(options.agents, "shared", options.connections)
+    check_limits(Wants(options.agents, "shared", options.connections))
     measured, before = Measured(), resident()
     url = f"{options.url}/KeyfactorAgents/Session/Heartbeat"
 
@@ -227,7 +227,7 @@ async def tasks(options: argparse.Namespace) -> dict[str, Any]:
 
 async def handshakes(options: argparse.Namespace) -> dict[str, Any]:
     """Connections over TLS, whole handshakes, nothing said: so many at once for so long."""
-    check_limits(options.connections, "per_agent", options.connections)
+    check_limits(Wants(options.connections, "per_agent"))
     parts, trusted, measured = urlsplit(options.url), ssl.create_default_context(cafile=options.ca), Measured()
     ended = time.monotonic() + options.settle + options.seconds
 
