@@ -22,8 +22,8 @@ _SLACK: Final = 2
 """How many ticks fewer items than these wait for more: a process that slept wakes up with empty caches, and that costs
 more than they do. At 800 requests a second it wakes up half as often so; a busy fleet does without (`live`)."""
 
-_SPAN: Final = 8
-"""Bits of a tick's number that a coarse slot holds together: a second and a quarter. Longer ones take long to move."""
+_SPAN: Final = 6
+"""Bits of a tick's number that a coarse slot holds together: a third of a second. Longer ones take long to move."""
 
 _WITHIN: Final = (1 << _SPAN) - 1
 
