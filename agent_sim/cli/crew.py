@@ -2,10 +2,12 @@
 
 Everybody plans the whole scenario, so composition and outcomes are those of one process. The run's process has the
 operator, the storms and the journal; the others send it their journal lines, and it tells them what only the operator
-knows. One that is lost ends the run, and the verdict says so: a fleet never shrinks in silence.
+knows. One that is lost (dead, silent or not to be understood) ends the run, and the verdict says so: a fleet never
+shrinks in silence, and no server is blamed for it.
 
     to them    {"notify": MACHINE} {"learn": TYPE} {"stop": true}
-    from them  journal lines, {"stopped": REASON, "refused": true} if the target suffers, and last {"over": CPU SECONDS}
+    from them  journal lines, {"alive": true} every second, {"stopped": REASON, "refused": true} if the target suffers,
+               and last {"over": CPU SECONDS}
 """
 
 import asyncio
@@ -13,14 +15,14 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from agent_sim.cli.sign_in import Certificate
-from agent_sim.errors import AgentSimError, UsageError
+from agent_sim.errors import MalformedMessage, UsageError
 from agent_sim.fleet.live import WallClock
 from agent_sim.logins import Login, agent_variables, clear
 from agent_sim.protocol.enums import JobType
@@ -28,9 +30,56 @@ from agent_sim.results import journal, journal_text
 from agent_sim.scenario.plan import Plan
 from agent_sim.transports.base import Connections, Target
 
+_SHARD: Final = (sys.executable, "-m", "agent_sim.cli.shard")
 _LINE_LIMIT: Final = 1 << 24
 _START_SECONDS: Final = 120
-_END_SECONDS: Final = 30
+_END_SECONDS: Final = 120
+"""As long as it lives, and says so: what is under way ends within seconds, but a large fleet has much to put away."""
+
+_LOOK_SECONDS: Final = 1
+_PATIENCE: Final = 30
+"""So many looks in a row at a process that said nothing, and it is lost. Looks and not seconds: if we were held up
+ourselves, what it said meanwhile is there to be read."""
+_PATIENCE_AT_FIRST: Final = 300
+"""While it plans the fleet it says nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class _Mate:
+    """One of the other processes, and how it stands with it."""
+
+    number: int
+    process: asyncio.subprocess.Process
+    following: "asyncio.Task[None] | None" = None
+    silent: int = 0
+    patience: int = _PATIENCE_AT_FIRST
+    is_over: bool = False
+    is_lost: bool = False
+
+    async def listen(self) -> journal.Line | dict[str, Any] | None:
+        """What it says next, None when that is all. Raises MalformedMessage."""
+        assert self.process.stdout is not None
+        try:
+            raw = await self.process.stdout.readline()
+            if not raw.endswith(b"\n"):
+                return None  # killed, and be it in the middle of a line
+            said = json.loads(raw)
+            heard: journal.Line | dict[str, Any] = journal_text.decode(raw.decode()) if "event" in said else said
+        except (ValueError, TypeError, RecursionError, UsageError) as error:  # not to be read, or a line too long
+            raise MalformedMessage(f"said what no line of a run is ({error})") from error
+        self.silent, self.patience = 0, _PATIENCE
+        return heard
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Say it, if there is still somebody who hears."""
+        if self.process.stdin is not None and not self.process.stdin.is_closing():
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
 
 
 @dataclass(slots=True)
@@ -48,8 +97,9 @@ class Crew:
     lost: Callable[[str], None] = field(default=lambda why: None)
     stopped: Callable[[str, bool], None] = field(default=lambda why, refused: None)
     cpu_seconds: float = 0.0
-    _running: list[asyncio.subprocess.Process] = field(default_factory=list)
-    _following: list["asyncio.Task[None]"] = field(default_factory=list)
+    command: Sequence[str] = _SHARD
+    _mates: list[_Mate] = field(default_factory=list)
+    _watching: "asyncio.Task[None] | None" = None
 
     @property
     def mine(self) -> range:
@@ -57,50 +107,67 @@ class Crew:
         return range(0, self.agents, self.processes)
 
     async def start(self) -> None:
-        """Start the others, and wait until they can be told what to do. Raises AgentSimError."""
-        for _ in range(1, self.processes):
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "agent_sim.cli.shard",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env={**clear(os.environ), **self._login()},
-                start_new_session=True,  # Ctrl-C is for us: they end when we say so
-                limit=_LINE_LIMIT,
-            )
-            self._running.append(process)
-        for number, process in enumerate(self._running, 1):
-            assert process.stdout is not None
-            if not await asyncio.wait_for(process.stdout.readline(), _START_SECONDS):
-                raise AgentSimError(f"process {number + 1} of {self.processes} did not start")
+        """Start the others, and wait until they can be told what to do. Raises UsageError."""
+        for number in range(1, self.processes):
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    env={**clear(os.environ), **self._login()},
+                    start_new_session=True,  # Ctrl-C is for us: they end when we say so
+                    limit=_LINE_LIMIT,
+                )
+            except OSError as error:  # no room for one more
+                raise self._not_started(number, error.strerror or str(error)) from error
+            self._mates.append(_Mate(number, process))
+        for mate in self._mates:
+            await self._ready(mate)
+
+    async def _ready(self, mate: _Mate) -> None:
+        assert mate.process.stdout is not None
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                if not await mate.process.stdout.readline():
+                    raise self._not_started(mate.number, f"exit code {await mate.process.wait()}")
+        except TimeoutError:
+            raise self._not_started(mate.number, f"not ready within {_START_SECONDS} s") from None
+
+    def _not_started(self, number: int, why: str) -> UsageError:
+        return UsageError(f"{self._name(number)} did not start ({why}): ask for fewer --processes")
 
     def begin(self, order: Mapping[str, Any]) -> None:
         """Tell them what `shard` needs to know of the run."""
-        for number, process in enumerate(self._running, 1):
-            self._say(process, {**order, "number": number, "of": self.processes})
+        for mate in self._mates:
+            mate.tell({**order, "number": mate.number, "of": self.processes})
 
     def listen(self) -> None:
-        """From now on what they say is heard."""
-        for number, process in enumerate(self._running, 1):
-            self._following.append(asyncio.create_task(self._follow(number, process), name=f"process {number}"))
+        """From now on what they say is heard, and noticed if they say nothing."""
+        for mate in self._mates:
+            mate.following = asyncio.create_task(self._follow(mate), name=f"process {mate.number}")
+        self._watching = asyncio.create_task(self._watch(), name="silent processes")
 
     async def end(self) -> None:
-        """Have them finish what is under way, and wait for it; whoever does not come to an end is ended."""
+        """Have them finish what is under way, and wait for it; whoever does not come to an end is lost."""
         self.say({"stop": True})
-        if self._following:
-            await asyncio.wait(self._following, timeout=_END_SECONDS)
+        following = {mate.following: mate for mate in self._mates if mate.following is not None}
+        if not following:
+            return
+        ended, others = await asyncio.wait(following, timeout=_END_SECONDS)
+        for task in others:
+            self._lose(following[task], f"did not end within {_END_SECONDS} s of being told to, and was killed")
+        for task in ended:
+            task.result()
 
     async def close(self) -> None:
         """End what is left."""
-        for process in self._running:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-        for task in self._following:
+        for mate in self._mates:
+            mate.kill()
+        tasks = [task for task in (self._watching, *(mate.following for mate in self._mates)) if task is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._following, return_exceptions=True)
-        await asyncio.gather(*(process.wait() for process in self._running))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(mate.process.wait() for mate in self._mates))
 
     def notify(self, machine: str) -> None:
         """An agent of theirs should look for work."""
@@ -112,33 +179,58 @@ class Crew:
 
     def say(self, message: Mapping[str, Any]) -> None:
         """Tell all of them."""
-        for process in self._running:
-            self._say(process, message)
-
-    def _say(self, process: asyncio.subprocess.Process, message: Mapping[str, Any]) -> None:
-        if process.stdin is not None and not process.stdin.is_closing():
-            process.stdin.write(json.dumps(message).encode() + b"\n")
+        for mate in self._mates:
+            mate.tell(message)
 
     def _login(self) -> dict[str, str]:
         return {} if self.login is None else agent_variables(self.login)
 
-    async def _follow(self, number: int, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        is_over = False
-        async for raw in process.stdout:
-            said = json.loads(raw)
-            if "event" in said:
-                self.hear(journal_text.decode(raw.decode()))
-            elif "stopped" in said:
-                self.stopped(str(said["stopped"]), bool(said["refused"]))
-            else:
-                self.cpu_seconds += float(said["over"])
-                is_over = True
-        code = await process.wait()
-        if not is_over or code:
-            mine = len(range(number, self.agents, self.processes))
-            of = f"process {number + 1} of {self.processes}"
-            self.lost(f"{of} is gone (exit code {code}), and its {mine:,} of {self.agents:,} agents with it")
+    def _name(self, number: int) -> str:
+        return f"process {number + 1} of {self.processes}"
+
+    # --- what becomes of them -----------------------------------------------------------------
+
+    async def _follow(self, mate: _Mate) -> None:
+        try:
+            while (said := await mate.listen()) is not None:
+                self._take(mate, said)
+        except MalformedMessage as malformed:
+            self._lose(mate, f"{malformed} and was killed")
+        except Exception:  # in what hears it, as of a disk that is full; `end` raises it
+            self._lose(mate, "is not heard any more")
+            raise
+        code = await mate.process.wait()
+        if code or not mate.is_over:
+            self._lose(mate, f"is gone (exit code {code})")
+
+    def _take(self, mate: _Mate, said: journal.Line | dict[str, Any]) -> None:
+        match said:
+            case {"alive": True}:
+                pass
+            case {"stopped": str(why), "refused": bool(refused)}:
+                self.stopped(why, refused)
+            case {"over": float(seconds)}:
+                self.cpu_seconds += seconds
+                mate.is_over = True
+            case dict():
+                raise MalformedMessage(f"said what no line of a run is ({json.dumps(said)[:80]})")
+            case line:
+                self.hear(line)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for mate in self._mates:
+                mate.silent += 1
+                if mate.silent > mate.patience and not mate.is_over:
+                    self._lose(mate, f"said nothing for {mate.patience} s (stopped, or it hangs) and was killed")
+
+    def _lose(self, mate: _Mate, how: str) -> None:
+        mate.kill()
+        if not mate.is_lost:
+            mate.is_lost = True
+            mine = len(range(mate.number, self.agents, self.processes))
+            self.lost(f"{self._name(mate.number)} {how}, and its {mine:,} of {self.agents:,} agents with it")
 
 
 # --- from the command line ---------------------------------------------------------------------
@@ -156,7 +248,7 @@ def refuse_what_needs_one_process(planned: Plan) -> None:
 async def crew_of(processes: int, login: Login | None, agents: int, stack: AsyncExitStack) -> Crew | None:
     """The other processes of the fleet, up and waiting, ended with the stack; None if one is enough.
 
-    Raises AgentSimError.
+    Raises UsageError.
     """
     if processes == 1:
         return None

@@ -8,12 +8,11 @@ read back and the journal closed, so that there is always a report.
 import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Final, TypeVar
 
 from agent_sim.cli.agent_kinds import AgentKinds
 from agent_sim.cli.crew import Crew
-from agent_sim.cli.loops import freeze, thaw
+from agent_sim.cli.loops import freeze, keep_frozen, thaw
 from agent_sim.cli.oig_live import OigLive
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
@@ -38,7 +37,6 @@ from agent_sim.transports.base import CommandTransport, OigTransport
 from agent_sim.transports.fast_command import FastCommand
 
 _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
-_FREEZES: Final = (10, 60, 300)
 _LAST_REQUESTS: Final[Span] = 5 * SECOND
 _INTERRUPTED_STORMS_SECONDS: Final = 20
 _OPERATOR_CONNECTIONS: Final = 16
@@ -117,7 +115,7 @@ class LiveRun:
         self.ways.hear = cast.notify
         if self.plan.faults:
             self.ways.deliveries = lambda machine: troubles.deliveries(machine, self.clock())
-        announcing = (self._tick(), self._announce_phases(), self._watch_faults(troubles))
+        announcing = (self._tick(), self._announce_phases(), self._watch_faults(troubles), keep_frozen())
         helpers = [asyncio.create_task(each) for each in announcing]
         storms = asyncio.create_task(self._storms(), name="storms")
         driving = asyncio.create_task(scheduler.run(), name="scheduler")
@@ -250,12 +248,10 @@ class LiveRun:
         self._settle()
 
     async def _tick(self) -> None:
-        for second in count(1):
+        while True:
             await asyncio.sleep(1)
             self._write_traffic()
             self.progress.second()
-            if second in _FREEZES:
-                freeze()  # sessions have come since
 
     async def _announce_phases(self) -> None:
         for phase in self.plan.phases:

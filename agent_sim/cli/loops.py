@@ -10,6 +10,8 @@ T = TypeVar("T")
 _THRESHOLDS: Final = (2_000, 50, 50)
 """What is made after that lives as long as a request: a look at every 700th object, as is usual, finds nothing; one at
 many thousands at once takes long enough to make agents late."""
+_PAUSES: Final = (10, 50, 240)
+"""Seconds before a fleet is frozen once more, so at 10, 60 and 300 of a run: sessions have come since."""
 
 
 def run_fast(main: Coroutine[Any, Any, T]) -> T:
@@ -27,6 +29,13 @@ def freeze() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+
+
+async def keep_frozen() -> None:
+    """Freeze again when most of a fleet has its sessions; to be cancelled at the end of the run."""
+    for seconds in _PAUSES:
+        await asyncio.sleep(seconds)
+        freeze()
 
 
 def thaw() -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from agent_sim.cli import identities, ways
 from agent_sim.cli.agent_kinds import AgentKinds
 from agent_sim.cli.embedded import cpu_seconds
-from agent_sim.cli.loops import freeze, run_fast
+from agent_sim.cli.loops import freeze, keep_frozen, run_fast
 from agent_sim.cli.sign_in import Certificate
 from agent_sim.errors import AgentSimError, TransportError
 from agent_sim.faults.effects import AgentEffect, BrokerEffect
@@ -67,6 +67,7 @@ class Shard:
         telling = asyncio.create_task(self._tell(), name="tell")
         hearing = asyncio.create_task(self._hear(cast, messages), name="hear")
         watching = asyncio.create_task(self._watch(troubles), name="faults")
+        freezing = asyncio.create_task(keep_frozen(), name="freeze")
         await asyncio.wait({driving, hearing}, return_when=asyncio.FIRST_COMPLETED)
         cast.stop_agents()
         for _ in range(_LAST_LOOKS):
@@ -74,9 +75,9 @@ class Shard:
                 break
             await asyncio.sleep(_FLUSH_SECONDS)
         scheduler.stop()
-        for task in (telling, hearing, watching):
+        for task in (telling, hearing, watching, freezing):
             task.cancel()
-        await asyncio.wait({driving, telling, hearing, watching})
+        await asyncio.wait({driving, telling, hearing, watching, freezing})
         driving.result()
         troubles.finish(self.clock())
         self._flush_traffic()
@@ -111,6 +112,7 @@ class Shard:
             if loop.time() >= second:
                 second += 1
                 self._flush_traffic()
+                self._say({"alive": True})
             self._flush()
 
     def _ended(

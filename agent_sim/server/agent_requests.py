@@ -44,6 +44,7 @@ class AgentRequests:
     ) -> None:
         self._store, self._settings, self._mint = store, settings, mint
         self._sessions, self._work, self._stores = sessions, work, stores
+        self._heard = sessions.heard
         self._agents = Agents(store)
         self._uploads = Uploads(store)
         self._collection = FoundCertificates(store)
@@ -77,7 +78,7 @@ class AgentRequests:
         session = self._holding(body.session_token, caller, now)
         if session is None or session.must_end:
             return self._not_valid
-        self._sessions.hear(session.agent_id, now)
+        self._heard.hear(session.agent_id, now)
         return session.beat
 
     # --- whose a session is -------------------------------------------------------------------
@@ -103,7 +104,7 @@ class AgentRequests:
         session = self._holding(body.session_token, caller, now)
         if session is None:
             return AgentReply(200, wire.Configuration(result=_NO_SESSION))
-        self._sessions.hear(session.agent_id, now)
+        self._heard.hear(session.agent_id, now)
         job = self._work.jobs.by_id(body.job_id.lower())
         if job is None or job.agent_id != session.agent_id or self._lacks_store(job):
             return AgentReply(200, CANCELLED)
@@ -193,7 +194,7 @@ class AgentRequests:
         agent_id = self._owner(token, caller)
         if agent_id is None:
             return _uploaded(_NO_SESSION)
-        self._sessions.hear(agent_id, now)
+        self._heard.hear(agent_id, now)
         audit_id = self._work.runs.in_process(job_id.lower())
         found = self._work.runs.with_job(audit_id) if audit_id is not None else None
         if found is None or found[1].agent_id != agent_id or found[1].type.category is not category:
@@ -211,7 +212,7 @@ class AgentRequests:
         agent_id = self._owner(body.session_token, caller)
         if agent_id is None:
             return _refused(_NO_SESSION)
-        self._sessions.hear(agent_id, now)
+        self._heard.hear(agent_id, now)
         if body.status not in ENDINGS:
             allowed = "2 (success), 3 (warning) or 4 (failure)"
             return _refused(refusal(AgentCode.STATUS, f"Status must be {allowed}, is {int(body.status)}"))

@@ -44,6 +44,9 @@ from agent_sim.settings import ServerSettings
 _STORE_SEEN_EVERY: Final[Span] = 10 * SECOND
 """How far behind the stored times of when agents were last seen may be; listings are exact (our choice)."""
 
+_SEEN_AT_ONCE: Final = 500
+"""Of them, what somebody who asks just then waits for: two milliseconds."""
+
 _Handler = Callable[..., CommandReply]  # each takes its own operation, the caller and the instant
 
 
@@ -66,6 +69,7 @@ class Server:
         self._agents = Agents(store)
         self._identities = Identities(store, settings)
         self._seen_stored: Instant = 0
+        self._seen_from: Instant = 0  # when to begin with the first of them again
         self.presence = Presence()
         stores = Stores(store)
         self._agent_requests = AgentRequests(store, settings, mint, self._sessions, self._work, stores)
@@ -234,7 +238,7 @@ class Server:
                 self._work.time_out(run, job, now)
             if now - self._seen_stored >= _STORE_SEEN_EVERY:
                 self._seen_stored = now
-                self._agents.seen(self._sessions.take_heard())
+                self.store_all_seen()
             if self._settings.job_history_retention_days is not None:
                 self._work.runs.expire(max(now - self._settings.job_history_retention_days * DAY, 0))
             if self._settings.job_history_most is not None:
@@ -243,6 +247,26 @@ class Server:
         self._sessions.drop_expired(before=now - timeout)
         earliest = self._work.runs.earliest()
         return now + timeout if earliest is None else earliest + timeout
+
+    def store_seen(self, now: Instant) -> Instant:
+        """Store when some agents were last heard of; returns when to go on with the next ones.
+
+        For a shell that has others waiting: if nobody calls this, a sweep does all of it at once.
+        """
+        heard, self._seen_stored = self._sessions.heard, now
+        some = heard.take_some(_SEEN_AT_ONCE)
+        if some is None:
+            if now < self._seen_from:
+                return self._seen_from
+            heard.begin_round()
+            self._seen_from = now + _STORE_SEEN_EVERY
+            return now
+        self._agents.seen(some)
+        return now
+
+    def store_all_seen(self) -> None:
+        """Store when each agent was last heard of, as far as only memory knows: before the store is closed."""
+        self._agents.seen(self._sessions.heard.take())
 
 
 def _endpoints(wanted: command.GetEndpoints, caller: Caller, now: Instant) -> CommandReply:

@@ -65,7 +65,7 @@ class Registration:
         if misuse:
             return _no_session(AgentCode.IDENTITY, misuse)
         agent = self._remembered(known, body, caller)
-        self._sessions.hear(agent.agent_id, now)
+        self._sessions.heard.meet(agent.agent_id, now)
         if agent.status is not AgentStatus.APPROVED:
             return self._pending(agent, is_enrolling=bool(body.csr), now=now)
         if body.csr:

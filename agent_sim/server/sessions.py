@@ -2,8 +2,7 @@
 
 A session holds until it expires, is superseded by the agent's next one, or turns stale because the agent's work
 changed: a heartbeat that says so is the only way to tell an agent (agent-protocol 3). A heartbeat of a session that
-holds must cost next to nothing, so nothing here touches the database; when agents were last heard of is collected
-here and stored with later changes.
+holds must cost next to nothing, so nothing here touches the database.
 """
 
 from collections import deque
@@ -12,6 +11,7 @@ from typing import Final
 
 from agent_sim.instants import Instant
 from agent_sim.protocol.agent import AgentReply
+from agent_sim.server.heard import Heard
 
 _SUPERSEDED_KEPT: Final = 16
 """Older tokens remembered per agent: results of runs taken under them are still accepted (our choice)."""
@@ -48,7 +48,7 @@ class Sessions:
         self._of_agent: dict[str, Session] = {}
         self._superseded: dict[str, Session] = {}
         self._order: dict[str, deque[str]] = {}  # superseded tokens by agent, oldest first
-        self._heard: dict[str, Instant] = {}
+        self.heard = Heard()
 
     def open(self, session: Session) -> None:
         """Begin a session; the agent's former one is superseded."""
@@ -94,13 +94,3 @@ class Sessions:
         """Forget agents whose newest session expired before this."""
         for agent_id in [name for name, session in self._of_agent.items() if session.expires < before]:
             self.close(agent_id)
-
-    # --- when agents were last heard of --------------------------------------------------------
-
-    def hear(self, agent_id: str, now: Instant) -> None:
-        self._heard[agent_id] = now
-
-    def take_heard(self) -> dict[str, Instant]:
-        """Who was heard of since this was last asked, and when."""
-        heard, self._heard = self._heard, {}
-        return heard

@@ -21,11 +21,14 @@ def looks_at_records(sql: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement. `changes`: the table in which it changes records that are there, if any."""
+    """One statement. `changes`: the table in which it changes records that are there, if any.
+
+    `looks_at_records`: what was put off must be in its tables before this runs.
+    """
 
     sql: str
     writes: bool
-    is_settled_before: bool
+    looks_at_records: bool
     changes: str = ""
 
 
@@ -42,8 +45,7 @@ def _statement(sql: str) -> Statement:
     if sql.startswith("SELECT"):
         return Statement(sql, False, looks_at_records(sql))
     found = _CHANGES.match(sql)
-    # Before any write: what a request undoes must hold nothing that others put off before it.
-    return Statement(sql, True, True, found["table"] if found else "")
+    return Statement(sql, True, looks_at_records(sql), found["table"] if found else "")
 
 
 _CHANGES: Final = re.compile(r"(UPDATE|DELETE FROM) (?P<table>\w+)")

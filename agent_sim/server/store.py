@@ -14,11 +14,13 @@ from types import TracebackType
 from typing import Final
 
 from agent_sim.server.database import IN_MEMORY, connected, explained
-from agent_sim.server.ports import Filling, Parameters, Row, Value, Values
+from agent_sim.server.ports import Filling, Parameters, Row, Values
 from agent_sim.server.put_off import PutOff, in_portions, read_again, together, whole, written_down
 from agent_sim.server.statements import Statement, statements
 
 _COUNTS_KEPT: Final = 256
+_SEEN: Final = "agent_seen"
+_LAST_SEEN: Final = "last_seen"
 _MOST_LATER: Final = 10_000
 _MOST_BEHIND: Final = 6_000  # some ten milliseconds to run: nobody is to wait long for that
 _MOST_BYTES: Final = 4 << 20  # of them as they are written down: some bring whole logs along
@@ -31,8 +33,9 @@ class SqliteStore:
         self._connection = connection
         self._writes_down = writes_down  # else what was put off goes to its tables with the commit
         self._request = _Request(connection, self._begun, self._ended, self._undone)
-        self._counts: dict[tuple[Value, ...], int] = {}  # what was counted after so many changes
+        self._counts: dict[tuple[object, ...], int] = {}  # what was counted after so many changes
         self._counted_in = (-1, 0)
+        self._seen = 0  # changes of when agents were last seen: all day long, and few counts depend on them
         self._later: list[PutOff] = []
         self._earlier = 0  # how many of them are not this request's
         self._texts: list[bytes] = []  # those, written down
@@ -79,11 +82,15 @@ class SqliteStore:
 
     def _execute(self, name: str, values: Values) -> sqlite3.Cursor:
         statement = statements()[name]
-        if statement.is_settled_before:
-            self.settle()
+        self._settle_before(statement)
         if statement.writes:
             self._about_to_write(statement)
         return self._connection.execute(statement.sql, values)
+
+    def _settle_before(self, statement: Statement) -> None:
+        # Before any write of a request: what it undoes must hold nothing that others put off before it.
+        if statement.looks_at_records or (statement.writes and self._request.is_open):
+            self.settle()
 
     def _about_to_write(self, statement: Statement) -> None:
         self._request.begin()
@@ -95,24 +102,28 @@ class SqliteStore:
         """Run a named statement once for each set of values."""
         if not values:
             return
-        self.settle()
-        self._about_to_write(statements()[name])
-        self._connection.executemany(statements()[name].sql, values)
+        statement = statements()[name]
+        self._settle_before(statement)
+        self._about_to_write(statement)
+        before = self._connection.total_changes
+        self._connection.executemany(statement.sql, values)
+        if name == _SEEN:
+            self._seen += self._connection.total_changes - before
 
     def select(self, name: str, filling: Filling, parameters: Parameters) -> list[Row]:
         """Run a named SELECT with its {braces} filled; `parameters` for its question marks, in order."""
         statement = statements()[name]
-        if statement.is_settled_before:
-            self.settle()
+        self._settle_before(statement)
         return self._connection.execute(statement.sql.format_map(filling), parameters).fetchall()
 
     def count(self, name: str, filling: Filling, parameters: Parameters) -> int:
         """The one number that such a SELECT gives; remembered until anything changes."""
         self.settle()
-        state = self._connection.total_changes, self._request.undone
+        state = self._connection.total_changes - self._seen, self._request.undone
         if state != self._counted_in or len(self._counts) > _COUNTS_KEPT:
             self._counts, self._counted_in = {}, state
-        key = (name, *filling.values(), *parameters)
+        key = (name, self._seen if any(_LAST_SEEN in text for text in filling.values()) else 0, *filling.values())
+        key += tuple(parameters)
         if key not in self._counts:
             [(number,)] = self.select(name, filling, parameters)
             self._counts[key] = int(number)
@@ -266,6 +277,11 @@ class _Request:
         if self._depth and not self._begun:
             self._connection.execute("SAVEPOINT request")
             self._begun = True
+
+    @property
+    def is_open(self) -> bool:
+        """True while a request is handled."""
+        return self._depth > 0
 
     @property
     def has_begun(self) -> bool:

@@ -291,7 +291,42 @@ def test_when_an_agent_was_last_seen_is_listed_exactly_and_stored_by_the_sweep()
     assert agent.last_seen == seen
     bench.holds(session)
     bench.server.sweep(bench.now)
-    assert bench.store._connection.execute("SELECT last_seen FROM agent").fetchall() == [(bench.now,)]
+    assert stored_as_seen(bench) == [bench.now]
+
+
+def stored_as_seen(bench: Bench) -> list[int | None]:
+    return [at for (at,) in bench.store._connection.execute("SELECT last_seen FROM agent ORDER BY rowid")]
+
+
+def test_of_a_large_fleet_some_at_a_time_are_stored_as_seen_and_all_of_them_at_the_end():
+    bench = Bench()
+    sessions = [bench.register(f"m{number}") for number in range(1200)]
+    left = []
+    while bench.server.store_seen(bench.now) == bench.now:
+        left.append(stored_as_seen(bench).count(None))
+    assert left == [1200, 700, 200, 0]
+
+    seen = {session.agent_id: bench.now for session in reversed(sessions) if bench.holds(session)}
+    told_when = list(reversed(seen.values()))
+    for _ in range(2):
+        assert bench.server.store_seen(bench.now) == bench.now
+    bench.server.sweep(bench.now)  # somebody else does it
+
+    stored = stored_as_seen(bench)
+    assert (stored[:500], set(stored[500:]) & set(told_when)) == (told_when[:500], set())
+    bench.server.store_all_seen()
+    assert stored_as_seen(bench) == told_when
+
+
+def test_when_one_agent_was_last_seen_is_told_exactly_and_nothing_of_others_is_written():
+    bench = Bench()
+    one, other = bench.register("m1"), bench.register("m2")
+    bench.holds(other)
+    bench.holds(one)
+    seen = bench.now
+
+    assert bench.ask(command.GetAgent(one.agent_id)).body.last_seen == seen
+    assert stored_as_seen(bench) == [seen, None]
 
 
 def test_an_expired_session_is_forgotten_once_its_runs_must_be_over():

@@ -50,12 +50,3 @@ def test_agents_whose_newest_session_expired_are_forgotten():
     assert sessions.owner("t", "user") == "a"
     sessions.drop_expired(before=101)
     assert sessions.owner("t", "user") is None
-
-
-def test_who_was_heard_of_is_told_once_with_the_last_time():
-    sessions = opened("t")
-    for now in (1, 2):
-        sessions.hear("a", now)
-
-    assert sessions.take_heard() == {"a": 2}
-    assert sessions.take_heard() == {}

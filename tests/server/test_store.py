@@ -16,6 +16,7 @@ from agent_sim.server.put_off import in_portions
 from agent_sim.server.statements import statements
 from agent_sim.server.store import SqliteStore
 from agent_sim.server.tables.at_hand import AtHand
+from tests.server.bench import Bench
 
 TYPE = {"id": "t1", "job_type_name": "Rotate", "description": None, "job_type_fields": "[]"}
 
@@ -455,7 +456,6 @@ def test_what_was_put_off_finds_its_records_by_their_ids_however_many_there_are(
 def test_every_statement_that_looks_at_what_is_written_later_waits_for_it():
     found = statements()
 
-    assert [name for name, each in found.items() if each.writes and not each.is_settled_before] == []
     waiting = {
         "run_with_job",
         "store_by_id",
@@ -465,8 +465,35 @@ def test_every_statement_that_looks_at_what_is_written_later_waits_for_it():
         "run_known",
         "upload_of",
     }
-    assert {name for name in waiting if found[name].is_settled_before} == waiting
-    assert not found["agent_by_id"].is_settled_before
+    assert {name for name in waiting if found[name].looks_at_records} == waiting
+    assert not found["agent_by_id"].looks_at_records
+
+
+def test_what_was_counted_is_remembered_while_agents_are_seen_unless_it_asks_when_they_were():
+    bench = Bench()
+    told: list[str] = []
+    asked = [("job_type_count", "job_type_name <> 'x'"), ("agent_count", "last_seen < 20")]
+    agent_id = bench.register().agent_id
+    bench.store._connection.set_trace_callback(lambda sql: told.append(sql.split()[3]) if "count" in sql else None)
+
+    def counts() -> list[int]:
+        return [bench.store.count(name, {"where": where}, ()) for name, where in asked]
+
+    for at, seen in ((10, 1), (11, 1), (30, 0)):
+        bench.store.run_many("agent_seen", [{"agent_id": agent_id, "last_seen": at}])
+        assert counts() == counts() == [0, seen]
+    assert told == ["job_type", "agent", "agent", "agent"]
+
+
+def test_what_a_request_writes_waits_for_what_was_put_off_and_what_nobody_asked_for_does_not():
+    store = SqliteStore.open(":memory:")
+    store.later("transition_add", NOTED)
+
+    store.run_many("agent_seen", [{"agent_id": "a", "last_seen": 1}])
+    assert store._later == [("transition_add", NOTED)]
+    with store.change():
+        store.run_many("agent_seen", [{"agent_id": "a", "last_seen": 1}])
+    assert store._later == []
 
 
 def test_who_keeps_records_in_memory_hears_of_changes_to_their_table_and_of_no_others():

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -222,25 +222,29 @@ async def _serving(desk: Desk, beside: Beside, app: web.Application) -> AsyncIte
 
 
 async def _sweeping(desk: Desk) -> AsyncIterator[None]:
-    task = asyncio.create_task(_sweep_forever(desk), name="sweep")
+    tasks = [
+        asyncio.create_task(_forever(desk, desk.sweep), name="sweep"),
+        asyncio.create_task(_forever(desk, desk.store_seen), name="store seen"),
+    ]
     yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
     await desk.close()
 
 
-async def _sweep_forever(desk: Desk) -> None:
+async def _forever(desk: Desk, sweep: Callable[[], Awaitable[Instant]]) -> None:
     pause = 0.0
     while True:
         await asyncio.sleep(pause)
-        pause = await _sweep(desk)
+        pause = await _once(desk, sweep)
 
 
-async def _sweep(desk: Desk) -> float:
+async def _once(desk: Desk, sweep: Callable[[], Awaitable[Instant]]) -> float:
     """Sweep once; returns the seconds until the next time."""
     try:
-        wanted = await desk.sweep()
+        wanted = await sweep()
     except Exception:  # a bug here must not end the sweep for ever
         _logger.exception("sweep failed")
         return SWEEP_AT_LEAST_EVERY

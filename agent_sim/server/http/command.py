@@ -16,7 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from agent_sim.protocol.codec import read_operation
-from agent_sim.protocol.command import Acknowledge, CommandReply, Operation, Page, Reschedule, Unschedule
+from agent_sim.protocol.command import Acknowledge, CommandReply, ListAgents, Operation, Page, Reschedule, Unschedule
 from agent_sim.protocol.endpoints import WITH_BODY, Endpoint
 from agent_sim.protocol.forms import form_as_json
 from agent_sim.server.http.desk import Desk, read_body
@@ -157,9 +157,11 @@ class CommandSide:
 
 
 def may_take_long(operation: Operation) -> bool:
-    """True for a storm by query, and for a page that is long or must be searched for: they may look at all there is."""
+    """True for a storm by query, a page that is long or must be searched for, and agents: they look at all there is."""
     if isinstance(operation, Reschedule | Acknowledge | Unschedule):
         return bool(operation.query)
+    if isinstance(operation, ListAgents):  # first stores when each of them was last seen
+        return True
     page = getattr(operation, "page", None)
     return isinstance(page, Page) and bool(page.limit > SMALL_PAGE or page.query or page.sort_field)
 

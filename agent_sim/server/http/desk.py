@@ -8,6 +8,7 @@ here.
 
 import asyncio
 import gc
+import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,8 @@ from agent_sim.settings import ServerSettings
 BODY_SECONDS: Final = 60.0
 """How long the body of a request may take to arrive; our choice."""
 
+_logger = logging.getLogger(__name__)
+
 
 class Core(Protocol):
     """The server, as the shell needs it. A call that raises has changed nothing."""
@@ -58,6 +61,12 @@ class Core(Protocol):
 
     def sweep(self, now: Instant) -> Instant:
         """Do what is due by now; returns when there is more to do."""
+
+    def store_seen(self, now: Instant) -> Instant:
+        """Store when some agents were last heard of; returns when to go on with the next ones."""
+
+    def store_all_seen(self) -> None:
+        """Store when each agent was last heard of, as far as only memory knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +221,26 @@ class Desk:
             self.committer.flush()
         return wanted
 
+    async def store_seen(self) -> Instant:
+        """Let the core store some of when agents were last heard of; returns when it wants to be called again."""
+        async with self.turn:
+            wanted = self.core.store_seen(self.clock())
+        self.committer.when_settled(_nobody_waits)  # with what others change: no commit of its own
+        return wanted
+
     async def close(self) -> None:
         """Wait for what takes long, and commit what is open."""
         async with self.turn:
+            try:
+                self.core.store_all_seen()
+            except Exception:  # whatever it dies of, what else is open must not be lost for it
+                _logger.exception("when agents were last heard of could not be stored")
             self.committer.flush()
         self._thread.shutdown()
+
+
+def _nobody_waits(failure: str) -> None:
+    """The committer has told the log what went wrong, if anything did."""
 
 
 @contextmanager

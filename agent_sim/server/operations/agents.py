@@ -43,7 +43,7 @@ class AgentOperations:
     def listed(self, wanted: command.ListAgents, caller: Caller, now: Instant) -> CommandReply:
         """Orchestrators; when each was last seen is exact here."""
         condition(wanted.page.query, AGENTS.collection, caller, now)  # a bad query must not undo what follows
-        self._agents.seen(self._sessions.take_heard())
+        self._agents.seen(self._sessions.heard.take())
         found = find(self._store, AGENTS, wanted.page, self._settings.max_return_limit, caller, now)
         if not isinstance(found, Found):
             return found
@@ -52,8 +52,9 @@ class AgentOperations:
 
     def get(self, wanted: command.GetAgent, caller: Caller, now: Instant) -> CommandReply:
         """One orchestrator."""
-        self._agents.seen(self._sessions.take_heard())
-        agent = self._agents.by_id(read_guid(wanted.agent_id) or "")
+        agent_id = read_guid(wanted.agent_id) or ""
+        self._agents.seen(self._sessions.heard.take_one(agent_id))
+        agent = self._agents.by_id(agent_id)
         if agent is None:
             return refuse(Problem.NOT_FOUND, f"Orchestrator {wanted.agent_id!r} does not exist")
         return CommandReply(200, _record(agent, self._known_types()))

@@ -67,6 +67,12 @@ class FakeCore:
             raise self.sweeps
         return NEVER
 
+    def store_seen(self, now):
+        return NEVER
+
+    def store_all_seen(self):
+        pass
+
 
 @asynccontextmanager
 async def serving(
