@@ -100,6 +100,7 @@ class Crew:
     command: Sequence[str] = _SHARD
     _mates: list[_Mate] = field(default_factory=list)
     _watching: "asyncio.Task[None] | None" = None
+    _may_end: bool = False
 
     @property
     def mine(self) -> range:
@@ -149,6 +150,7 @@ class Crew:
 
     async def end(self) -> None:
         """Have them finish what is under way, and wait for it; whoever does not come to an end is lost."""
+        self._may_end = True
         self.say({"stop": True})
         following = {mate.following: mate for mate in self._mates if mate.following is not None}
         if not following:
@@ -202,6 +204,8 @@ class Crew:
         code = await mate.process.wait()
         if code or not mate.is_over:
             self._lose(mate, f"is gone (exit code {code})")
+        elif not self._may_end:
+            self._lose(mate, "ended before it was told to")
 
     def _take(self, mate: _Mate, said: journal.Line | dict[str, Any]) -> None:
         match said:

@@ -19,6 +19,7 @@ from agent_sim.cli.showing import IfInconclusive, Showing
 from agent_sim.cli.sign_in import Certificate, Parties, agents_login, has_certificates
 from agent_sim.credentials import AGENT_NAMES, MQTT_NAMES, Credentials, need
 from agent_sim.errors import UsageError
+from agent_sim.instants import SECOND
 from agent_sim.logins import need_operator
 from agent_sim.scenario.load import Overrides
 from agent_sim.scenario.models import Scenario
@@ -64,6 +65,7 @@ class Outline:
     signs_in: frozenset[str]  # by what its agents do
     server: ServerSettings
     limits: Connections
+    processes: int = 1
 
 
 def outlined(options: Options, scenario: Scenario) -> Outline:
@@ -73,14 +75,38 @@ def outlined(options: Options, scenario: Scenario) -> Outline:
     limits = replace(_connections(whole.transport, shareable=shareable), client=options.http_client)
     if options.processes > 1:
         refuse_what_needs_one_process(whole)
-    ways.check(whole, limits, guard.host_of(options.agents_url or options.target or "http://127.0.0.1"))
+    processes = _processes(options.processes, len(whole.members))
+    ways.check(
+        whole,
+        limits,
+        guard.host_of(options.agents_url or options.target or "http://127.0.0.1"),
+        processes=processes,
+        is_ours=options.target is None,
+        beats_per_second=_beats_per_second(scenario),
+    )
     return Outline(
         agents=len(whole.members),
         wants_broker=any(member.wire == "mqtt" for member in whole.members),
         signs_in=frozenset(member.auth for member in whole.members),
         server=whole.server,
         limits=limits,
+        processes=processes,
     )
+
+
+def _processes(asked: int, agents: int) -> int:
+    """How many a fleet can be shared out to; one without agents would only cost."""
+    most = max(agents, 1)
+    if asked > most:
+        sys.stderr.write(
+            f"remark: --processes {asked}: the fleet has fewer agents ({agents}), so the run takes {most}\n"
+        )
+    return min(asked, most)
+
+
+def _beats_per_second(scenario: Scenario) -> float:
+    over_http = [fleet for fleet in scenario.fleets if (fleet.transport or scenario.transport).kind == "http"]
+    return sum(fleet.count * SECOND / fleet.heartbeat.every for fleet in over_http)
 
 
 def _connections(said: TransportPlan, *, shareable: bool) -> Connections:

@@ -54,6 +54,7 @@ from agent_sim.scenario.plan import Plan, plan
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, HttpOig
+from agent_sim.transports.limits import MOST_PROCESSES
 
 _OPERATOR_CONNECTIONS = 32
 
@@ -129,7 +130,10 @@ def run(
         typer.Option(help="Carries agents with Basic authentication or none; aiohttp costs more."),
     ] = "fast",
     processes: Annotated[
-        int, typer.Option(min=1, max=64, help="Share the fleet out to so many processes; outcomes stay the same.")
+        int,
+        typer.Option(
+            min=1, max=MOST_PROCESSES, help="Share the fleet out to so many processes; outcomes stay the same."
+        ),
     ] = 1,
     foreign: Annotated[list[str] | None, typer.Option(hidden=True, help="Hosts to protect as if not ours.")] = None,
 ) -> None:
@@ -208,7 +212,7 @@ async def _live(
             await check_target(api, target)
         if scenario.oig is not None:
             await check_scheduler(scheduler, target)
-        crew = await crew_of(options.processes, logins.agent, outline.agents, stack)
+        crew = await crew_of(outline.processes, logins.agent, outline.agents, stack)
         planned = plan(scenario, clock() + round(_LEAD * clock.scale))
         duties = replace(
             planned.operator,

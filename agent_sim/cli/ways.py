@@ -7,7 +7,7 @@ import asyncio
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -22,9 +22,11 @@ from agent_sim.faults.effects import BrokerDisconnect, BrokerEffect, BrokerResta
 from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.logins import Login
 from agent_sim.protocol.mqtt import life_at
-from agent_sim.scenario.plan import Member, Plan, TransportPlan
+from agent_sim.scenario.members import Member
+from agent_sim.scenario.plan import Plan, TransportPlan
+from agent_sim.storms import guard
 from agent_sim.transports.base import AgentTransport, Connections, Stations, Target
-from agent_sim.transports.limits import check_limits, sources
+from agent_sim.transports.limits import Wants, check_limits, sources
 
 if TYPE_CHECKING:
     from agent_sim.transports.stations import MqttPool
@@ -41,7 +43,7 @@ _AT_ONCE_PER_GATEWAY: Final = 64
 class Ways:
     """A transport and a limit of requests at once for every agent."""
 
-    members: tuple[Member, ...]
+    members: Sequence[Member]
     http: Callable[[int], AgentTransport]
     mqtt: "MqttPool | None"
     http_limit: asyncio.Semaphore
@@ -140,20 +142,40 @@ def stations(said: TransportPlan, broker: BrokerInUse) -> Stations:
     )
 
 
-def check(planned: Plan, limits: Connections, host: str) -> None:
+def check(
+    planned: Plan,
+    limits: Connections,
+    host: str,
+    *,
+    processes: int = 1,
+    is_ours: bool = True,
+    beats_per_second: float = 0.0,
+) -> None:
     """Raise UsageError, with the numbers and the mend, if the connections that the plan wants cannot be had here.
 
-    `host` is where the agents' HTTP goes.
+    `host` is where the agents' HTTP goes, `is_ours` true if the server is of this run, `beats_per_second` what the
+    agents ask over HTTP at the least.
     """
     wires = Counter(member.wire for member in planned.members)
     gateways = planned.transport.mqtt.gateways
     through_brokers = wires["mqtt"] if limits.mode == "per_agent" else min(gateways, wires["mqtt"])
     if wires["mqtt"] and not wires["http"]:
-        check_limits(wires["mqtt"], "per_agent" if limits.mode == "per_agent" else "shared", gateways)
-    else:
-        kinds = {member.auth for member in planned.members if member.wire == "http"}
-        spread = sources(host, limits) if kinds <= {"basic", "none"} else 1
-        check_limits(wires["http"], limits.mode, limits.limit, besides=through_brokers, sources=spread)
+        check_limits(Wants(wires["mqtt"], "per_agent" if limits.mode == "per_agent" else "shared", gateways))
+        return
+    kinds = {member.auth for member in planned.members if member.wire == "http"}
+    closes = limits.mode == "per_request" and not guard.is_loopback(host)
+    check_limits(
+        Wants(
+            wires["http"],
+            limits.mode,
+            limits.limit,
+            besides=through_brokers,
+            sources=sources(host, limits) if kinds <= {"basic", "none"} else 1,
+            processes=processes,
+            is_shareable=not is_ours and not through_brokers,
+            per_second=beats_per_second if closes else 0.0,
+        )
+    )
 
 
 def described(planned: Plan, limits: Connections) -> str:

@@ -75,7 +75,7 @@ class Connections(Block):
         " auto: shared with the embedded server, per_request with any other.",
         "per_request",
     )
-    limit: Count = key(100, "Most connections at once.", 200)
+    limit: Count = key(100, "Most connections at once, for each process of a fleet in several.", 200)
 
 
 class Timeouts(Block):

@@ -1,6 +1,7 @@
 """How a bench tells what it measured: medians of its rounds in a table, judged by gate and aim, and kept as JSON.
 
-A gate is to be passed, an aim to be reached; nothing is judged where other processes were in the way (see `quiet`).
+A gate is to be passed, an aim to be reached; nothing is judged where other processes were in the way (see `quiet`),
+and no row that is about something else than its bound: a small fleet says nothing about a large one.
 Pure but for `tell`, which prints and writes.
 """
 
@@ -8,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -41,12 +43,13 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row: the same thing measured once a round."""
+    """One row: the same thing measured once a round. `unjudged` says why its bound does not hold for it."""
 
     name: str
     rounds: Sequence[float]
     unit: str = ""
     bound: Bound | None = field(default=None)
+    unjudged: str = ""
 
     @property
     def median(self) -> float:
@@ -56,6 +59,8 @@ class Figure:
         """How it stands to its bound, where others took this share of a core meanwhile; empty if it has none."""
         if self.bound is None:
             return ""
+        if self.unjudged:
+            return f"not judged: {self.unjudged}"
         return self.bound.verdict(self.median) if _may_judge(share) else "not judged"
 
 
@@ -69,8 +74,23 @@ def ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(over, under, strict=True)]
 
 
-def table(figures: Sequence[Figure], share: float | None) -> str:
-    """The rows as text, and below them what others took."""
+def used_between(readings: Sequence[tuple[float, float]], began: float, ended: float) -> float:
+    """What a counter grew by between two moments, of which it was read now and then: (when, how much so far).
+
+    Raises ValueError for moments that the readings do not reach, as of a process that ended before.
+    """
+    return _at(readings, ended) - _at(readings, began)
+
+
+def _at(readings: Sequence[tuple[float, float]], moment: float) -> float:
+    for (before, less), (after, more) in pairwise(readings):
+        if before <= moment <= after:
+            return less + (more - less) * ((moment - before) / (after - before) if after > before else 1.0)
+    raise ValueError(f"nothing was read around {moment}")
+
+
+def table(figures: Sequence[Figure], share: float | None, spoilt: int = 0) -> str:
+    """The rows as text, and below them what others took in the worst round, and how many rounds they spoilt."""
     wide = max(len(figure.name) for figure in figures)
     lines = [f"{'':{wide}} {'median':>11} {'least':>11} {'most':>11} {'':14} {'gate → aim':>15}"]
     for figure in figures:
@@ -79,6 +99,8 @@ def table(figures: Sequence[Figure], share: float | None) -> str:
         lines.append(f"{figure.name:{wide}}{numbers} {figure.unit:14} {bound:>15} {figure.verdict(share)}".rstrip())
     if share is not None:
         lines.append(f"other processes took {100 * share:.0f} % of a core{'' if is_quiet(share) else _REFUSAL}")
+    if spoilt and is_quiet(share or 0.0):
+        lines.append(f"left out: {spoilt} rounds in which they took more than {100 * MOST:.0f} %")
     return "\n".join(lines)
 
 
@@ -89,7 +111,7 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def as_json(figures: Sequence[Figure], share: float | None, machine: dict[str, str]) -> str:
+def as_json(figures: Sequence[Figure], share: float | None, machine: dict[str, str], spoilt: int = 0) -> str:
     """The same to keep."""
     rows = {
         figure.name: {
@@ -101,16 +123,16 @@ def as_json(figures: Sequence[Figure], share: float | None, machine: dict[str, s
         }
         for figure in figures
     }
-    kept = {"figures": rows, "others": share, "quiet": _may_judge(share), "machine": machine}
+    kept = {"figures": rows, "others": share, "spoilt": spoilt, "quiet": _may_judge(share), "machine": machine}
     return json.dumps(kept, ensure_ascii=False, indent=1)
 
 
-def tell(bench: str, figures: Sequence[Figure], share: float | None) -> None:
+def tell(bench: str, figures: Sequence[Figure], share: float | None, spoilt: int = 0) -> None:
     """Print the table of a bench, and keep its JSON under `runs/bench`."""
     KEPT_IN.mkdir(parents=True, exist_ok=True)
     file = KEPT_IN / f"{bench}.json"
-    file.write_text(as_json(figures, share, machine()) + "\n", encoding="utf-8")
-    sys.stdout.write(f"{bench}: {len(figures[0].rounds)} rounds, kept in {file}\n{table(figures, share)}\n\n")
+    file.write_text(as_json(figures, share, machine(), spoilt) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{bench}: {len(figures[0].rounds)} rounds, kept in {file}\n{table(figures, share, spoilt)}\n\n")
 
 
 def machine() -> dict[str, str]:

@@ -26,7 +26,7 @@ from agent_sim.errors import TransportError
 from agent_sim.protocol.agent import HEARTBEAT, NO_TENANT, AgentRequest, Heartbeat
 from agent_sim.protocol.mqtt import Broker, Life
 from agent_sim.transports.base import Stations
-from agent_sim.transports.limits import check_limits
+from agent_sim.transports.limits import Wants, check_limits
 from agent_sim.transports.stations import MqttPool
 from tests.bench.figures import Bound, Figure, ratios, tell
 from tests.bench.quiet import Watch
@@ -145,7 +145,7 @@ async def messages(requests: int, rounds: int) -> dict[str, list[float]]:
 
 async def agents_in_one_process(count: int, stations: Stations) -> dict[str, float]:
     """So many agents each say something: memory for each, and CPU a second while they are silent."""
-    check_limits(count, stations.mode, stations.gateways)
+    check_limits(Wants(count, stations.mode, stations.gateways))
     process = psutil.Process()
     async with a_mosquitto() as mosquitto:
         with responder(mosquitto.broker):

@@ -1,14 +1,21 @@
 """Whether the machine was ours while something was measured: a bench shows its figures anyway, but judges none if not.
 
-`Watch` reads the counters around what is measured; the counters are `agent_sim.cli.quiet`.
+`Watch` reads the counters around what is measured (they are `agent_sim.cli.quiet`), and `measured` does so for each
+round by itself: over all of them, a burst that spoils one round comes to nothing much.
 """
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import TracebackType
+from typing import Final, Generic, Protocol, TypeVar
 
 from agent_sim.cli.quiet import Reading, others, read
 from agent_sim.results.paired import FOREIGN
 
-__all__ = ["MOST", "Reading", "Watch", "is_quiet", "others", "read"]
+__all__ = ["MOST", "Reading", "Rounds", "Watch", "is_quiet", "measured", "others", "read"]
+
+T = TypeVar("T")
 
 MOST = FOREIGN
 """What other processes may take of one core before a figure says nothing."""
@@ -34,3 +41,47 @@ class Watch:
     ) -> None:
         if kind is None:
             self.share = others(self._before, read())
+
+
+# --- in rounds ----------------------------------------------------------------------------------
+
+AGAIN: Final = 2
+"""So many rounds more are measured at most, where others were in the way of some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds(Generic[T]):
+    """What the rounds found that count, the most that others took in one of them, and how many others spoilt."""
+
+    found: tuple[T, ...]
+    share: float
+    spoilt: int = 0
+
+
+class Shared(Protocol):
+    """What a watch has seen."""
+
+    share: float
+
+
+def measured(
+    rounds: int, measure: Callable[[], T], watch: Callable[[], AbstractContextManager[Shared]] = Watch
+) -> Rounds[T]:
+    """Measure until so many rounds were quiet, or the attempts are used up; those that others spoilt are left out.
+
+    If there is no quiet one they all count, and the share says that nothing may be judged by them.
+    """
+    found: list[T] = []
+    shares: list[float] = []
+    while len(found) < rounds + AGAIN and sum(map(is_quiet, shares)) < rounds:
+        with watch() as seen:
+            found.append(measure())
+        shares.append(seen.share)
+    return chosen(found, shares)
+
+
+def chosen(found: Sequence[T], shares: Sequence[float]) -> Rounds[T]:
+    """The rounds that were quiet; all of them, if none was."""
+    quiet = [number for number, share in enumerate(shares) if is_quiet(share)]
+    kept = quiet or range(len(found))
+    return Rounds(tuple(found[n] for n in kept), max(shares[n] for n in kept), len(found) - len(quiet))

@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
-from tests.bench.figures import Bound, Figure, as_json, table
-from tests.bench.quiet import Reading, Watch, is_quiet, others, read
+from tests.bench import fleet
+from tests.bench.figures import Bound, Figure, as_json, table, used_between
+from tests.bench.quiet import AGAIN, Reading, Watch, is_quiet, measured, others, read
 
 QUIET, LOUD = 0.1, 0.11
 
@@ -48,6 +51,24 @@ def test_a_watch_that_was_interrupted_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("shares", "kept", "share", "spoilt"),
+    [
+        ([0.0, 0.0, 0.0], (0, 1, 2), 0.0, 0),
+        ([0.02, LOUD, 0.0, 0.05], (0, 2, 3), 0.05, 1),  # one burst: a round more, and that one left out
+        ([LOUD, LOUD, LOUD, 0.0, LOUD], (3,), 0.0, 4),  # the attempts are used up
+        ([LOUD, 0.9, LOUD, LOUD, LOUD], (0, 1, 2, 3, 4), 0.9, 5),  # shown, and not judged
+    ],
+)
+def test_rounds_that_others_spoilt_are_measured_again_or_left_out(shares, kept, share, spoilt) -> None:
+    numbers, seen = iter(range(3 + AGAIN)), iter(shares)
+
+    found = measured(3, lambda: next(numbers), lambda: nullcontext(SimpleNamespace(share=next(seen))))
+
+    assert (found.found, found.share, found.spoilt) == (kept, share, spoilt)
+    assert list(seen) == []
+
+
+@pytest.mark.parametrize(
     ("bound", "value", "verdict"),
     [
         (Bound(8, 15), 15.0, "aim reached"),
@@ -70,6 +91,54 @@ def test_it_is_the_median_that_is_judged_and_only_on_a_quiet_machine() -> None:
     assert Figure("ratio", (1.0,)).verdict(QUIET) == ""
 
 
+def test_a_row_about_something_else_than_its_bound_is_not_judged() -> None:
+    values = [{"agents": 1000.0, "bytes per idle agent": 100.0}]
+
+    assert [row.verdict(QUIET) for row in fleet.rows(values, full=False)] == ["", "not judged: a tenth of the fleet"]
+    assert [row.verdict(QUIET) for row in fleet.rows(values, full=True)] == ["", "aim reached"]
+
+
+@pytest.mark.parametrize(
+    ("late", "minutes", "code", "verdict"),
+    [
+        (1.0, 60, 0, "aim reached"),
+        (1.11, 60, 1, "MISSED"),
+        (1.0, 5, 0, "not judged: 5 minutes of 50,000 agents, not 60 of 50,000"),
+        (1.11, 5, 1, "MISSED"),  # what grew grew
+    ],
+)
+def test_a_soak_fails_where_memory_grew(late, minutes, code, verdict, monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fleet, "soak", lambda *_: {"MB early": 50.0, fleet.GROWTH: late})
+
+    assert fleet.soaked(minutes, 50_000) == code
+    assert capsys.readouterr().out.splitlines()[-2].endswith(verdict)
+
+
+def test_a_bench_whose_requests_failed_fails_and_names_the_first(monkeypatch) -> None:
+    told = json.dumps({"us": 30.0, "failed": 2, "first_failure": "heartbeat: 503"})
+    monkeypatch.setattr(fleet.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0, stdout=told))
+
+    with pytest.raises(SystemExit, match="2 requests of the client ours failed, first heartbeat: 503"):
+        fleet.client("ours", "http://127.0.0.1:1")
+
+
+def test_a_client_that_this_machine_cannot_hold_says_so_and_ends_the_bench(capfd) -> None:
+    with pytest.raises(SystemExit, match="the client tasks ended with 1"):
+        fleet.client("tasks", "http://127.0.0.1:1", agents=10**10, connections=10**10)
+
+    assert "open files and this process may have" in capfd.readouterr().err
+
+
+def test_what_was_used_between_two_moments_is_read_off_straight_lines() -> None:
+    readings = [(0.0, 0.0), (10.0, 5.0), (10.0, 5.0), (20.0, 5.0), (30.0, 6.0)]
+
+    assert used_between(readings, 5.0, 25.0) == pytest.approx(3.0)
+    assert used_between(readings, 0.0, 30.0) == 6.0
+    with pytest.raises(ValueError, match=r"nothing was read around 30\.1"):
+        used_between(readings, 5.0, 30.1)
+
+
 def test_a_table_shows_the_spread_and_who_was_in_the_way() -> None:
     figures = [Figure("ratio", (1.0, 9.0, 100.0), "x", Bound(8, 15)), Figure("bytes", (123456.0,))]
 
@@ -78,6 +147,10 @@ def test_a_table_shows_the_spread_and_who_was_in_the_way() -> None:
         "ratio           9           1         100 x                     ≥ 8 → 15 not judged",
         "bytes     123,456     123,456     123,456",
         "other processes took 11 % of a core, more than 10 %: nothing is judged; run it again on a quiet machine",
+    ]
+    assert table(figures, QUIET, 1).splitlines()[-2:] == [
+        "other processes took 10 % of a core",
+        "left out: 1 rounds in which they took more than 10 %",
     ]
 
 
@@ -91,7 +164,7 @@ def test_what_is_kept_names_the_machine_and_every_round() -> None:
         "bound": {"gate": 8, "aim": 15},
         "verdict": "MISSED",
     }
-    assert kept == {"figures": {"ratio": row}, "others": QUIET, "quiet": True, "machine": {"cores": "2"}}
+    assert kept == {"figures": {"ratio": row}, "others": QUIET, "spoilt": 0, "quiet": True, "machine": {"cores": "2"}}
 
 
 def test_what_is_no_matter_of_time_is_judged_beside_whatever_else_runs():

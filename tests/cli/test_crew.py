@@ -59,6 +59,7 @@ async def test_a_process_that_ends_in_good_order_is_heard_to_its_last_word_and_n
         ("""printf '{"over": 1.5}'; kill -9 $$""", "is gone (exit code -9)"),  # even if that makes sense
         ("exit 0", "is gone (exit code 0)"),  # without a word
         ("""echo '{"over": 1.5}'; exit 3""", "is gone (exit code 3)"),
+        ("""echo '{"over": 1.5}'""", "ended before it was told to"),
         (f"echo Killed; {HANG}", "said what no line of a run is (Expecting value: line 1 column 1 (char 0))"),
         (f"printf '\\377\\n'; {HANG}", "said what no line of a run is ('utf-8' codec can't decode byte 0xff"),
         (f"echo 17; {HANG}", "said what no line of a run is (argument of type 'int' is not"),

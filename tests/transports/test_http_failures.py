@@ -11,7 +11,7 @@ from agent_sim.instants import SECOND
 from agent_sim.protocol.agent import AgentReply
 from agent_sim.transports.base import Connections, Target
 from agent_sim.transports.http import HttpCommand, authorization
-from tests.transports.calls import ANSWER, BEATEN, HEAD, JSON, LOGIN, MODES, USUAL, call, send
+from tests.transports.calls import ANSWER, BEAT, BEATEN, HEAD, JSON, LOGIN, MODES, USUAL, call, send
 from tests.transports.clients import agents_of, pool_of, session_of
 from tests.transports.peers import HASTY, Wire, answering, free_port, listening, response
 
@@ -124,6 +124,55 @@ async def test_an_answer_that_breaks_off_leaves_the_outcome_unknown_and_the_requ
             await call(peer.target, how=Connections(mode))
 
     assert [received.line.split()[0] for received in peer.received] == ["POST", "GET"]
+
+
+async def half_close_unanswered(wire: Wire) -> None:
+    await wire.request()
+    wire.writer.write_eof()
+    assert await wire.reader.read() == b""  # nothing more is said, and the other half is closed too
+
+
+async def half_close_in_the_body(wire: Wire) -> None:
+    await wire.request()
+    await wire.say(ANSWER[:-1])
+    wire.writer.write_eof()
+    assert await wire.reader.read() == b""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("script", [half_close_unanswered, half_close_in_the_body])
+async def test_a_server_that_will_say_no_more_is_not_waited_for_although_it_still_listens(script, mode):
+    how = Connections(mode, request_timeout=600 * SECOND)
+    async with listening(script) as peer, session_of(peer.target, LOGIN, how) as session, asyncio.timeout(60):
+        with pytest.raises(ReplyTimeout):
+            await agents_of(session, peer.target).send(BEAT)
+        await peer.all_closed()
+
+    assert len(peer.received) == 1
+
+
+async def half_close_after_the_answer(wire: Wire) -> None:
+    await wire.request()
+    await wire.say(ANSWER)
+    wire.writer.write_eof()
+    assert await wire.reader.read() == b""
+
+
+async def half_close_as_the_end_of_the_answer(wire: Wire) -> None:
+    await wire.request()
+    await wire.say(HEAD, b"\r\n", JSON)
+    wire.writer.write_eof()
+    assert await wire.reader.read() == b""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("script", [half_close_after_the_answer, half_close_as_the_end_of_the_answer])
+async def test_a_connection_that_the_server_has_half_closed_after_its_answer_is_not_used_again(script, mode):
+    async with listening(script) as peer, session_of(peer.target, LOGIN, Connections(mode)) as session:
+        for sent in (1, 2):
+            assert await agents_of(session, peer.target).send(BEAT) == AgentReply(200, BEATEN)
+            await peer.all_closed()  # without another request, and while the session is open
+            assert (peer.connections, len(peer.received)) == (sent, sent)
 
 
 @pytest.mark.parametrize(
