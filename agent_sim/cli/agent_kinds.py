@@ -18,7 +18,7 @@ from agent_sim.fleet.troubles import Troubles, crashed
 from agent_sim.instants import Instant, Span
 from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
-from agent_sim.scenario.plan import Member
+from agent_sim.scenario.members import Member
 from agent_sim.transports.base import AgentTransport, CallbackTransport
 
 AgentKind = Kind[AgentRequest, AgentReply, events.Event]

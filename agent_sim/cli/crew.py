@@ -50,9 +50,9 @@ class _Mate:
 
     number: int
     process: asyncio.subprocess.Process
+    patience: int
     following: "asyncio.Task[None] | None" = None
     silent: int = 0
-    patience: int = _PATIENCE_AT_FIRST
     is_over: bool = False
     is_lost: bool = False
 
@@ -66,7 +66,7 @@ class _Mate:
             said = json.loads(raw)
             heard: journal.Line | dict[str, Any] = journal_text.decode(raw.decode()) if "event" in said else said
         except (ValueError, TypeError, RecursionError, UsageError) as error:  # not to be read, or a line too long
-            raise MalformedMessage(f"said what no line of a run is ({error})") from error
+            raise MalformedMessage(f"said what is no line of a run ({error})") from error
         self.silent, self.patience = 0, _PATIENCE
         return heard
 
@@ -100,6 +100,7 @@ class Crew:
     command: Sequence[str] = _SHARD
     _mates: list[_Mate] = field(default_factory=list)
     _watching: "asyncio.Task[None] | None" = None
+    _may_end: bool = False
 
     @property
     def mine(self) -> range:
@@ -120,7 +121,7 @@ class Crew:
                 )
             except OSError as error:  # no room for one more
                 raise self._not_started(number, error.strerror or str(error)) from error
-            self._mates.append(_Mate(number, process))
+            self._mates.append(_Mate(number, process, _PATIENCE_AT_FIRST))
         for mate in self._mates:
             await self._ready(mate)
 
@@ -149,6 +150,7 @@ class Crew:
 
     async def end(self) -> None:
         """Have them finish what is under way, and wait for it; whoever does not come to an end is lost."""
+        self._may_end = True
         self.say({"stop": True})
         following = {mate.following: mate for mate in self._mates if mate.following is not None}
         if not following:
@@ -202,6 +204,8 @@ class Crew:
         code = await mate.process.wait()
         if code or not mate.is_over:
             self._lose(mate, f"is gone (exit code {code})")
+        elif not self._may_end:
+            self._lose(mate, "ended before it was told to")
 
     def _take(self, mate: _Mate, said: journal.Line | dict[str, Any]) -> None:
         match said:
@@ -213,7 +217,7 @@ class Crew:
                 self.cpu_seconds += seconds
                 mate.is_over = True
             case dict():
-                raise MalformedMessage(f"said what no line of a run is ({json.dumps(said)[:80]})")
+                raise MalformedMessage(f"said what is no line of a run ({json.dumps(said)[:80]})")
             case line:
                 self.hear(line)
 

@@ -14,6 +14,7 @@ from agent_sim.errors import UsageError
 from agent_sim.operator.readback import Reading, every
 from agent_sim.protocol import command
 from agent_sim.query.scope import quote
+from agent_sim.scenario.members import Members
 from agent_sim.scenario.plan import Plan
 from agent_sim.storms import guard
 
@@ -58,7 +59,7 @@ def write(path: Path, target_url: str, agents: dict[str, str]) -> None:
 def known(plan: Plan, agents: dict[str, str]) -> Plan:
     """The plan whose agents are who they were."""
     members = (replace(one, agent_id=agents.get(one.identity.machine, "")) for one in plan.members)
-    return replace(plan, members=tuple(members))
+    return replace(plan, members=Members(members))
 
 
 def given(prefix: str) -> "Reading[command.AgentRecord]":

@@ -7,8 +7,9 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-_THRESHOLDS: Final = (10_000, 20, 20)
-"""What is made after that lives as long as a request: a look at every 700th object, as is usual, finds nothing."""
+_THRESHOLDS: Final = (2_000, 50, 50)
+"""What is made after that lives as long as a request: a look at every 700th object, as is usual, finds nothing; one at
+many thousands at once takes long enough to make agents late."""
 _PAUSES: Final = (10, 50, 240)
 """Seconds before a fleet is frozen once more, so at 10, 60 and 300 of a run: sessions have come since."""
 

@@ -75,10 +75,13 @@ class Shard:
                 break
             await asyncio.sleep(_FLUSH_SECONDS)
         scheduler.stop()
-        for task in (telling, hearing, watching, freezing):
+        helpers = (telling, hearing, watching, freezing)
+        for task in helpers:
             task.cancel()
-        await asyncio.wait({driving, telling, hearing, watching, freezing})
-        driving.result()
+        await asyncio.wait({driving, *helpers})
+        for task in (driving, *helpers):
+            if not task.cancelled():
+                task.result()  # if something went wrong in it, our end tells so
         troubles.finish(self.clock())
         self._flush_traffic()
         self._say({"over": cpu_seconds()})
@@ -173,6 +176,9 @@ def main() -> None:
         run_fast(_main())
     except AgentSimError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:  # whoever started it is gone, and what is left to say goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

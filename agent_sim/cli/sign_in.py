@@ -3,7 +3,7 @@
 Tokens are fetched before the run begins and renewed beside it. Made for a run and gone with it.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,8 @@ from pathlib import Path
 from agent_sim.credentials import Credentials
 from agent_sim.errors import UsageError
 from agent_sim.logins import AccessToken, Login, OAuthClient, find_agent, need_agent
+from agent_sim.scenario.members import Member
 from agent_sim.scenario.models import Scenario
-from agent_sim.scenario.plan import Member
 from agent_sim.transports.base import AgentTransport, Connections, Target
 from agent_sim.transports.bearer import Bearer
 from agent_sim.transports.fast_agents import FastPool
@@ -82,7 +82,7 @@ def api_over(session: Session, target: Target) -> HttpCommand:
 
 @asynccontextmanager
 async def ways(
-    members: tuple[Member, ...],
+    members: Sequence[Member],
     target: Target,
     login: Login | None,
     connections: Connections,
@@ -108,7 +108,7 @@ async def ways(
 
 
 def _certified(
-    members: tuple[Member, ...],
+    members: Sequence[Member],
     target: Target,
     account: SignIn,
     connections: Connections,

@@ -7,7 +7,7 @@ import asyncio
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,8 @@ from agent_sim.faults.effects import BrokerDisconnect, BrokerEffect, BrokerResta
 from agent_sim.instants import SECOND, Instant, Span
 from agent_sim.logins import Login
 from agent_sim.protocol.mqtt import life_at
-from agent_sim.scenario.plan import Member, Plan, TransportPlan
+from agent_sim.scenario.members import Member
+from agent_sim.scenario.plan import Plan, TransportPlan
 from agent_sim.storms import guard
 from agent_sim.transports.base import AgentTransport, Connections, Stations, Target
 from agent_sim.transports.limits import Wants, check_limits, sources
@@ -42,7 +43,7 @@ _AT_ONCE_PER_GATEWAY: Final = 64
 class Ways:
     """A transport and a limit of requests at once for every agent."""
 
-    members: tuple[Member, ...]
+    members: Sequence[Member]
     http: Callable[[int], AgentTransport]
     mqtt: "MqttPool | None"
     http_limit: asyncio.Semaphore

@@ -16,7 +16,8 @@ from agent_sim.operator import events as operator_events
 from agent_sim.operator.core import Operator
 from agent_sim.protocol.enums import BY_GUID, JobType
 from agent_sim.results import journal
-from agent_sim.scenario.plan import Member, Plan
+from agent_sim.scenario.members import Member
+from agent_sim.scenario.plan import Plan
 
 Handle = TypeVar("Handle")
 

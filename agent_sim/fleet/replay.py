@@ -29,7 +29,8 @@ from agent_sim.protocol.agent import AgentReply, AgentRequest
 from agent_sim.results import journal
 from agent_sim.results.plain import JsonObject
 from agent_sim.results.watch import Watch
-from agent_sim.scenario.plan import Member, PhaseWindow, Plan
+from agent_sim.scenario.members import Member
+from agent_sim.scenario.plan import PhaseWindow, Plan
 from agent_sim.storms.oig import OigStorm
 from agent_sim.storms.plan import StormPlan
 from agent_sim.transports.direct import as_agent_reads, as_caller_reads

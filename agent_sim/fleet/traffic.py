@@ -9,8 +9,8 @@ from agent_sim.results.journal import POOL_WAIT
 from agent_sim.results.journal import Traffic as TrafficLine
 from agent_sim.storms.taxonomy import ErrorKind, classify
 
-_AT_ONCE: Final = 4096
-"""Latencies that are put into their buckets together: a fleet has that many in a fraction of a second."""
+_AT_ONCE: Final = 512
+"""Latencies that are put into their buckets together; of more the last, once a second, would make agents late."""
 
 
 class _Count:

@@ -22,8 +22,8 @@ _SLACK: Final = 2
 """How many ticks fewer items than these wait for more: a process that slept wakes up with empty caches, and that costs
 more than they do. At 800 requests a second it wakes up half as often so; a busy fleet does without (`live`)."""
 
-_SPAN: Final = 8
-"""Bits of a tick's number that a coarse slot holds together: a second and a quarter. Longer ones take long to move."""
+_SPAN: Final = 6
+"""Bits of a tick's number that a coarse slot holds together: a third of a second. Longer ones take long to move."""
 
 _WITHIN: Final = (1 << _SPAN) - 1
 
@@ -43,10 +43,10 @@ class Wheel(Generic[Item]):
     Whoever looks at `next_turn` finds few items two ticks later than that.
     """
 
-    __slots__ = ("_far", "_near", "_slots", "_spans", "_tick", "_ticks")
+    __slots__ = ("_far", "_near", "_slots", "_spans", "_ticks", "tick")
 
     def __init__(self, tick: Span = TICK) -> None:
-        self._tick = tick
+        self.tick = tick
         self._slots: dict[int, list[Item]] = {}
         self._ticks: list[int] = []  # a heap of those that have a slot
         self._far: dict[int, _Far[Item]] = {}  # by span
@@ -55,7 +55,7 @@ class Wheel(Generic[Item]):
 
     def put(self, item: Item, at: Instant) -> bool:
         """Have it found at `at`, or in the next tick after that; True if nothing is due sooner."""
-        tick = -(-at // self._tick)
+        tick = -(-at // self.tick)
         span = tick >> _SPAN
         if span >= self._near:
             far = self._far.get(span)
@@ -88,7 +88,7 @@ class Wheel(Generic[Item]):
     def due(self, now: Instant) -> list[Item]:
         """Take out what is due: slot after slot, each in the order in which it was filled."""
         found: list[Item] = []
-        ticks, last = self._ticks, now // self._tick
+        ticks, last = self._ticks, now // self.tick
         self._begin(last >> _SPAN)
         while ticks and ticks[0] <= last:
             slot = self._slots.pop(heappop(ticks))
@@ -114,8 +114,8 @@ class Wheel(Generic[Item]):
     def next_due(self) -> Instant:
         """When `due` finds something next; NEVER if the wheel is empty."""
         if self._ticks:
-            return self._ticks[0] * self._tick
-        return self._far[self._spans[0]].first * self._tick if self._spans else NEVER
+            return self._ticks[0] * self.tick
+        return self._far[self._spans[0]].first * self.tick if self._spans else NEVER
 
     def next_turn(self) -> Instant:
         """When to look: as soon as something is due, or, if that is little, some ticks later for all that is due then.
@@ -124,5 +124,5 @@ class Wheel(Generic[Item]):
         """
         ticks = self._ticks
         if ticks and len(self._slots[ticks[0]]) < _FEW:
-            return (ticks[0] + _SLACK) * self._tick
+            return (ticks[0] + _SLACK) * self.tick
         return self.next_due()

@@ -16,8 +16,9 @@ from agent_sim.protocol.enums import BUILT_IN, CUSTOM_PREFIX, FETCH_LOGS, JobTyp
 from agent_sim.protocol.schedule import Immediate, recurs
 from agent_sim.scenario.duties import FleetNeed, Posting, store_places
 from agent_sim.scenario.foresight import UPLOADING, Life, Ran, Terms, Work, live
+from agent_sim.scenario.members import Member
 from agent_sim.scenario.models import Scenario
-from agent_sim.scenario.plan import Member, plan
+from agent_sim.scenario.plan import plan
 from agent_sim.storms.arrivals import expected_arrivals
 from agent_sim.storms.plan import StormPlan
 

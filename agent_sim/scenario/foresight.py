@@ -18,7 +18,7 @@ from agent_sim.instants import HOUR, Instant, Span
 from agent_sim.jobs.retries import will_retry
 from agent_sim.protocol.enums import Category, JobType, Result
 from agent_sim.protocol.schedule import Immediate, Schedule, next_run, recurs
-from agent_sim.scenario.plan import Member
+from agent_sim.scenario.members import Member
 from agent_sim.states import JobState
 
 UPLOADING: Final = frozenset({Category.INVENTORY, Category.DISCOVERY, Category.REENROLLMENT})

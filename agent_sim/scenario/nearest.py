@@ -14,8 +14,9 @@ from agent_sim.jobs.retries import RETRIED
 from agent_sim.protocol.enums import STORE_TYPE_IDS, JobType, Result, jobs_of
 from agent_sim.scenario.duties import Posting, store_path
 from agent_sim.scenario.fit import Target, every, quantile
+from agent_sim.scenario.members import Member
 from agent_sim.scenario.models import Scenario
-from agent_sim.scenario.plan import Member, Plan, plan
+from agent_sim.scenario.plan import Plan, plan
 from agent_sim.scenario.schedules import Schedule
 
 _MOST_DRAWS: Final = 200_000

@@ -22,8 +22,9 @@ from agent_sim.protocol.schedule import ExactlyOnce, Interval, Schedule
 from agent_sim.results.checks import Checks
 from agent_sim.scenario.duties import Posting
 from agent_sim.scenario.history import LONGEST_BEAT, History
+from agent_sim.scenario.members import Member, Members
 from agent_sim.scenario.models import Scenario
-from agent_sim.scenario.plan import Member, Plan, plan
+from agent_sim.scenario.plan import Plan, plan
 from agent_sim.settings import ServerSettings
 from agent_sim.storms.oig import OIG_OPERATIONS
 
@@ -43,7 +44,7 @@ def past(scenario: Scenario, history: History, end: Instant) -> Plan:
         told,
         stop=until,
         drain_until=end,
-        members=tuple(_member(member, stretch) for member in told.members),
+        members=Members(_member(member, stretch) for member in told.members),
         phases=tuple(replace(one, start=stretch.at(one.start), end=stretch.at(one.end)) for one in told.phases),
         operator=replace(
             told.operator,

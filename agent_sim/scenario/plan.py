@@ -4,11 +4,11 @@ Everything an agent is and does hangs on (seed, fleet, index): adding a fleet ch
 are absolute, counted from `start`. Nothing here runs anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from agent_sim.agent.affairs import Timetable
-from agent_sim.agent.behaviour import Behaviour
 from agent_sim.agent.events import CameOnline, Crashed, WentOffline
 from agent_sim.agent.identity import Identity, Stock
 from agent_sim.agent.inventory import Contents
@@ -27,12 +27,13 @@ from agent_sim.scenario.fault_plans import fault_plans
 from agent_sim.scenario.fields import BOUNDS, MOST_NUMBER, MOST_STORES
 from agent_sim.scenario.fleets import Fleet
 from agent_sim.scenario.job_types import KINDS, JobType
+from agent_sim.scenario.members import Member, Members
 from agent_sim.scenario.models import Scenario
 from agent_sim.scenario.oig_plan import OigPlan, job_duties, task_behaviours
 from agent_sim.scenario.outcomes import behaviour
 from agent_sim.scenario.personas import agent_key, labels_of, personas
 from agent_sim.scenario.postings import postings
-from agent_sim.scenario.server import Transport, Wire
+from agent_sim.scenario.server import Transport
 from agent_sim.scenario.spreads import distribution
 from agent_sim.scenario.storm_plans import storm_plans
 from agent_sim.scenario.timeline import offset, phase_starts, presence, restarts
@@ -43,21 +44,6 @@ PREFIX: Final = "agentsim-"
 """Begins every simulated ClientMachine, so that nobody takes one for a real machine."""
 
 _DIGITS: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One agent: who it is, how it behaves, when it comes online, how many stores of each kind it has, and when it
-    goes, comes back and is restarted."""
-
-    identity: Identity
-    behaviour: Behaviour
-    online: Instant
-    stores: int
-    wire: Wire = "http"
-    timetable: Timetable = ()
-    auth: Literal["basic", "bearer", "client_cert", "none"] = "basic"
-    agent_id: str = ""  # that it was given in an earlier run
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +87,7 @@ class Plan:
     start: Instant
     stop: Instant
     drain_until: Instant
-    members: tuple[Member, ...]
+    members: Sequence[Member]
     phases: tuple[PhaseWindow, ...]
     operator: OperatorPlan
     faults: tuple[FaultPlan, ...]
@@ -123,7 +109,7 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
         start=start,
         stop=stop,
         drain_until=later(stop, scenario.stop.drain),
-        members=tuple(member for members in fleets.values() for member in members),
+        members=Members(member for members in fleets.values() for member in members),
         phases=_windows(scenario, start),
         operator=OperatorPlan(
             prefix=prefix(scenario),
@@ -172,7 +158,7 @@ def _windows(scenario: Scenario, start: Instant) -> tuple[PhaseWindow, ...]:
 # --- agents -----------------------------------------------------------------------------------
 
 
-def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, ...]:
+def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> Members:
     """The agents of a fleet that ever come online, in index order."""
     behaviours = {
         name: behaviour(scenario, name, start)
@@ -196,7 +182,7 @@ def _members(scenario: Scenario, fleet: Fleet, start: Instant) -> tuple[Member, 
         labels=fleet.labels,
     )
     stocks = {persona.name: replace(plain, labels=labels_of(fleet, persona)) for persona in fleet.personas}
-    return tuple(
+    return Members(
         Member(
             Identity(stocks[of[index].name] if of else plain, index),
             behaviours[(of[index].behaviour if of else None) or fleet.behaviour],
@@ -244,7 +230,7 @@ def _stores(seed: int, fleet: Fleet) -> tuple[int, ...]:
     return tuple(max(round(per_agent.sample(draw)), 0) for draw in draws)
 
 
-def _need(fleet: Fleet, members: tuple[Member, ...]) -> FleetNeed:
+def _need(fleet: Fleet, members: Sequence[Member]) -> FleetNeed:
     return FleetNeed(
         name=fleet.name,
         machines=_machines(members),
@@ -264,7 +250,7 @@ def _oig(scenario: Scenario, start: Instant) -> OigPlan | None:
     return OigPlan(prefix(scenario), tuple(jobs), task_behaviours(scenario.oig.tasks, scenario.seed))
 
 
-def _machines(members: tuple[Member, ...]) -> tuple[str, ...]:
+def _machines(members: Sequence[Member]) -> tuple[str, ...]:
     return tuple(member.identity.machine for member in members)
 
 

@@ -37,6 +37,7 @@ from agent_sim.server.presence import Presence
 from agent_sim.server.problems import Problem, refuse
 from agent_sim.server.sessions import Sessions
 from agent_sim.server.tables.agents import Agents
+from agent_sim.server.tables.jobs import ALL
 from agent_sim.server.tables.stores import Stores
 from agent_sim.server.work import Work
 from agent_sim.settings import ServerSettings
@@ -46,6 +47,9 @@ _STORE_SEEN_EVERY: Final[Span] = 10 * SECOND
 
 _SEEN_AT_ONCE: Final = 500
 """Of them, what somebody who asks just then waits for: two milliseconds."""
+
+_SESSIONS_FOR_ONE: Final = 5
+"""How many sessions are looked at while one run is forgotten."""
 
 _Handler = Callable[..., CommandReply]  # each takes its own operation, the caller and the instant
 
@@ -227,26 +231,33 @@ class Server:
         changed = self._work.take_changed()
         return tuple(Notification(*names) for names in self._agents.names(changed)) if changed else ()
 
-    def sweep(self, now: Instant) -> Instant:
+    def sweep(self, now: Instant, at_once: int = ALL) -> Instant:
         """Time out overdue runs, drop old sessions and history; returns the latest instant for the next sweep.
 
-        That is never later than one job timeout from now, so that a run that begins meanwhile is not overlooked.
+        That is never later than one job timeout from now, so that a run that begins meanwhile is not overlooked; and
+        now, if there was more to do than `at_once` of a kind: for a shell that has others waiting.
         """
         timeout = self._settings.job_timeout
         with self._store.change():
-            for run, job in self._work.runs.overdue(now - timeout):
+            overdue = self._work.runs.overdue(now - timeout, at_once)
+            for run, job in overdue:
                 self._work.time_out(run, job, now)
             if now - self._seen_stored >= _STORE_SEEN_EVERY:
                 self._seen_stored = now
                 self.store_all_seen()
-            if self._settings.job_history_retention_days is not None:
-                self._work.runs.expire(max(now - self._settings.job_history_retention_days * DAY, 0))
-            if self._settings.job_history_most is not None:
-                self._work.forget(self._settings.job_history_most)
+            is_more = self._forget(now, at_once) or len(overdue) == at_once
         # An expired session's results are still accepted for as long as a run may take.
-        self._sessions.drop_expired(before=now - timeout)
+        is_more |= self._sessions.drop_expired(now - timeout, _SESSIONS_FOR_ONE * at_once)
+        if is_more and at_once != ALL:
+            return now
         earliest = self._work.runs.earliest()
         return now + timeout if earliest is None else earliest + timeout
+
+    def _forget(self, now: Instant, at_once: int) -> bool:
+        """Forget the history that is not to be kept; True if more of it may be left."""
+        days, most = self._settings.job_history_retention_days, self._settings.job_history_most
+        is_more = days is not None and self._work.runs.expire(max(now - days * DAY, 0), at_once) == at_once
+        return (most is not None and self._work.forget(most, at_once)) or is_more
 
     def store_seen(self, now: Instant) -> Instant:
         """Store when some agents were last heard of; returns when to go on with the next ones.

@@ -141,7 +141,7 @@ SELECT run.job_history_id, run.operation_start, run.status, run.result, run.oper
        job.job_id, job.agent_id, job.type_guid, job.job_type, job.type_category, job.schedule, job.schedule_time,
        job.requested, job.state, job.at_once, job.failures, job.store_id, job.details
 FROM run JOIN job ON job.job_id = run.job_id
-WHERE run.status = 2 AND run.operation_start <= :started ORDER BY run.operation_start, run.job_history_id
+WHERE run.status = 2 AND run.operation_start <= :started ORDER BY run.operation_start, run.job_history_id LIMIT :most
 
 -- name: run_first
 SELECT job_history_id FROM run WHERE status <> 2 ORDER BY job_history_id LIMIT 1
@@ -580,13 +580,16 @@ SELECT coalesce(sum(result = 4), 0), coalesce(sum(result = 3), 0)
 FROM run WHERE result IN (3, 4) AND status <> 4 AND operation_end >= :since
 
 -- name: run_data_expire
-DELETE FROM run_data WHERE job_history_id IN (SELECT job_history_id FROM run WHERE operation_end < :before)
+DELETE FROM run_data WHERE job_history_id IN
+    (SELECT job_history_id FROM run WHERE operation_end < :before ORDER BY operation_end, job_history_id LIMIT :most)
 
 -- name: run_locations_expire
-DELETE FROM run_location WHERE job_history_id IN (SELECT job_history_id FROM run WHERE operation_end < :before)
+DELETE FROM run_location WHERE job_history_id IN
+    (SELECT job_history_id FROM run WHERE operation_end < :before ORDER BY operation_end, job_history_id LIMIT :most)
 
 -- name: runs_expire
-DELETE FROM run WHERE operation_end < :before
+DELETE FROM run WHERE job_history_id IN
+    (SELECT job_history_id FROM run WHERE operation_end < :before ORDER BY operation_end, job_history_id LIMIT :most)
 
 -- name: run_data_forget
 DELETE FROM run_data WHERE job_history_id IN (SELECT job_history_id FROM run WHERE job_history_id <= :last AND status <> 2)

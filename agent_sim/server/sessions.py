@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent_sim.instants import Instant
+from agent_sim.instants import NEVER, Instant
 from agent_sim.protocol.agent import AgentReply
 from agent_sim.server.heard import Heard
 
@@ -48,6 +48,8 @@ class Sessions:
         self._of_agent: dict[str, Session] = {}
         self._superseded: dict[str, Session] = {}
         self._order: dict[str, deque[str]] = {}  # superseded tokens by agent, oldest first
+        self._first_expiry = NEVER  # of those that were looked at, or opened since
+        self._unlooked_at: list[str] = []
         self.heard = Heard()
 
     def open(self, session: Session) -> None:
@@ -56,6 +58,7 @@ class Sessions:
         if former is not None:
             self._supersede(former)
         self._current[session.token] = self._of_agent[session.agent_id] = session
+        self._first_expiry = min(self._first_expiry, session.expires)
 
     def _supersede(self, former: Session) -> None:
         del self._current[former.token]
@@ -90,7 +93,18 @@ class Sessions:
         for token in self._order.pop(agent_id, ()):
             del self._superseded[token]
 
-    def drop_expired(self, before: Instant) -> None:
-        """Forget agents whose newest session expired before this."""
-        for agent_id in [name for name, session in self._of_agent.items() if session.expires < before]:
-            self.close(agent_id)
+    def drop_expired(self, before: Instant, at_once: int = -1) -> bool:
+        """Forget agents whose newest session expired before this; True if some are left to be looked at."""
+        if not self._unlooked_at:
+            if before <= self._first_expiry:
+                return False
+            self._unlooked_at, self._first_expiry = list(self._of_agent), NEVER
+        left = max(len(self._unlooked_at) - at_once, 0) if at_once >= 0 else 0
+        for agent_id in self._unlooked_at[left:]:
+            session = self._of_agent.get(agent_id)
+            if session is not None and session.expires < before:
+                self.close(agent_id)
+            elif session is not None:
+                self._first_expiry = min(self._first_expiry, session.expires)
+        del self._unlooked_at[left:]
+        return bool(self._unlooked_at)

@@ -22,8 +22,8 @@ _COUNTS_KEPT: Final = 256
 _SEEN: Final = "agent_seen"
 _LAST_SEEN: Final = "last_seen"
 _MOST_LATER: Final = 10_000
-_MOST_BEHIND: Final = 6_000  # some ten milliseconds to run: nobody is to wait long for that
-_MOST_BYTES: Final = 4 << 20  # of them as they are written down: some bring whole logs along
+_MOST_BEHIND: Final = 1_500  # some five milliseconds to run: nobody is to wait long for that
+_MOST_BYTES: Final = 1 << 20  # of them as they are written down: some bring whole logs along
 
 
 class SqliteStore:

@@ -15,7 +15,7 @@ from agent_sim.server.ports import Row, Store, Values
 from agent_sim.server.sessions import Sessions
 from agent_sim.server.tables.at_hand import AtHand
 from agent_sim.server.tables.columns import array
-from agent_sim.server.tables.jobs import Jobs, Runs, Transitions
+from agent_sim.server.tables.jobs import ALL, Jobs, Runs, Transitions
 from agent_sim.states import JobState, RunState
 
 _STEPS: Final = 5
@@ -74,10 +74,11 @@ class Work:
         ended, after = model.time_out(run, job, now, self._retries)
         self._store_end(ended, after, "timed_out", now)
 
-    def forget(self, most_runs: int) -> None:
-        """Keep no more runs than these, and what was written down of about as many."""
-        self.runs.keep(most_runs)
-        self.transitions.keep(_STEPS * most_runs)
+    def forget(self, most_runs: int, at_once: int) -> bool:
+        """Keep no more runs than these, and what was written down of about as many; True if more may be left."""
+        limit = () if at_once == ALL else (at_once,)
+        is_more = self.runs.keep(most_runs, *limit)
+        return self.transitions.keep(_STEPS * most_runs, *limit) or is_more
 
     def _store_end(self, run: Run, job: Job, kind: str, now: Instant) -> None:
         self.runs.ended(run)

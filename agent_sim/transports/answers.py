@@ -56,7 +56,7 @@ class AnswerReader:
     def feed(self, data: bytes) -> Answer | None:
         """Take bytes in; the answer if it is whole now. Raises MalformedMessage."""
         is_first = self._fresh
-        if is_first and (known := _KNOWN.get(data)) is not None:
+        if is_first and (known := _KNOWN.get(data) or _under_known_head(data)) is not None:
             return known
         self._fresh = False
         if not self._is_in_body:
@@ -149,18 +149,37 @@ class AnswerReader:
 
 
 def _remember(data: bytes, answer: Answer) -> None:
-    """The bytes were one whole answer and nothing else: wherever one begins, they are the same answer again."""
+    """The bytes were one whole answer and nothing else: wherever one begins, they are the same answer again.
+
+    So is their head, of whatever follows in the length that it tells.
+    """
     if len(data) > _LONGEST_KNOWN:
         return
     if len(_KNOWN) >= _MOST_KNOWN:
         _KNOWN.clear()
+        _KNOWN_HEADS.clear()
     _KNOWN[data] = answer
+    head, _, rest = data.partition(_END_OF_HEAD)
+    if rest == answer.body and answer.header(b"content-length") == str(len(rest)):
+        _KNOWN_HEADS[head] = answer
+
+
+def _under_known_head(data: bytes) -> Answer | None:
+    """An answer that differs from a known one in its body alone, if the bytes are one."""
+    head, _, body = data.partition(_END_OF_HEAD)
+    known = _KNOWN_HEADS.get(head)
+    if known is None or len(body) != len(known.body):
+        return None
+    return Answer(known.status, known.headers, body)
 
 
 _KNOWN: Final[dict[bytes, Answer]] = {}
+_KNOWN_HEADS: Final[dict[bytes, Answer]] = {}
 _MOST_KNOWN: Final = 256
 _LONGEST_KNOWN: Final = 2048
-"""A fleet hears one and the same answer to nearly all it says, and parsing is most of what hearing costs."""
+"""A fleet hears one and the same answer to nearly all it says, or one under the same head, until the second that the
+head names is over; and parsing is most of what hearing costs."""
+_END_OF_HEAD: Final = b"\r\n\r\n"
 
 
 def _too_large() -> str:

@@ -55,7 +55,7 @@ def test_a_frozen_fleet_is_not_looked_through_and_a_thawed_one_is_given_back():
     loops.thaw()
 
     assert frozen > 10_000  # all that pytest has, and the agent
-    assert young >= 10_000
+    assert young >= 2_000  # as is usual: 700
     assert not seen  # get_objects does not tell of what is frozen
     assert any(each is agent for each in gc.get_objects())
     assert gc.get_freeze_count() == 0

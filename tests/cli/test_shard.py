@@ -2,6 +2,12 @@
 
 import asyncio
 import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from agent_sim.cli import shard
 from agent_sim.cli.shard import Shard
@@ -13,8 +19,36 @@ from tests.scenario.files import written
 ONE_AGENT = "{version: 1, name: lonely, fleets: [{name: lab, count: 1}]}"
 
 
-async def test_it_says_that_it_lives_and_keeps_the_collector_off_its_fleet(tmp_path, monkeypatch):
-    frozen, said, messages = [], asyncio.Queue(), asyncio.StreamReader()
+class Out:
+    """Its standard output."""
+
+    def __init__(self) -> None:
+        self.said = asyncio.Queue()
+
+    def write(self, text: str) -> None:
+        for line in text.splitlines():
+            self.said.put_nowait(json.loads(line))
+
+    def flush(self) -> None:
+        pass
+
+
+@pytest.fixture
+def out(monkeypatch):
+    monkeypatch.setattr(shard, "freeze", lambda: None)  # of the tests' own process
+    made = Out()
+    monkeypatch.setattr(shard, "sys", SimpleNamespace(stdout=made))  # and not that of the tests
+    return made
+
+
+def part_of(folder: Path) -> Shard:
+    """The second half of a fleet of one: it has nobody."""
+    clock = WallClock()
+    return Shard(plan(load(written(ONE_AGENT, folder), seed=1), clock()), number=1, of=2, clock=clock)
+
+
+async def test_it_says_that_it_lives_and_keeps_the_collector_off_its_fleet(tmp_path, monkeypatch, out):
+    frozen, messages = [], asyncio.StreamReader()
 
     async def keep_frozen():
         frozen.append("begun")
@@ -23,26 +57,36 @@ async def test_it_says_that_it_lives_and_keeps_the_collector_off_its_fleet(tmp_p
         finally:
             frozen.append("ended")
 
-    class Out:
-        def write(self, text):
-            for line in text.splitlines():
-                said.put_nowait(json.loads(line))
-
-        def flush(self):
-            pass
-
     monkeypatch.setattr(shard, "keep_frozen", keep_frozen)
-    monkeypatch.setattr(shard, "freeze", lambda: None)  # of the tests' own process
-    monkeypatch.setattr(shard.sys, "stdout", Out())
-    clock = WallClock()
-    planned = plan(load(written(ONE_AGENT, tmp_path), seed=1), clock())
-    running = asyncio.create_task(Shard(planned, number=1, of=2, clock=clock).run(None, messages))
+    running = asyncio.create_task(part_of(tmp_path).run(None, messages))
 
     async with asyncio.timeout(60):
-        assert await said.get() == {"alive": True}
+        assert await out.said.get() == {"alive": True}
         assert frozen == ["begun"]
         messages.feed_data(b'{"stop": true}\n')
         await running
 
     assert frozen == ["begun", "ended"]
-    assert "over" in said.get_nowait()
+    assert "over" in out.said.get_nowait()
+
+
+async def test_what_goes_wrong_beside_its_agents_is_no_end_in_good_order(tmp_path, out):
+    messages = asyncio.StreamReader()
+    messages.feed_data(b"no message\n")
+
+    with pytest.raises(ValueError, match="Expecting value"):
+        await asyncio.wait_for(part_of(tmp_path).run(None, messages), 60)
+
+    assert out.said.empty()
+
+
+@pytest.mark.slow
+def test_it_ends_without_a_word_when_nobody_is_there_to_hear_it():
+    with subprocess.Popen(
+        [sys.executable, "-m", "agent_sim.cli.shard"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip  # two lines are enough
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (1, "")

@@ -188,3 +188,49 @@ def test_only_a_fleet_that_wakes_seldom_waits_for_more_than_what_is_due(monkeypa
     scheduler._set_timer()
 
     assert naps == [pytest.approx(milliseconds / 1000)]
+
+
+async def test_who_waits_for_others_that_wake_in_the_same_turn_is_late_as_well():
+    now = [SECOND]
+
+    class Slow:
+        """It takes 100 µs of the clock to wake it, once."""
+
+        def __init__(self):
+            self.at = SECOND
+
+        def handle(self, event, at):
+            self.at = NEVER
+            now[0] += MILLISECOND // 10
+            return []
+
+        def next_wake(self):
+            return self.at
+
+    scheduler, slow = Scheduler(lambda: now[0]), kind(send=None)
+    for _ in range(1000):
+        scheduler.add(Slow(), slow, settle=lambda core: None)
+
+    await run_for(scheduler, 0.01)
+
+    assert scheduler.late.count == 1000
+    assert scheduler.late.percentile(0.5) == pytest.approx(50_000, rel=0.1)
+    assert scheduler.late.percentile(0.99) == pytest.approx(99_000, rel=0.1)
+
+
+async def test_who_thought_better_of_it_is_not_late():
+    now = [SECOND]
+
+    class Sleeper(Beater):
+        def handle(self, event, at):
+            self.at = NEVER  # told from outside, long before
+            return super().handle(event, at)
+
+    scheduler = Scheduler(lambda: now[0])
+    actor = scheduler.add(Sleeper(SECOND), kind(send=None), settle=lambda core: None)
+    scheduler.tell(actor, "stay")
+    now[0] += SECOND
+
+    await run_for(scheduler, 0.01)
+
+    assert scheduler.late.count == 0

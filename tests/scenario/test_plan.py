@@ -1,5 +1,6 @@
 """From a resolved scenario to plain values: exact, the same every time, and each fleet for itself."""
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from agent_sim.results.metrics import METRICS
 from agent_sim.scenario.checks import Invariants
 from agent_sim.scenario.duties import FleetNeed
 from agent_sim.scenario.fields import BOUNDS, MOST_NUMBER
-from agent_sim.scenario.plan import Member, MqttPlan, PhaseWindow, Plan, TransportPlan, plan
+from agent_sim.scenario.members import Member
+from agent_sim.scenario.plan import MqttPlan, PhaseWindow, Plan, TransportPlan, plan
 from agent_sim.scenario.server import Server
 from agent_sim.settings import DEFAULT_SETTINGS
 from agent_sim.storms import plan as storms
@@ -430,3 +432,31 @@ def test_whom_a_storm_approves_the_operator_leaves_to_it(tmp_path: Path):
     approving = loaded(STORMY + "storms:\n" + _storm_of("a", "10s", "approve"), tmp_path)
 
     assert not plan(approving, 0).operator.may_approve
+
+
+# --- a plan's agents --------------------------------------------------------------------------
+
+
+def test_the_agents_of_a_plan_are_a_sequence_like_any_other(tmp_path: Path):
+    churned = "phases: [{name: day, duration: 60m, churn: {restart: 5%/min, down: 7s}}]\n"
+    members = planned(LAB + churned, tmp_path).members
+    as_tuple = tuple(members[number] for number in range(len(members)))
+
+    assert tuple(members) == as_tuple
+    assert members == as_tuple
+    assert members != as_tuple[1:]
+    assert members[-1] == as_tuple[-1]
+    assert tuple(members[::-1]) == as_tuple[::-1]
+    assert members[2:5] == as_tuple[2:5]
+    assert as_tuple[3] in members
+    assert len({member.timetable for member in members}) > 1  # some are restarted, each at its time
+    with pytest.raises(IndexError):
+        members[len(members)]
+
+
+def test_an_agent_of_a_plan_that_is_like_others_costs_some_bytes(tmp_path: Path):
+    members = planned(LAB.replace("count: 10", "count: 20000"), tmp_path).members
+    spent = sum(sys.getsizeof(getattr(members, name)) for name in ("_kind", "_number", "_online"))
+
+    assert len(members._kinds) < 10
+    assert spent < 30 * len(members)

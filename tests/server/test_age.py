@@ -111,6 +111,39 @@ def test_much_is_forgotten_a_little_at_a_time():
     assert left == [199, 1, 1]
 
 
+def test_a_sweep_in_portions_forgets_and_times_out_so_many_at_once_and_asks_to_go_on_until_all_is_done():
+    bench = Bench(job_history_retention_days=30, job_timeout=DAY, retries=0)
+    session = bench.register()
+    for _ in range(5):
+        bench.run(session, bench.schedule(), log="the log")
+    bench.now += 30 * DAY
+    session = bench.register()
+    taken = [bench.configure(session, bench.schedule()).audit_id for _ in range(5)]
+    bench.now += 2 * DAY
+
+    states = []
+    while bench.server.sweep(bench.now, 2) == bench.now:
+        bench.store.settle()
+        query = "SELECT count(*), sum(timed_out), (SELECT count(*) FROM run_data) FROM run"
+        states += bench.store._connection.execute(query).fetchall()
+    assert states == [(8, 2, 3), (6, 4, 1)]
+    assert [(run.job_history_id, run.message) for run in bench.history()] == [(one, "timed out") for one in taken]
+    assert bench.server.sweep(bench.now, 2) == bench.now + DAY
+
+
+def test_what_is_more_than_is_kept_is_forgotten_in_portions_too():
+    bench = Bench(job_history_most=1, retries=0, job_timeout=100 * DAY)
+    session = bench.register()
+    for _ in range(6):
+        bench.run(session, bench.schedule())
+
+    left = []
+    for _ in range(9):
+        left.append((bench.server.sweep(bench.now, 2) == bench.now, len(bench.history())))
+    assert left[0] == (True, 3)
+    assert left[-1] == (False, 1)
+
+
 def test_a_store_whose_inventory_is_done_for_keeps_its_job():
     bench = Bench(job_history_most=1, retries=0)
     session = bench.register()

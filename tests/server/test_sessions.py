@@ -50,3 +50,24 @@ def test_agents_whose_newest_session_expired_are_forgotten():
     assert sessions.owner("t", "user") == "a"
     sessions.drop_expired(before=101)
     assert sessions.owner("t", "user") is None
+
+
+def test_of_many_agents_some_are_looked_at_at_a_time_and_none_before_one_can_have_expired():
+    sessions = Sessions()
+    for number in range(10):
+        sessions.open(Session(f"t{number}", f"a{number}", "user", 100 + number % 2, BEAT))
+
+    assert not sessions.drop_expired(100, 4)
+    told = []
+    while sessions.drop_expired(101, 4):
+        told.append(sum(sessions.of_agent(f"a{number}") is not None for number in range(10)))
+        sessions.open(Session("new", "new", "user", 200, BEAT))
+        sessions.close("a1")
+    assert told == [8, 5]
+    assert [number for number in range(10) if sessions.of_agent(f"a{number}")] == [3, 5, 7, 9]
+    assert not sessions.drop_expired(101, 4)
+    assert not sessions.drop_expired(102)
+    assert not sessions.drop_expired(200)
+    assert sessions.of_agent("new") is not None
+    assert not sessions.drop_expired(201)
+    assert sessions.of_agent("new") is None

@@ -43,6 +43,40 @@ def test_an_answer_heard_before_is_known_by_its_bytes_and_only_where_an_answer_b
     assert reader.keeps
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [b"HELLO", b"hell", b"helloX", b"", b"hello" + LONG, b"\r\n\r\nX"],
+    ids=["as long", "shorter", "longer", "none", "two at once", "blank lines"],
+)
+@pytest.mark.parametrize(
+    "head",
+    [
+        LONG[:-5],
+        b"HTTP/1.1 404 Not Found\r\ncontent-length:5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 05\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + LONG[:-5],
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
+def test_what_follows_a_head_that_was_heard_before_is_read_as_if_it_never_was(head, rest):
+    def fed(reader, *parts):
+        told = []
+        for part in parts:
+            try:
+                told.append(reader.feed(part))
+            except MalformedMessage as malformed:
+                told.append(str(malformed))
+        return told, reader.keeps
+
+    unheard = fed(AnswerReader(), (head + rest)[:3], (head + rest)[3:])  # in parts: such bytes are never looked up
+    AnswerReader().feed(head + b"hello")
+
+    (*_, last), keeps = unheard
+    assert fed(AnswerReader(), head + rest) == ([last], keeps)
+
+
 def test_a_reader_that_is_done_is_no_garbage_to_be_looked_for():
     gc.collect()
     gc.disable()

@@ -45,6 +45,9 @@ from agent_sim.settings import ServerSettings
 BODY_SECONDS: Final = 60.0
 """How long the body of a request may take to arrive; our choice."""
 
+SWEPT_AT_ONCE: Final = 100
+"""Runs that time out or are forgotten in one turn of the loop: for these a heartbeat waits a few milliseconds."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -59,8 +62,8 @@ class Core(Protocol):
     def with_certificate(self, der: bytes, account: Caller | None, now: Instant) -> Caller | None:
         """Who an account, if any, and a client certificate are together; None if they prove nobody."""
 
-    def sweep(self, now: Instant) -> Instant:
-        """Do what is due by now; returns when there is more to do."""
+    def sweep(self, now: Instant, at_once: int) -> Instant:
+        """Do what is due by now, so much of each kind at once; returns when there is more to do."""
 
     def store_seen(self, now: Instant) -> Instant:
         """Store when some agents were last heard of; returns when to go on with the next ones."""
@@ -217,7 +220,7 @@ class Desk:
     async def sweep(self) -> Instant:
         """Let the core do what is due, and commit that; returns when it wants to be called again."""
         async with self.turn:
-            wanted = self.core.sweep(self.clock())
+            wanted = self.core.sweep(self.clock(), SWEPT_AT_ONCE)
             self.committer.flush()
         return wanted
 

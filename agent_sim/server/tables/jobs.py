@@ -16,6 +16,9 @@ from agent_sim.server.tables.columns import array, document, job_type, named_tex
 from agent_sim.server.tables.positions import Positions
 from agent_sim.states import JobState
 
+ALL: Final = -1
+"""For whoever does not say how many at most."""
+
 _FORGOTTEN_AT_ONCE: Final = 1000
 """So that nobody waits long for a database that has much to forget."""
 
@@ -162,9 +165,9 @@ class Runs:
         rows = self._store.rows("run_with_job", {"job_history_id": audit_id})
         return _run_with_job(rows[0]) if rows else None
 
-    def overdue(self, started: Instant) -> list[tuple[Run, Job]]:
-        """Runs in process that began at or before `started`."""
-        return [_run_with_job(row) for row in self._store.rows("runs_overdue", {"started": started})]
+    def overdue(self, started: Instant, most: int = ALL) -> list[tuple[Run, Job]]:
+        """Runs in process that began at or before `started`, those that began first."""
+        return [_run_with_job(row) for row in self._store.rows("runs_overdue", {"started": started, "most": most})]
 
     def earliest(self) -> Instant | None:
         """When the oldest run in process began."""
@@ -182,30 +185,33 @@ class Runs:
         [(failures, warnings)] = self._store.rows("runs_counted", {"since": since})
         return int(failures), int(warnings)
 
-    def expire(self, before: Instant) -> int:
-        """Forget runs that ended before this, with what they returned; returns how many."""
-        self._store.run("run_data_expire", {"before": before})
-        self._store.run("run_locations_expire", {"before": before})
-        forgotten = self._store.run("runs_expire", {"before": before})
-        if forgotten:
-            self._positions, self._counted = Positions(), None
+    def expire(self, before: Instant, most: int = ALL) -> int:
+        """Forget runs that ended before this, the oldest first, with what they returned; returns how many."""
+        values: Values = {"before": before, "most": most}
+        self._store.run("run_data_expire", values)
+        self._store.run("run_locations_expire", values)
+        forgotten = self._store.run("runs_expire", values)
+        self._forgotten(forgotten)
         return forgotten
 
-    def keep(self, most: int) -> int:
-        """Forget the oldest runs beyond so many, a few at a time, with jobs that are done for; returns how many."""
+    def keep(self, most: int, at_once: int = _FORGOTTEN_AT_ONCE) -> bool:
+        """Forget the oldest runs beyond so many, some at a time, with jobs that are done for; True if more are left."""
         first = self._store.rows("run_first", {})
-        if not first:
-            return 0
-        last = min(self._newest() - most, int(first[0][0]) + _FORGOTTEN_AT_ONCE)
-        if last < int(first[0][0]):
-            return 0
+        wanted = self._newest() - most
+        if not first or wanted < int(first[0][0]):
+            return False
+        last = min(wanted, int(first[0][0]) + at_once)
         self._store.run("run_data_forget", {"last": last})
         self._store.run("run_locations_forget", {"last": last})
         jobs = [str(job_id) for (job_id,) in self._store.rows("runs_forget", {"last": last})]
         if jobs:
             self._store.run("jobs_forget", {"job_ids": array(jobs)})
+            self._forgotten(len(jobs))
+        return last < wanted
+
+    def _forgotten(self, runs: int) -> None:
+        if runs:
             self._positions, self._counted = Positions(), None
-        return len(jobs)
 
     def exists(self, audit_id: int) -> bool:
         return bool(self._store.rows("run_known", {"job_history_id": audit_id}))
@@ -231,9 +237,9 @@ class Transitions:
     def add(self, at: Instant, kind: str, job_id: str, audit_id: int | None = None) -> None:
         self._store.later("transition_add", (at, kind, job_id, audit_id))
 
-    def keep(self, most: int) -> None:
-        """Forget the oldest beyond so many, a few at a time."""
-        self._store.run("transitions_forget", {"last": self.last() - most, "at_once": _FORGOTTEN_AT_ONCE})
+    def keep(self, most: int, at_once: int = _FORGOTTEN_AT_ONCE) -> bool:
+        """Forget the oldest beyond so many, a few at a time; True if more may be left."""
+        return self._store.run("transitions_forget", {"last": self.last() - most, "at_once": at_once}) >= at_once
 
     def page(self, after: int, limit: int) -> tuple[Transition, ...]:
         rows = self._store.rows("transition_page", {"after": after, "limit": limit})

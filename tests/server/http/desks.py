@@ -61,7 +61,7 @@ class FakeCore:
             raise self.reply
         return self.reply
 
-    def sweep(self, now):
+    def sweep(self, now, at_once):
         self.swept.append(now)
         if self.sweeps:
             raise self.sweeps
