@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from agent_sim.agent import events as agent_events
 from agent_sim.agent.core import Agent
+from agent_sim.agent.identity import Identity
 from agent_sim.fleet import lines
 from agent_sim.fleet.cores import Settle
 from agent_sim.instants import NEVER, SECOND, Instant
@@ -37,6 +38,7 @@ class Cast(Generic[Handle]):
         self._plan, self._write, self._elapsed = plan, write, elapsed
         self._catalogue: dict[str, JobType] = dict(BY_GUID)
         self._agents: dict[str, Handle] = {}
+        self._machines = {fleet.name: fleet.machines for fleet in plan.operator.fleets}
         self._operator: Handle | None = None
         self._away: dict[str, Instant] = {}  # machines that are down or cut off, until when
         self.left: set[str] = set()  # ids of jobs that agents never start, in lower case
@@ -65,13 +67,11 @@ class Cast(Generic[Handle]):
     ) -> None:
         """Put only agents on the stage."""
         self._stage = stage
-        names = {name: name for fleet in self._plan.operator.fleets for name in fleet.machines}  # each there once
         for number in mine:
             member = self._plan.members[number]
             who, start = member.identity, member.online
             agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
-            name = names.get(who.machine, who.machine)
-            self._agents[name] = stage.add(agent, agent_kind(number, member), self._settle_agent)
+            self._agents[self._name(who)] = stage.add(agent, agent_kind(number, member), self._settle_agent)
 
     def tell(self, machine: str, event: agent_events.Event) -> None:
         """Give one agent an event from outside."""
@@ -129,11 +129,16 @@ class Cast(Generic[Handle]):
         if agent.facts is None:
             return  # most events are heartbeats and their answers: nothing to tell
         who, t = agent.identity, self._elapsed()
-        fleet, name = who.fleet, who.machine
+        fleet, name = who.fleet, self._name(who)
         for fact in agent.take_facts():
             if type(fact) in _OF_ABSENCE:
                 self._note_absence(fact, name)
             self._write(lines.of_agent(fact, fleet, name, t, self._plan.start))
+
+    def _name(self, who: Identity) -> str:
+        """Its machine's name, as the one text that there is of it: who remembers agents keeps no other."""
+        name, machines = who.machine, self._machines.get(who.fleet, ())
+        return machines[who.index] if who.index < len(machines) and machines[who.index] == name else name
 
     def _note_absence(self, fact: agent_events.Fact, name: str) -> None:
         match fact:
