@@ -13,7 +13,7 @@ import pytest
 
 from tests.bench import by_ids, clocks, fleet, million, server
 from tests.bench.figures import Bound, Figure, as_json, table, used_between
-from tests.bench.quiet import AGAIN, Reading, Watch, is_quiet, measured, others, read
+from tests.bench.quiet import AGAIN, Reading, Watch, is_quiet, measured, most, others, read
 
 QUIET, LOUD = 0.1, 0.11
 
@@ -51,6 +51,23 @@ def test_a_watch_that_was_interrupted_says_nothing() -> None:
         raise KeyboardInterrupt
 
     assert watch.share == 0.0
+
+
+def test_a_burst_is_seen_in_its_window_and_the_last_window_is_never_a_short_one() -> None:
+    start, calm = Reading(0.0, 0.0, 0.0), Reading(60.0, 30.0, 30.0)
+    burst, end = Reading(120.0, 80.0, 60.0), Reading(121.0, 81.0, 60.0)  # others: twenty seconds, and one more
+
+    assert most([start], end) == pytest.approx(21 / 121)
+    assert most([start, calm, burst], end) == pytest.approx(21 / 61)
+    assert most([start, calm], Reading(119.0, 59.0, 59.0)) == 0.0
+
+
+def test_a_watch_looks_at_each_window_and_stops_looking() -> None:
+    with Watch(0.01) as watch:
+        while len(watch._readings) < 3:
+            time.sleep(0.01)
+
+    assert not watch._looking.is_alive()
 
 
 @pytest.mark.parametrize(
