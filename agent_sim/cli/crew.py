@@ -50,9 +50,9 @@ class _Mate:
 
     number: int
     process: asyncio.subprocess.Process
+    patience: int
     following: "asyncio.Task[None] | None" = None
     silent: int = 0
-    patience: int = _PATIENCE_AT_FIRST
     is_over: bool = False
     is_lost: bool = False
 
@@ -66,7 +66,7 @@ class _Mate:
             said = json.loads(raw)
             heard: journal.Line | dict[str, Any] = journal_text.decode(raw.decode()) if "event" in said else said
         except (ValueError, TypeError, RecursionError, UsageError) as error:  # not to be read, or a line too long
-            raise MalformedMessage(f"said what no line of a run is ({error})") from error
+            raise MalformedMessage(f"said what is no line of a run ({error})") from error
         self.silent, self.patience = 0, _PATIENCE
         return heard
 
@@ -121,7 +121,7 @@ class Crew:
                 )
             except OSError as error:  # no room for one more
                 raise self._not_started(number, error.strerror or str(error)) from error
-            self._mates.append(_Mate(number, process))
+            self._mates.append(_Mate(number, process, _PATIENCE_AT_FIRST))
         for mate in self._mates:
             await self._ready(mate)
 
@@ -217,7 +217,7 @@ class Crew:
                 self.cpu_seconds += seconds
                 mate.is_over = True
             case dict():
-                raise MalformedMessage(f"said what no line of a run is ({json.dumps(said)[:80]})")
+                raise MalformedMessage(f"said what is no line of a run ({json.dumps(said)[:80]})")
             case line:
                 self.hear(line)
 

@@ -14,6 +14,7 @@ from agent_sim.cli.agent_kinds import AgentKinds
 from agent_sim.cli.crew import Crew
 from agent_sim.cli.loops import freeze, keep_frozen, thaw
 from agent_sim.cli.oig_live import OigLive
+from agent_sim.cli.pen import Pen
 from agent_sim.cli.progress import Progress
 from agent_sim.cli.storm_process import StormEnd, StormProcess
 from agent_sim.cli.ways import Ways
@@ -40,10 +41,6 @@ _CHECK_DRAIN: Final[Span] = 500 * MILLISECOND
 _LAST_REQUESTS: Final[Span] = 5 * SECOND
 _INTERRUPTED_STORMS_SECONDS: Final = 20
 _OPERATOR_CONNECTIONS: Final = 16
-_LINES_AT_ONCE: Final = 64
-_LINES_WAIT: Final = 0.1
-"""Lines of the journal, or seconds, that are written, counted and watched together: each by itself would find what does
-it out of the processor's cache, and cost twice as much. The second's end does not wait for more."""
 
 T = TypeVar("T")
 OperatorKind = Kind[operator_events.Order, command.CommandReply, operator_events.Event]
@@ -72,13 +69,16 @@ class LiveRun:
     _before: readback.Mark = readback.Mark()  # what belongs to earlier runs
     _stop_rule: StopRule = field(default_factory=StopRule)
     _traffic: Traffic = field(default_factory=Traffic)
-    _fresh: list[journal.Line] = field(default_factory=list)  # written, and nobody has seen them
+    _pen: Pen = field(init=False)
+    _write: Callable[[journal.Line], None] = field(init=False)
     _processes: list[StormProcess] = field(default_factory=list)
     _watch: Watch = field(init=False)
     _cast: Cast[Actor] = field(init=False)
 
     def __post_init__(self) -> None:
         self._watch = Watch(self.plan.checks)
+        self._pen = Pen(self.record, self.progress.observe, self._see)
+        self._write = self._pen.write
         self.troubles = Troubles(
             self.plan, self._write, self.clock, self._suffer,
             mine=lambda machine: self.crew is None or self._cast.has(machine),
@@ -99,7 +99,7 @@ class LiveRun:
             thaw()
             await self._read_back(drained, cast)
         finally:
-            self._settle()
+            self._pen.settle()
 
     async def _perform(self, cast: Cast[Actor], jobs: OigLive) -> bool:
         """From the first agent to the last answer; True if the work was done. All that acts is gone afterwards."""
@@ -117,6 +117,8 @@ class LiveRun:
             self.ways.deliveries = lambda machine: troubles.deliveries(machine, self.clock())
         announcing = (self._tick(), self._announce_phases(), self._watch_faults(troubles), keep_frozen())
         helpers = [asyncio.create_task(each) for each in announcing]
+        for task in helpers:
+            task.add_done_callback(self._helper_ended)
         storms = asyncio.create_task(self._storms(), name="storms")
         driving = asyncio.create_task(scheduler.run(), name="scheduler")
         try:
@@ -126,8 +128,14 @@ class LiveRun:
             for task in (*helpers, storms):
                 task.cancel()
             await asyncio.wait({*helpers, storms, driving})
-        driving.result()
+        for task in (driving, *helpers):
+            if not task.cancelled():
+                task.result()  # a bug in one of them is one of the run
         return drained
+
+    def _helper_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._end("aborted: an error of our own")  # `_perform` raises it
 
     def _listen(self, crew: Crew, cast: Cast[Actor]) -> None:
         """Take in what the agents of other processes do as if it were done here."""
@@ -225,27 +233,14 @@ class LiveRun:
     def _elapsed(self) -> float:
         return (self.clock() - self.plan.start) / SECOND
 
-    def _write(self, line: journal.Line) -> None:
-        fresh = self._fresh
-        fresh.append(line)
-        if len(fresh) >= _LINES_AT_ONCE or line.t - fresh[0].t >= _LINES_WAIT:
-            self._settle()
-
-    def _settle(self) -> None:
-        """Have what was written last where it belongs."""
-        fresh, self._fresh = self._fresh, []
-        for line in fresh:
-            self.record(line)
-        for line in fresh:
-            self.progress.observe(line)
-        for line in fresh:
-            if (reason := self._watch.see(line)) is not None:
-                self._end(reason)
+    def _see(self, line: journal.Line) -> None:
+        if (reason := self._watch.see(line)) is not None:
+            self._end(reason)
 
     def _write_traffic(self) -> None:
         for line in self._traffic.take(self._elapsed()):
             self._write(line)
-        self._settle()
+        self._pen.settle()
 
     async def _tick(self) -> None:
         while True:

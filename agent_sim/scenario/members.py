@@ -32,13 +32,13 @@ class Member:
 
 
 class Members(Sequence[Member]):
-    """As a tuple of them is, at some twenty bytes for each that is like others but for its number and its arrival."""
+    """As a tuple of them is, at sixteen bytes for each that is like others but for its number and its arrival."""
 
     __slots__ = ("_kind", "_kinds", "_number", "_online")
 
     def __init__(self, members: Iterable[Member] = ()) -> None:
         self._kinds: list[Member] = []  # what many have in common, in the first of them
-        self._kind, self._number, self._online = array("L"), array("L"), array("q")
+        self._kind, self._number, self._online = array("I"), array("I"), array("q")
         # Stocks and behaviours are no keys, and there are few: they are told apart by which they are.
         seen: dict[tuple[object, ...], int] = {}
         for one in members:

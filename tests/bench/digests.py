@@ -4,7 +4,7 @@
 
 Each seed is replayed as a process of its own under several surroundings, and run live over HTTP at several time
 scales; counted is how many of them agree with the first replay, to the byte and by digest. Not a matter of speed: it is
-judged beside whatever else runs.
+judged beside whatever else runs, and ends with 1 if one of them does not.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench.figures import Bound, Figure, tell
+from tests.bench.figures import Bound, Figure, exit_code, tell
 from tests.end_to_end.test_replay import BUSY, FINITE, digest_of, only_run
 
 SURROUNDINGS = [
@@ -39,7 +39,7 @@ def ran(verb: str, text: str, seed: int, folder: Path, *words: str, **environmen
     return only_run(folder / "runs")
 
 
-def main() -> None:
+def main() -> int:
     """Count, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
@@ -61,6 +61,7 @@ def main() -> None:
         Figure(f"live runs with the replay's digest, time scales {arguments.scales}", alike, "", Bound(1, 1)),
     ]
     tell("digests", figures, None)
+    return exit_code(figures)
 
 
 def words_for(scale: str) -> tuple[str, ...]:
@@ -68,4 +69,4 @@ def words_for(scale: str) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

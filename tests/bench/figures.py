@@ -135,6 +135,11 @@ def tell(bench: str, figures: Sequence[Figure], share: float | None, spoilt: int
     sys.stdout.write(f"{bench}: {len(figures[0].rounds)} rounds, kept in {file}\n{table(figures, share, spoilt)}\n\n")
 
 
+def exit_code(counted: Sequence[Figure]) -> int:
+    """1 if what is counted, and no matter of time, is not as it must be; a missed aim of speed is no failure."""
+    return int(any(figure.verdict(None) == "MISSED" for figure in counted))
+
+
 def machine() -> dict[str, str]:
     """What the figures hold for: hardware, system and versions, no names of hosts or users."""
     memory = psutil.virtual_memory().total / 2**30

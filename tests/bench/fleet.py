@@ -27,7 +27,7 @@ import psutil
 
 from agent_sim.instants import SECOND, from_iso
 from tests.bench.figures import Bound, Figure, tell, used_between
-from tests.bench.quiet import measured
+from tests.bench.quiet import Watch, measured
 from tests.transports.certificates import self_signed
 
 LUA = """
@@ -271,6 +271,7 @@ PARTS: dict[str, Callable[[bool], Values]] = {
 }
 
 
+WINDOW = 60  # seconds of a round, which lasts minutes, that are looked at by themselves for what others took
 SMALL = "a tenth of the fleet"
 SOAKED = (60, 50_000)
 """Minutes and agents that the soak's bound is about; growth beyond its gate fails any soak."""
@@ -296,7 +297,7 @@ def main() -> int:
         if name == "soak":
             code = soaked(options.minutes, options.agents)
             continue
-        rounds = measured(options.rounds, lambda name=name: PARTS[name](options.full))
+        rounds = measured(options.rounds, lambda name=name: PARTS[name](options.full), lambda: Watch(WINDOW))
         tell(f"fleet-{name}", rows(rounds.found, options.full), rounds.share, rounds.spoilt)
     return code
 

@@ -29,6 +29,7 @@ from agent_sim.cli import ways
 from agent_sim.cli.agent_kinds import AgentKinds
 from agent_sim.cli.folder import JournalFile
 from agent_sim.cli.loops import freeze, run_fast
+from agent_sim.cli.pen import Pen
 from agent_sim.cli.progress import Progress
 from agent_sim.credentials import Credentials
 from agent_sim.errors import AgentSimError, TransportError
@@ -37,7 +38,6 @@ from agent_sim.fleet.live import Actor, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic
 from agent_sim.histogram import Histogram
 from agent_sim.instants import SECOND, Instant, Span
-from agent_sim.results import journal
 from agent_sim.results.watch import Watch
 from agent_sim.scenario.load import Overrides, load
 from agent_sim.scenario.plan import Plan, plan
@@ -114,10 +114,11 @@ class Fleet:
     """What `cli.live_run` has around its agents, without operator, storms and faults."""
 
     def __init__(self, plan: Plan, through: ways.Ways, written: JournalFile, clock: Callable[[], Instant]) -> None:
-        self.plan, self.written, self.clock = plan, written, clock
+        self.plan, self.clock = plan, clock
         self.measured, self.traffic, self.stop_rule = Measured(), Traffic(), StopRule()
-        self.watch = Watch(plan.checks)
         self.progress = Progress("bench", len(plan.members), 0, self.elapsed, is_quiet=True)
+        self.pen = Pen(written.write, self.progress.observe, Watch(plan.checks).see)
+        self.write = self.pen.write
         self.scheduler = Scheduler(clock)
         self.cast = Cast[Actor](plan, self.write, self.elapsed)
         kinds = AgentKinds(through, self.ended, self.write, self.elapsed)
@@ -125,11 +126,6 @@ class Fleet:
 
     def elapsed(self) -> float:
         return (self.clock() - self.plan.start) / SECOND
-
-    def write(self, line: journal.Line) -> None:
-        self.written.write(line)
-        self.progress.observe(line)
-        self.watch.see(line)
 
     def ended(
         self, operation: str, outcome: int | TransportError, wire: Span, waited: Span, faults: tuple[str, ...]
@@ -145,6 +141,7 @@ class Fleet:
             await asyncio.sleep(1)
             for line in self.traffic.take(self.elapsed()):
                 self.write(line)
+            self.pen.settle()
             self.progress.second()
 
     async def until(self, seconds: float) -> None:

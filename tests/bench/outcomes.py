@@ -22,7 +22,7 @@ from agent_sim.protocol.enums import BY_GUID
 from agent_sim.results import journal
 from agent_sim.scenario.load import load
 from agent_sim.scenario.plan import plan
-from tests.bench.figures import Bound, Figure, tell
+from tests.bench.figures import Bound, Figure, exit_code, tell
 from tests.fleet.replays import START, play
 
 WEIGHTS = {"success": 0.86, "warning": 0.06, "failure": 0.05, "hang": 0.01, "malformed": 0.01, "never_start": 0.01}
@@ -61,7 +61,7 @@ def main() -> int:
         Figure("an idle agent with a session", [idle_bytes()], "bytes of its own"),
     ]
     tell("outcomes", figures, None)
-    return int(any(figure.verdict(None) == "MISSED" for figure in figures))
+    return exit_code(figures)
 
 
 def seen(counted: Counter[str], jobs: int) -> list[Figure]:

@@ -7,13 +7,15 @@ round by itself: over all of them, a burst that spoils one round comes to nothin
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import pairwise, starmap
+from threading import Event, Thread
 from types import TracebackType
 from typing import Final, Generic, Protocol, TypeVar
 
 from agent_sim.cli.quiet import Reading, others, read
 from agent_sim.results.paired import FOREIGN
 
-__all__ = ["MOST", "Reading", "Rounds", "Watch", "is_quiet", "measured", "others", "read"]
+__all__ = ["MOST", "Reading", "Rounds", "Watch", "is_quiet", "measured", "most", "others", "read"]
 
 T = TypeVar("T")
 
@@ -27,20 +29,40 @@ def is_quiet(share: float) -> bool:
 
 
 class Watch:
-    """What others took while the block ran: `with Watch() as watch: ...`, then `watch.share`."""
+    """What others took while the block ran: `with Watch() as watch: ...`, then `watch.share`.
 
-    def __init__(self) -> None:
+    With a `window` in seconds it is the most that they took in one of these: of minutes, a burst is a small part.
+    """
+
+    def __init__(self, window: float | None = None) -> None:
         self.share = 0.0
+        self._window, self._over, self._readings = window, Event(), list[Reading]()
 
     def __enter__(self) -> "Watch":
-        self._before = read()
+        self._readings.append(read())
+        if self._window is not None:
+            self._looking = Thread(target=self._look, args=(self._window,), daemon=True)
+            self._looking.start()
         return self
+
+    def _look(self, window: float) -> None:
+        while not self._over.wait(window):
+            self._readings.append(read())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
+        if self._window is not None:
+            self._looking.join()
         if kind is None:
-            self.share = others(self._before, read())
+            self.share = most(self._readings, read())
+
+
+def most(readings: Sequence[Reading], last: Reading) -> float:
+    """The most that others took between two readings; what is left of a window at the end belongs to the one before."""
+    *early, begin = readings
+    return max([*starmap(others, pairwise(early)), others(early[-1] if early else begin, last)])
 
 
 # --- in rounds ----------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from agent_sim.settings import DEFAULT_SETTINGS
 from agent_sim.transports.aiohttp_pool import HttpPool
 from agent_sim.transports.base import Connections, Target
 from tests.bench.figures import Figure, ratios, tell
-from tests.bench.quiet import Watch
+from tests.bench.quiet import measured
 
 NULL_SERVER = """
 from aiohttp import web
@@ -128,22 +128,26 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    costs: dict[str, list[float]] = {"our server": [], "our fleet": [], "plain server": [], "plain client": []}
-    with Watch() as watch:
-        for _ in range(options.rounds):
-            for names, measure in (
-                (("our server", "our fleet"), measure_ours),
-                (("plain server", "plain client"), measure_plain),
-            ):
-                *seconds, requests = measure(options.agents, options.seconds)
-                for name, used in zip(names, seconds, strict=True):
-                    costs[name].append(1e6 * used / requests)
+    rounds = measured(options.rounds, lambda: one_round(options.agents, options.seconds))
+    costs = {name: [found[name] for found in rounds.found] for name in rounds.found[0]}
     figures = [Figure(f"CPU per request: {name}", values, "µs") for name, values in costs.items()]
     figures += [
         Figure("our server ÷ aiohttp.web", ratios(costs["our server"], costs["plain server"])),
         Figure("our fleet ÷ aiohttp's client", ratios(costs["our fleet"], costs["plain client"])),
     ]
-    tell("requests", figures, watch.share)
+    tell("requests", figures, rounds.share, rounds.spoilt)
+
+
+def one_round(agents: int, seconds: float) -> dict[str, float]:
+    """Microseconds of CPU per request of both pairs, in turn."""
+    costs: dict[str, float] = {}
+    for names, measure in (
+        (("our server", "our fleet"), measure_ours),
+        (("plain server", "plain client"), measure_plain),
+    ):
+        *spent, requests = measure(agents, seconds)
+        costs |= {name: 1e6 * used / requests for name, used in zip(names, spent, strict=True)}
+    return costs
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """Benches judge what they measured by gate and aim, and nothing on a machine that was not theirs."""
 
 import json
+import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import nullcontext
+import time
+from contextlib import closing, nullcontext
 from types import SimpleNamespace
 
 import pytest
 
-from tests.bench import fleet
+from tests.bench import by_ids, clocks, fleet, million, server
 from tests.bench.figures import Bound, Figure, as_json, table, used_between
-from tests.bench.quiet import AGAIN, Reading, Watch, is_quiet, measured, others, read
+from tests.bench.quiet import AGAIN, Reading, Watch, is_quiet, measured, most, others, read
 
 QUIET, LOUD = 0.1, 0.11
 
@@ -48,6 +51,23 @@ def test_a_watch_that_was_interrupted_says_nothing() -> None:
         raise KeyboardInterrupt
 
     assert watch.share == 0.0
+
+
+def test_a_burst_is_seen_in_its_window_and_the_last_window_is_never_a_short_one() -> None:
+    start, calm = Reading(0.0, 0.0, 0.0), Reading(60.0, 30.0, 30.0)
+    burst, end = Reading(120.0, 80.0, 60.0), Reading(121.0, 81.0, 60.0)  # others: twenty seconds, and one more
+
+    assert most([start], end) == pytest.approx(21 / 121)
+    assert most([start, calm, burst], end) == pytest.approx(21 / 61)
+    assert most([start, calm], Reading(119.0, 59.0, 59.0)) == 0.0
+
+
+def test_a_watch_looks_at_each_window_and_stops_looking() -> None:
+    with Watch(0.01) as watch:
+        while len(watch._readings) < 3:
+            time.sleep(0.01)
+
+    assert not watch._looking.is_alive()
 
 
 @pytest.mark.parametrize(
@@ -96,6 +116,39 @@ def test_a_row_about_something_else_than_its_bound_is_not_judged() -> None:
 
     assert [row.verdict(QUIET) for row in fleet.rows(values, full=False)] == ["", "not judged: a tenth of the fleet"]
     assert [row.verdict(QUIET) for row in fleet.rows(values, full=True)] == ["", "aim reached"]
+
+
+def test_a_percentile_is_judged_by_enough_samples_only() -> None:
+    name = "heartbeats' lag in reschedules"
+    values = [{f"{name}, ms, p99": 3.0, f"{name}, n": n} for n in (5000.0, 999.0)]
+
+    def told(values, *size):
+        return server.rows(values, *size)[0].verdict(QUIET)
+
+    assert told(values[:1], *server.AIMS) == "aim reached"
+    assert told(values, *server.AIMS) == "not judged: 999 samples"
+    assert told(values[:1], 1000, 10) == "not judged: 10 ids of 1,000 runs"
+
+
+def test_each_way_of_rescheduling_has_ids_of_its_own(tmp_path) -> None:
+    path = tmp_path / "small.db"
+    million.make(path, 5000)
+    ids = list(range(4001, 5001))
+
+    costs = by_ids.costs(path, ids[: by_ids.needed(100)], 100)
+
+    assert list(costs) == [f"reschedule, {way}" for way in (by_ids.ONE, by_ids.BULK, by_ids.BARE)]
+    with closing(sqlite3.connect(path)) as database:
+        [(noted,)] = database.execute("SELECT count(DISTINCT audit_id) FROM transition WHERE kind = 'rescheduled'")
+        [(all_of_them,)] = database.execute("SELECT count(*) FROM transition")
+    assert noted == all_of_them == by_ids.needed(100)
+
+
+def test_the_clock_of_a_process_is_finer_than_its_ticks() -> None:
+    before, spent = clocks.cpu_of(os.getpid()), time.process_time()
+
+    assert clocks.cpu_of(os.getpid()) >= before > 0
+    assert clocks.cpu_of(os.getpid()) == pytest.approx(spent, abs=0.5)
 
 
 @pytest.mark.parametrize(

@@ -60,13 +60,13 @@ async def test_a_process_that_ends_in_good_order_is_heard_to_its_last_word_and_n
         ("exit 0", "is gone (exit code 0)"),  # without a word
         ("""echo '{"over": 1.5}'; exit 3""", "is gone (exit code 3)"),
         ("""echo '{"over": 1.5}'""", "ended before it was told to"),
-        (f"echo Killed; {HANG}", "said what no line of a run is (Expecting value: line 1 column 1 (char 0))"),
-        (f"printf '\\377\\n'; {HANG}", "said what no line of a run is ('utf-8' codec can't decode byte 0xff"),
-        (f"echo 17; {HANG}", "said what no line of a run is (argument of type 'int' is not"),
-        (f"""echo '{{"stopped": 1}}'; {HANG}""", 'said what no line of a run is ({"stopped": 1}) and was killed'),
-        (f"""echo '{{"event": "unheard-of", "t": 1}}'; {HANG}""", "said what no line of a run is (journal line 1"),
-        (f"printf '%02000d\\n' 0; {HANG}", "said what no line of a run is (Separator is found, but chunk is longer"),
-        (f"printf '%05000d' 0; {HANG}", "said what no line of a run is (Separator is not found, and chunk exceed"),
+        (f"echo Killed; {HANG}", "said what is no line of a run (Expecting value: line 1 column 1 (char 0))"),
+        (f"printf '\\377\\n'; {HANG}", "said what is no line of a run ('utf-8' codec can't decode byte 0xff"),
+        (f"echo 17; {HANG}", "said what is no line of a run (argument of type 'int' is not"),
+        (f"""echo '{{"stopped": 1}}'; {HANG}""", 'said what is no line of a run ({"stopped": 1}) and was killed'),
+        (f"""echo '{{"event": "unheard-of", "t": 1}}'; {HANG}""", "said what is no line of a run (journal line 1"),
+        (f"printf '%02000d\\n' 0; {HANG}", "said what is no line of a run (Separator is found, but chunk is longer"),
+        (f"printf '%05000d' 0; {HANG}", "said what is no line of a run (Separator is not found, and chunk exceed"),
     ],
 )
 async def test_whatever_else_ends_what_a_process_says_is_a_loss_that_is_told_once(monkeypatch, script, why):

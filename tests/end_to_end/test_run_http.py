@@ -19,6 +19,7 @@ version: 1
 name: small
 seed: 3
 stop: {after: 1s, drain: 60s}
+transport: {timeouts: {connect: 20s, request: 60s}}
 fleets: [{name: lab, count: 3, capabilities: [LOGS], heartbeat: {every: 300ms}}]
 behaviours: [{name: default, jobs: [{type: LOGS, duration: 20ms, outcomes: [{result: success}]}]}]
 schedules: [{name: fetch, type: LOGS, at: 200ms}]
