@@ -4,7 +4,8 @@ The stage is a scheduler, live or virtual; both get the same cast. Facts become 
 operator learns becomes known to the agents, and an approval is told to the agent it is about.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from agent_sim.agent import events as agent_events
@@ -37,7 +38,8 @@ class Cast(Generic[Handle]):
     def __init__(self, plan: Plan, write: Callable[[journal.Line], None], elapsed: Callable[[], float]) -> None:
         self._plan, self._write, self._elapsed = plan, write, elapsed
         self._catalogue: dict[str, JobType] = dict(BY_GUID)
-        self._agents: dict[str, Handle] = {}
+        self._entered: list[Handle] = []  # the agents that are on this stage
+        self._numbers: Sequence[int] = ()  # theirs, in the same order
         self._machines = {fleet.name: fleet.machines for fleet in plan.operator.fleets}
         self._operator: Handle | None = None
         self._away: dict[str, Instant] = {}  # machines that are down or cut off, until when
@@ -51,7 +53,7 @@ class Cast(Generic[Handle]):
         stage: Stage[Handle],
         agent_kind: Callable[[int, Member], object],
         operator_kind: object,
-        mine: Iterable[int] | None = None,
+        mine: Sequence[int] | None = None,
     ) -> None:
         """Put everybody on the stage; of the agents those with the numbers that are `mine`, else all."""
         for fleet in self._plan.operator.fleets:
@@ -63,15 +65,21 @@ class Cast(Generic[Handle]):
         self._operator = stage.add(operator, operator_kind, self._settle_operator)
 
     def enter_agents(
-        self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], mine: Iterable[int]
+        self, stage: Stage[Handle], agent_kind: Callable[[int, Member], object], mine: Sequence[int]
     ) -> None:
         """Put only agents on the stage."""
-        self._stage = stage
+        self._stage, self._numbers = stage, mine
         for number in mine:
             member = self._plan.members[number]
             who, start = member.identity, member.online
             agent = Agent(who, member.behaviour, self._catalogue, start, member.agent_id, member.timetable)
-            self._agents[self._name(who)] = stage.add(agent, agent_kind(number, member), self._settle_agent)
+            self._entered.append(stage.add(agent, agent_kind(number, member), self._settle_agent))
+
+    @cached_property
+    def _agents(self) -> dict[str, Handle]:
+        """By machine; made for whoever first asks for one, which in most runs nobody does."""
+        numbers = zip(self._numbers, self._entered, strict=True)
+        return {self._name(self._plan.members[number].identity): handle for number, handle in numbers}
 
     def tell(self, machine: str, event: agent_events.Event) -> None:
         """Give one agent an event from outside."""
@@ -84,12 +92,13 @@ class Cast(Generic[Handle]):
 
     def leave(self) -> None:
         """Nobody acts any more; who was away stays known."""
-        self._agents, self._operator = {}, None
+        self._entered, self._numbers, self._operator = [], (), None
+        vars(self).pop("_agents", None)
         del self._stage
 
     def stop_agents(self) -> None:
         """The agents finish what they have and start nothing new."""
-        for handle in self._agents.values():
+        for handle in self._entered:
             self._stage.tell(handle, agent_events.StopRequested())
 
     def notify(self, machine: str) -> None:

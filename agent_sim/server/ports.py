@@ -59,6 +59,9 @@ class Store(Protocol):
     def count(self, name: str, filling: Filling, parameters: Parameters) -> int:
         """The one number that such a SELECT gives; remembered until anything changes."""
 
+    def settle_some(self) -> bool:
+        """Do some of what was put off, if that is much; True if there may be more."""
+
     def commit(self) -> None:
         """Make every change so far permanent."""
 

@@ -14,7 +14,7 @@ import orjson
 
 from agent_sim.server.ports import Parameters, Value
 
-_LARGEST: Final = 2**63 - 1
+LARGEST: Final = 2**63 - 1
 
 _ORDER: Final = ("job_update", "run_end", "run_add", "run_data_add", "transition_add")
 """How they are run, so that references hold, and ends of runs make room for the next runs of their jobs."""
@@ -25,6 +25,12 @@ _HOW_A_RUN_ENDS: Final = 3
 _AT_ONCE: Final = (64, 8, 1)
 """How many records one statement writes: few sizes, as each is compiled once."""
 
+
+_ONCE: Final = "transition_add"
+"""Those before it may be run again: what they say of a record is all there is to say."""
+
+Turn = Sequence[tuple[str, str, Parameters]]
+"""What is run at once: names of statements, what stands for {rows} in each, its parameters."""
 
 PutOff = tuple[str, Parameters]
 """One statement by name, and its values."""
@@ -42,7 +48,7 @@ def written_down(statements: Sequence[PutOff]) -> bytes:
         raise OverflowError("a number does not fit 64 bits") from None
     for _, values in statements:
         for value in values:
-            if type(value) is int and value > _LARGEST:
+            if type(value) is int and value > LARGEST:
                 raise OverflowError("a number does not fit 64 bits")
     return text[1:-1]
 
@@ -76,6 +82,25 @@ def together(statements: Iterable[PutOff]) -> Sequence[tuple[str, Sequence[Param
             records[name][values[0]] = values
     wanted = {name: list(of.values()) for name, of in records.items()} | told
     return [(name, wanted[name]) for name in _ORDER if wanted[name]]
+
+
+def in_turns(statements: Sequence[tuple[str, Sequence[Parameters]]], most: int) -> Iterator[Turn]:
+    """What `together` gives as statements for one turn each, of about so many records.
+
+    The last turn has all that must not be run twice: whoever is interrupted begins again with the first one.
+    """
+    turn, records = list[tuple[str, str, Parameters]](), 0
+    for name, those in statements:
+        if name == _ONCE and turn:
+            yield turn
+            turn = []
+        for rows, parameters in in_portions(those):
+            if records >= most and name != _ONCE:
+                yield turn
+                turn, records = [], 0
+            turn.append((name, rows, parameters))
+            records += rows.count("(")
+    yield turn
 
 
 def in_portions(records: Sequence[Parameters]) -> Iterator[tuple[str, Parameters]]:

@@ -125,6 +125,9 @@ FROM new
 CROSS JOIN job ON job.job_id = new.job_id -- CROSS: each new one's job is found by its id, never the other way round
 JOIN agent ON agent.agent_id = job.agent_id
 LEFT JOIN certificate_store AS store ON store.id = job.store_id
+WHERE TRUE -- SQLite asks for one here; what was added before a crash is added again, as it stands now
+ON CONFLICT (job_history_id) DO UPDATE SET result = excluded.result, status = excluded.status,
+    operation_end = excluded.operation_end, message = excluded.message, timed_out = excluded.timed_out
 
 -- name: run_in_process
 SELECT job_history_id FROM run WHERE job_id = :job_id AND status = 2
@@ -171,7 +174,7 @@ FROM new WHERE run.job_history_id = new.job_history_id
 SELECT data FROM run_data WHERE job_history_id = :job_history_id
 
 -- name: run_data_add
-INSERT INTO run_data (job_history_id, data) VALUES {rows}
+INSERT INTO run_data (job_history_id, data) VALUES {rows} ON CONFLICT DO NOTHING
 
 -- name: run_location_add
 INSERT OR IGNORE INTO run_location (job_history_id, path) VALUES (:job_history_id, :path)
@@ -219,10 +222,10 @@ INSERT INTO transition (at, kind, job_id, audit_id) VALUES {rows}
 INSERT INTO put_off (statements) VALUES (:statements)
 
 -- name: put_off_all
-SELECT statements FROM put_off ORDER BY seq
+SELECT seq, statements FROM put_off ORDER BY seq
 
 -- name: put_off_clear
-DELETE FROM put_off
+DELETE FROM put_off WHERE seq <= :last
 
 -- name: transitions_of_runs
 INSERT INTO transition (at, kind, job_id, audit_id)

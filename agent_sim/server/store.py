@@ -3,26 +3,29 @@
 One connection, one thread at a time, the file held exclusively. Statements come by name from `queries.sql`. Changes
 pile up in one open transaction until `commit`; whether that is after each request or after many is the shell's
 business. Statements that nobody waits for (`later`) do not go to their tables with it: they are written down, all of
-one commit in one record, and many commits' run together, at the latest before anybody looks at these tables or
-changes anything. What was written down and not run when a server died is run when the next one opens the file.
+one commit in one record, and many commits' run together, a part with each commit that follows, and the rest at the
+latest before anybody looks at these tables or changes anything. What was written down and not run when a server died
+is run when the next one opens the file.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Final
 
 from agent_sim.server.database import IN_MEMORY, connected, explained
 from agent_sim.server.ports import Filling, Parameters, Row, Values
-from agent_sim.server.put_off import PutOff, in_portions, read_again, together, whole, written_down
+from agent_sim.server.put_off import LARGEST, PutOff, Turn, in_turns, read_again, together, whole, written_down
 from agent_sim.server.statements import Statement, statements
 
 _COUNTS_KEPT: Final = 256
 _SEEN: Final = "agent_seen"
 _LAST_SEEN: Final = "last_seen"
 _MOST_LATER: Final = 10_000
-_MOST_BEHIND: Final = 1_500  # some five milliseconds to run: nobody is to wait long for that
+_MOST_BEHIND: Final = 6_000  # the more, the more of them come to one; nobody is to wait for all of them,
+_IN_A_TURN: Final = 500  # so that they are run in turns of some milliseconds, one with each commit
 _MOST_BYTES: Final = 1 << 20  # of them as they are written down: some bring whole logs along
 
 
@@ -39,7 +42,10 @@ class SqliteStore:
         self._later: list[PutOff] = []
         self._earlier = 0  # how many of them are not this request's
         self._texts: list[bytes] = []  # those, written down
-        self._behind = self._written_down()  # committed, and not in their tables
+        self._turns: deque[Turn] = deque()  # committed, not in their tables, and how it comes there
+        self._turns_to = 0  # where the last of it is written down
+        self._written_to = 0  # the same of all that is
+        self._behind = self._written_down()  # committed after that, and not in their tables
         self._behind_bytes = 0
         self._committed = connection.total_changes
         self._lost = ""  # why what was changed since the last commit is gone
@@ -137,35 +143,62 @@ class SqliteStore:
 
     def settle(self) -> None:
         """Run what was put off."""
+        while self.settle_some():
+            pass
         if not self._later and not self._behind:
             return
         behind, before, own = self._behind, self._later[: self._earlier], self._later[self._earlier :]
         self._behind, self._behind_bytes = [], 0
         self._nothing_later()
-        try:
+        with self._or_all_is_lost():
             if behind or before:
                 self._request.begin_transaction()
                 self._run_all([*behind, *before])
                 if behind:
-                    self._connection.execute(statements()["put_off_clear"].sql)
+                    self._clear(LARGEST)
             if own:
                 self._request.begin()
                 self._run_all(own)
+
+    def settle_some(self, most: int = _IN_A_TURN) -> bool:
+        """Run some of what was put off and is committed, if it is more than `most`; True if there may be more."""
+        if not self._turns and (len(self._behind) >= most or self._behind_bytes >= _MOST_BYTES):
+            self._turns, self._turns_to = deque(in_turns(together(self._behind), _IN_A_TURN)), self._written_to
+            self._behind, self._behind_bytes = [], 0
+        if not self._turns:
+            return False
+        with self._or_all_is_lost():
+            self._request.begin_transaction()
+            self._run_turn(self._turns.popleft())
+            if not self._turns:
+                self._clear(self._turns_to)
+        return True
+
+    @contextmanager
+    def _or_all_is_lost(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             self._lost = str(error)
             self._lose()
             raise
 
     def _run_all(self, those: Iterable[PutOff]) -> None:
-        for name, records in together(those):
-            sql = statements()[name].sql
-            for rows, parameters in in_portions(records):
-                self._connection.execute(sql.format(rows=rows), parameters)
+        for turn in in_turns(together(those), _IN_A_TURN):
+            self._run_turn(turn)
+
+    def _run_turn(self, turn: Turn) -> None:
+        for name, rows, parameters in turn:
+            self._connection.execute(statements()[name].sql.format(rows=rows), parameters)
+
+    def _clear(self, last: int) -> None:
+        self._connection.execute(statements()["put_off_clear"].sql, {"last": last})
 
     def _written_down(self) -> list[PutOff]:
         """What is committed and not in its tables, as the file has it."""
-        texts = self._connection.execute(statements()["put_off_all"].sql)
-        return [one for (text,) in texts for one in read_again(text)]
+        written = self._connection.execute(statements()["put_off_all"].sql).fetchall()
+        self._written_to = written[-1][0] if written else 0
+        return [one for _, text in written for one in read_again(text)]
 
     # --- requests and commits -----------------------------------------------------------------
 
@@ -205,6 +238,7 @@ class SqliteStore:
         self._request.lost()
         self._forget()
         self._nothing_later()
+        self._turns.clear()
         self._behind = self._written_down()
 
     def commit(self) -> None:
@@ -226,13 +260,13 @@ class SqliteStore:
         self._behind += self._later
         self._nothing_later()
         self._committed = self._connection.total_changes
-        if len(self._behind) >= _MOST_BEHIND or self._behind_bytes >= _MOST_BYTES:
-            self.settle()
+        self.settle_some(_MOST_BEHIND)
 
     def _write_down(self) -> None:
         self._begun()
         text = whole(self._texts)
-        self._connection.execute(statements()["put_off_add"].sql, {"statements": text})
+        added = self._connection.execute(statements()["put_off_add"].sql, {"statements": text})
+        self._written_to = added.lastrowid or 0
         self._behind_bytes += len(text)
 
     def close(self) -> None:

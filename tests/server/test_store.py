@@ -1,6 +1,7 @@
 """The database behind the server: what it refuses to open, what it keeps, what it undoes."""
 
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent_sim.errors import UsageError
+from agent_sim.protocol.enums import Result
 from agent_sim.server.database import APPLICATION_ID, SCHEMA_VERSION
 from agent_sim.server.put_off import in_portions
 from agent_sim.server.statements import statements
@@ -420,7 +422,7 @@ def test_a_request_that_fails_takes_nothing_along_that_was_committed_before(tmp_
     assert noted(reopened(tmp_path / "sim.db")) == ["k"]
 
 
-@pytest.mark.parametrize(("times", "kind"), [(1500, "k"), (4, "a whole log " * 80_000)])
+@pytest.mark.parametrize(("times", "kind"), [(6000, "k"), (4, "a whole log " * 80_000)])
 def test_what_is_much_does_not_stay_in_memory(tmp_path, times, kind):
     store = reopened(tmp_path / "sim.db")
     for _ in range(times):
@@ -431,6 +433,40 @@ def test_what_is_much_does_not_stay_in_memory(tmp_path, times, kind):
 
     assert store._behind == []
     assert noted(store) == [kind] * min(times, 100)
+
+
+def test_whenever_a_server_dies_its_next_one_knows_what_was_answered_and_nothing_twice(tmp_path, monkeypatch):
+    """What was put off goes to its tables in many turns here, and agents take and complete jobs between any two."""
+    monkeypatch.setattr("agent_sim.server.store._MOST_BEHIND", 12)
+    monkeypatch.setattr("agent_sim.server.store._IN_A_TURN", 2)
+    both = bench, twin = Bench(reopened(tmp_path / "sim.db"), retries=0), Bench(retries=0)
+    session, _ = (one.register() for one in both)
+    jobs = [max(one.schedule() for one in both) for _ in range(45)]
+    running: dict[str, int] = {}
+    unfinished = 0
+    for step in range(90):
+        job = jobs[max(step // 2 - step % 2 * 4, 0)]  # each ends some steps after it began
+        if job not in running:
+            running[job] = max(one.configure(session, job).audit_id for one in both)
+        else:
+            result = (Result.SUCCESS, Result.FAILURE)[step % 2]
+            for one in both:
+                one.complete(session, job, running[job], result, log="the log" if step % 3 else "")
+        bench.store.commit()
+        unfinished += bool(bench.store._turns)
+        copied = copy_of(tmp_path / "sim.db", tmp_path / f"{step}.db")
+        assert Bench(copied).everything() == twin.everything()
+        assert copied.rows("put_off_all", {}) == []
+        copied.close()
+    assert unfinished > 20
+
+
+def copy_of(path: Path, to: Path) -> SqliteStore:
+    """The database as a kill would leave it now."""
+    for end in ("", "-wal"):
+        if (beside := path.with_name(path.name + end)).exists():
+            shutil.copy(beside, to.with_name(to.name + end))
+    return reopened(to)
 
 
 def test_who_asks_for_other_tables_does_not_make_it_write_what_was_put_off():

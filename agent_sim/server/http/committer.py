@@ -33,6 +33,9 @@ class Changes(Protocol):
     def commit(self) -> None:
         """Make every change so far permanent."""
 
+    def settle_some(self) -> bool:
+        """Do some of what was put off, if that is much; True if there may be more."""
+
 
 class CommitFailed(Exception):
     """The changes behind an answer could not be committed: whether they will last is unknown."""
@@ -72,6 +75,10 @@ class Committer:
     def _flush_for_those_who_wait(self) -> None:
         if self._waiting:  # else they were let go before
             self.flush()
+
+    def settle_some(self) -> bool:
+        """Do some of what was put off, if that is much; True if there may be more."""
+        return self._changes.settle_some()
 
     def commit(self) -> None:
         """Commit what nobody else waits for; may be called in any thread. Raises CommitFailed."""

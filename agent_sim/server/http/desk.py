@@ -159,6 +159,8 @@ class Desk:
         if isinstance(question, AgentRequest) and isinstance(question.body, Heartbeat):
             return self.beat(question, caller)
         begun = time.perf_counter()
+        if not isinstance(question, AgentRequest):
+            await self._what_was_put_off()
         async with self.turn:
             reply = self.core.handle(question, caller, self.clock())
         await self.committer.settled()
@@ -219,10 +221,19 @@ class Desk:
 
     async def sweep(self) -> Instant:
         """Let the core do what is due, and commit that; returns when it wants to be called again."""
+        await self._what_was_put_off()
         async with self.turn:
             wanted = self.core.sweep(self.clock(), SWEPT_AT_ONCE)
             self.committer.flush()
         return wanted
+
+    async def _what_was_put_off(self) -> None:
+        """See most of it done, a little in each turn of the loop, before somebody has all of it done at once."""
+        while True:
+            async with self.turn:
+                if not self.committer.settle_some():
+                    return
+            await asyncio.sleep(0)
 
     async def store_seen(self) -> Instant:
         """Let the core store some of when agents were last heard of; returns when it wants to be called again."""

@@ -42,6 +42,9 @@ class FakeStore:
             raise self.failure
         self.commits += 1
 
+    def settle_some(self) -> bool:
+        return False
+
 
 @dataclass
 class FakeCore:
