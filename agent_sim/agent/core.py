@@ -318,8 +318,7 @@ class Agent:
             return
         span = self.interval
         if stock.jitter:  # never sooner than told (agent-protocol 8.2.7): jitter only ever adds
-            key = stock.beat(self._papers)[1] if has_token(self._papers) else stock.key(number_of(self._papers))
-            span = round(span * (1 + stock.jitter * unit(key, "heartbeat", now)))
+            span = round(span * (1 + stock.jitter * unit(stock.beat_key(self._papers), "heartbeat", now)))
         self.heartbeat_at = now + (span if clock is RIGHT else clock.lasts(span))
 
     def _on_the_grid(self, now: Instant) -> Instant:

@@ -46,16 +46,22 @@ class Stock:
         """What the heartbeats of an agent with these papers are made of; it must have a session.
 
         Remembered for some thousand: in a large fleet an agent is to cost little while it waits, and remembering one
-        instead of another would cost more than it saves. The key is there only if there is jitter to draw.
+        instead of another would cost more than it saves. The key is there only if there is jitter to draw and it is
+        remembered: see `beat_key`.
         """
         found = self.beats.get(kept)
         if found is None:
             number = number_of(kept)
             says = Heartbeat(self.platform, NO_TENANT, self.machine(number), token_of(kept) or "")
-            found = says, self.key(number) if self.jitter else NO_KEY
-            if len(self.beats) < _MOST_BEATS:
-                self.beats[kept] = found
+            if len(self.beats) >= _MOST_BEATS:
+                return says, NO_KEY
+            found = self.beats[kept] = says, self.key(number) if self.jitter else NO_KEY
         return found
+
+    def beat_key(self, kept: Papers) -> Key:
+        """What the jitter of an agent with these papers is drawn by, with no heartbeat made for it."""
+        found = self.beats.get(kept)
+        return self.key(number_of(kept)) if found is None else found[1]
 
     def forget_beat(self, kept: Papers) -> None:
         """The session of these papers is over."""
