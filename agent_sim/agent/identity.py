@@ -13,6 +13,7 @@ from agent_sim.agent.papers import Papers, number_of, token_of
 from agent_sim.draws import NO_KEY, Key, sub
 from agent_sim.instants import MINUTE, Span
 from agent_sim.protocol.agent import DEFAULT_PLATFORM, NO_TENANT, Heartbeat, pack_version
+from agent_sim.values import value
 
 Beat: TypeAlias = tuple[Heartbeat, Key]
 _MOST_BEATS: Final = 2048
@@ -70,7 +71,7 @@ class Stock:
         return sub(found, self.life) if self.life else found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identity:
     """One of them, by its number in the fleet."""
 

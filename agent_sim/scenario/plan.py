@@ -101,6 +101,7 @@ class Plan:
 def plan(scenario: Scenario, start: Instant) -> Plan:
     """What a run of the scenario that begins at `start` does."""
     fleets = {fleet.name: _members(scenario, fleet, start) for fleet in scenario.fleets}
+    needs = tuple(_need(fleet, fleets[fleet.name]) for fleet in scenario.fleets)
     stop = later(start, scenario.length)
     return Plan(
         name=scenario.name,
@@ -113,13 +114,13 @@ def plan(scenario: Scenario, start: Instant) -> Plan:
         phases=_windows(scenario, start),
         operator=OperatorPlan(
             prefix=prefix(scenario),
-            fleets=tuple(_need(fleet, fleets[fleet.name]) for fleet in scenario.fleets),
+            fleets=needs,
             postings=postings(scenario, start, stop, machine),
             # Whom a storm is to approve, the operator leaves to it.
             may_approve=not any(storm.op == "approve" for storm in scenario.storms),
             job_types={said.name.lower(): _job_type(said) for said in scenario.job_types},
         ),
-        faults=fault_plans(scenario, start, {name: _machines(members) for name, members in fleets.items()}),
+        faults=fault_plans(scenario, start, {need.name: need.machines for need in needs}),
         storms=storm_plans(scenario, prefix(scenario), start),
         checks=_checks(scenario),
         server=_server(scenario),
@@ -233,7 +234,7 @@ def _stores(seed: int, fleet: Fleet) -> tuple[int, ...]:
 def _need(fleet: Fleet, members: Sequence[Member]) -> FleetNeed:
     return FleetNeed(
         name=fleet.name,
-        machines=_machines(members),
+        machines=tuple(member.identity.machine for member in members),
         capabilities=fleet.capabilities,
         stores=tuple(member.stores for member in members),
     )
@@ -248,10 +249,6 @@ def _oig(scenario: Scenario, start: Instant) -> OigPlan | None:
         for duties in job_duties(job, prefix(scenario), start, lambda point: offset(scenario, point))
     ]
     return OigPlan(prefix(scenario), tuple(jobs), task_behaviours(scenario.oig.tasks, scenario.seed))
-
-
-def _machines(members: Sequence[Member]) -> tuple[str, ...]:
-    return tuple(member.identity.machine for member in members)
 
 
 def _job_type(said: JobType) -> JobTypeNeed:

@@ -32,7 +32,7 @@ from agent_sim.cli.loops import freeze, run_fast
 from agent_sim.cli.pen import Pen
 from agent_sim.cli.progress import Progress
 from agent_sim.credentials import Credentials
-from agent_sim.errors import AgentSimError, TransportError
+from agent_sim.errors import AgentSimError, TransportError, UsageError
 from agent_sim.fleet.cast import Cast
 from agent_sim.fleet.live import Actor, Scheduler, WallClock
 from agent_sim.fleet.traffic import Traffic
@@ -100,6 +100,7 @@ phases: [{{name: ramp, duration: {ramp}ms, online: 100%, shape: linear}}]
 checks: {{invariants: {{at_most_once: true}}}}
 """
 PLANNED_IN_A_SECOND = 20_000  # agents, and put on the stage: the first one is to come when all are there
+PATIENCE = 300  # seconds
 
 
 def planned(agents: int, ramp: float, now: Instant) -> Plan:
@@ -144,9 +145,14 @@ class Fleet:
             self.pen.settle()
             self.progress.second()
 
-    async def until(self, seconds: float) -> None:
-        """Wait until so long after the run's start."""
-        await asyncio.sleep(max(seconds - self.elapsed(), 0))
+    async def come(self, ramp: float) -> None:
+        """Wait until the ramp is over and everybody has a session. Raises UsageError if that takes too long."""
+        await asyncio.sleep(max(ramp - self.elapsed(), 0))
+        while (online := self.progress.tally.agents.get("online", 0)) < len(self.plan.members):
+            if self.elapsed() > ramp + PATIENCE:
+                late = f"{online:,} of {len(self.plan.members):,} agents came online {PATIENCE} s after the ramp"
+                raise UsageError(f"only {late}; first failure: {self.measured.first_failure or 'none'}")
+            await asyncio.sleep(0.1)
 
 
 async def ours(options: argparse.Namespace) -> dict[str, Any]:
@@ -172,7 +178,8 @@ async def ours(options: argparse.Namespace) -> dict[str, Any]:
 
 async def watched(fleet: Fleet, options: argparse.Namespace) -> dict[str, Any]:
     """What a fleet costs once it has settled; and what it holds `longer` seconds after that."""
-    await fleet.until(options.ramp + options.settle)
+    await fleet.come(options.ramp)
+    await asyncio.sleep(options.settle)
     freeze()
     idle = resident()
     scheduler, measured = fleet.scheduler, fleet.measured
