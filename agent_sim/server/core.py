@@ -45,8 +45,8 @@ from agent_sim.settings import ServerSettings
 _STORE_SEEN_EVERY: Final[Span] = 10 * SECOND
 """How far behind the stored times of when agents were last seen may be; listings are exact (our choice)."""
 
-_SEEN_AT_ONCE: Final = 500
-"""Of them, what somebody who asks just then waits for: two milliseconds."""
+_SEEN_AT_ONCE: Final = 250
+"""Of them, what somebody who asks just then waits for: a millisecond or two."""
 
 _SESSIONS_FOR_ONE: Final = 5
 """How many sessions are looked at while one run is forgotten."""

@@ -152,7 +152,7 @@ def make_app(
     browsers = browsers or Browsers(clock)
     committer = Committer(store, LINGER if settings.durability == "full" else 0.0)
     desk = Desk(core, accounts, settings, clock, committer, bearers, browsers)
-    live = Live(overview := Overview(store, settings, clock), clock, desk.turn, extras(controls))
+    live = Live(overview := Overview(store, settings, clock), clock, desk.apart, extras(controls))
     base = f"/{settings.api_bases[0].strip('/')}"
     pages = Pages(desk, browsers, live, overview, clock, base, PRODUCT_VERSION, controls)
     sides = _sides(desk, oauth, WebSide(pages))

@@ -16,7 +16,16 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from agent_sim.protocol.codec import read_operation
-from agent_sim.protocol.command import Acknowledge, CommandReply, ListAgents, Operation, Page, Reschedule, Unschedule
+from agent_sim.protocol.command import (
+    Acknowledge,
+    CommandReply,
+    ListJobHistory,
+    ListTransitions,
+    Operation,
+    Page,
+    Reschedule,
+    Unschedule,
+)
 from agent_sim.protocol.endpoints import WITH_BODY, Endpoint
 from agent_sim.protocol.forms import form_as_json
 from agent_sim.server.http.desk import Desk, read_body
@@ -157,13 +166,15 @@ class CommandSide:
 
 
 def may_take_long(operation: Operation) -> bool:
-    """True for a storm by query, a page that is long or must be searched for, and agents: they look at all there is."""
+    """True for a storm by query, and for what lists or counts all there is: only history has a cheap first page."""
     if isinstance(operation, Reschedule | Acknowledge | Unschedule):
         return bool(operation.query)
-    if isinstance(operation, ListAgents):  # first stores when each of them was last seen
-        return True
+    if isinstance(operation, ListTransitions):
+        return operation.limit > SMALL_PAGE
     page = getattr(operation, "page", None)
-    return isinstance(page, Page) and bool(page.limit > SMALL_PAGE or page.query or page.sort_field)
+    if not isinstance(page, Page):
+        return False
+    return not isinstance(operation, ListJobHistory) or bool(page.limit > SMALL_PAGE or page.query or page.sort_field)
 
 
 def _headers(total: int | None, is_least: bool = False) -> dict[str, str]:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Protocol, overload
+from functools import partial
+from typing import Final, Protocol, TypeVar, overload
 
 from aiohttp import web
 
@@ -49,6 +50,8 @@ SWEPT_AT_ONCE: Final = 100
 """Runs that time out or are forgotten in one turn of the loop: for these a heartbeat waits a few milliseconds."""
 
 _logger = logging.getLogger(__name__)
+
+Done = TypeVar("Done")
 
 
 class Core(Protocol):
@@ -203,15 +206,18 @@ class Desk:
         """The same for what takes long, while heartbeats go on."""
         # Once begun it must end, also if nobody waits for the answer any more: the core is not free before that.
         begun = time.perf_counter()
-        reply = await asyncio.shield(asyncio.create_task(self._handled_apart(question, caller), name="at length"))
+        reply = await self.apart(partial(self._handle_and_commit, question, caller))
         self._measure(question, reply.status, begun)
         return reply
 
-    async def _handled_apart(self, question: Operation, caller: Caller) -> CommandReply:
+    async def apart(self, work: Callable[[], Done]) -> Done:
+        """What `work` returns, done with the store to itself in a thread of its own, while heartbeats go on."""
+        return await asyncio.shield(asyncio.create_task(self._done_apart(work), name="at length"))
+
+    async def _done_apart(self, work: Callable[[], Done]) -> Done:
         async with self.turn:
             self.committer.flush()  # what others wait for must not wait for this
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, self._handle_and_commit, question, caller)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _handle_and_commit(self, question: Operation, caller: Caller) -> CommandReply:
         with _no_collections():

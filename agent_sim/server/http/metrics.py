@@ -5,6 +5,7 @@ Names and labels follow Prometheus' own rules (base units, `_total`); which ther
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -81,8 +82,7 @@ class MetricsSide:
             raise Refused(wrong_method("GET, HEAD"))
         if not self._desk.settings.metrics_open and not (await self._desk.caller(request)).may(READ):
             raise Refused(FORGED)
-        async with self._desk.turn:  # it looks into the database
-            body = generate_latest(self._desk.meter.registry)
+        body = await self._desk.apart(partial(generate_latest, self._desk.meter.registry))  # it looks into the database
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def refuse(self, reason: Reason) -> web.Response:

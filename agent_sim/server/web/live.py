@@ -7,9 +7,9 @@ instead of what it missed, so that neither server nor page grows.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from agent_sim.instants import Instant
 from agent_sim.server.web.overview import Overview, Picture
@@ -21,8 +21,16 @@ MOST_WATCHERS: Final = 200
 
 _logger = logging.getLogger(__name__)
 
+Done = TypeVar("Done")
 
-@dataclass(slots=True)
+
+class Apart(Protocol):
+    """Does some work, and returns what that returns."""
+
+    def __call__(self, work: Callable[[], Done], /) -> Awaitable[Done]: ...
+
+
+@dataclass(slots=True, eq=False)
 class _Watcher:
     """Somebody's page. `message` is what it has not had yet; `whole` asks for everything the next time."""
 
@@ -34,17 +42,17 @@ class _Watcher:
 class Live:
     """Shares one look among all who watch. `extras` gives what else belongs into a message.
 
-    `turn` is held while the database is looked at.
+    `apart` does what looks into the database where nobody but the database's others wait for it.
     """
 
     def __init__(
         self,
         overview: Overview,
         clock: Callable[[], Instant],
-        turn: asyncio.Lock,
+        apart: Apart,
         extras: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        self._overview, self._clock, self._turn, self._extras = overview, clock, turn, extras
+        self._overview, self._clock, self._apart, self._extras = overview, clock, apart, extras
         self._watchers: list[_Watcher] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -56,8 +64,7 @@ class Live:
 
     async def picture(self) -> dict[str, Any]:
         """Everything, now."""
-        async with self._turn:
-            return self._overview.whole(self._clock()) | self._extras()
+        return await self._apart(lambda: self._overview.whole(self._clock())) | self._extras()
 
     async def messages(self) -> AsyncIterator[str]:
         """Messages as server-sent events, for as long as somebody listens."""
@@ -86,23 +93,29 @@ class Live:
     async def _look_on(self) -> None:
         while self._watchers:
             try:
-                async with self._turn:
-                    self._tell()
+                await self._tell()
             except Exception:  # the page must not end for ever because of one look
                 _logger.exception("the overview failed")
             await asyncio.sleep(EVERY)
 
-    def _tell(self) -> None:
-        picture, extras = self._overview.look(self._clock()), self._extras()
-        tick = _event("tick", picture, extras)
-        whole = ""
+    async def _tell(self) -> None:
         for watcher in self._watchers:
-            behind = watcher.wake.is_set()
-            if watcher.whole or behind:
-                whole = whole or _event("picture", self._overview.whole(self._clock()), extras)
-            watcher.message = whole if watcher.whole or behind else tick
+            watcher.whole |= watcher.wake.is_set()
+        asked = [watcher for watcher in self._watchers if watcher.whole]
+        picture, everything = await self._apart(lambda: self._look(everything=bool(asked)))
+        extras = self._extras()
+        tick = _event("tick", picture, extras)
+        whole = _event("picture", everything, extras) if everything else ""
+        for watcher in self._watchers:
+            if watcher.whole and watcher not in asked:
+                continue  # came while this looked: the next time
+            watcher.message = whole if watcher in asked else tick
             watcher.whole = False
             watcher.wake.set()
+
+    def _look(self, *, everything: bool) -> tuple[Picture, Picture | None]:
+        picture = self._overview.look(self._clock())
+        return picture, self._overview.whole(self._clock()) if everything else None
 
 
 def _event(name: str, picture: Picture, extras: dict[str, Any]) -> str:

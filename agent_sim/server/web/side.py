@@ -179,8 +179,8 @@ class WebSide:
         name = request.query.get("range", "")
         if name not in RANGES:
             raise Refused(NOT_FOUND)
-        async with self._pages.desk.turn:
-            return _json(self._pages.overview.timeline(name, self._pages.clock()))
+        overview, now = self._pages.overview, self._pages.clock()
+        return _json(await self._pages.desk.apart(lambda: overview.timeline(name, now)))
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         self._reader(request)

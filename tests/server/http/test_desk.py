@@ -126,6 +126,9 @@ async def test_a_storm_that_cannot_be_committed_says_so():
         (command.ListJobHistory(Page(limit=5000)), True),
         (command.ListAgents(Page("Status -eq 2")), True),
         (command.ListAgents(), True),
+        (command.ListScheduledJobs(), True),
+        (command.ListTransitions(), True),
+        (command.ListTransitions(limit=100), False),
         (command.GetAgent("x"), False),
     ],
 )
