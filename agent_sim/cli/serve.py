@@ -53,8 +53,11 @@ from agent_sim.settings import DEFAULT_SETTINGS, ServerSettings
 SWITCH_SECONDS: Final = 0.0005
 """How long one of our threads may keep the others from the interpreter."""
 
-NEW_OBJECTS: Final = 20_000
-"""How many there may be before a collection looks for cycles among them: requests leave next to none."""
+COLLECTIONS: Final = (2_000, 10, 100)
+"""New objects before a collection looks for cycles among them, and how many such before one that looks at older ones.
+
+Requests leave next to none. To look at so few holds the loop for a millisecond or two, and costs no more in all.
+"""
 
 DRAIN_SECONDS: Final = 3.0
 """How long requests in flight may take when the server is told to stop."""
@@ -326,7 +329,7 @@ async def _serve(
         with told_to_stop(exit_with_parent=exit_with_parent, take=take) as stop:
             gc.collect()
             gc.freeze()  # what is there now stays: let no collection look at it again
-            gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
+            gc.set_threshold(*COLLECTIONS)
             if oauth is not None:
                 oauth.opened_at(settings.oauth_address or url)
             _warn_of_exposure(at)

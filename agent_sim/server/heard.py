@@ -1,8 +1,8 @@
 """When agents were last heard of, in memory until it is stored: all of it for whoever asks, else some at a time.
 
 A heartbeat only notes its instant here. Those taken together stand together in the database as well, as far as agents
-registered in the order in which their records were added: five hundred neighbours are some forty of its pages, five
-hundred others may be as many pages as agents.
+registered in the order in which their records were added: some hundred neighbours are on a few of its pages, others may
+be on as many pages as they are.
 """
 
 from collections.abc import Iterator
