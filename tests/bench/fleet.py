@@ -48,6 +48,10 @@ checks: {{invariants: {{at_most_once: true}}}}
 Values = dict[str, float]
 
 
+class BenchError(Exception):
+    """A part of the bench failed, so that it has nothing to tell: in its own words."""
+
+
 # --- processes ----------------------------------------------------------------------------------
 
 
@@ -66,16 +70,16 @@ def server(interval: float, cert: Path | None = None) -> Iterator[str]:
 
 
 def client(kind: str, url: str, **options: object) -> Values:
-    """One fleet, and what it cost. Ends the bench if the fleet cannot start, or if one of its requests failed."""
+    """One fleet, and what it cost. Raises BenchError if it cannot start, or if one of its requests failed."""
     words = [sys.executable, "-m", "tests.bench.fleet_client", kind, url]
     for name, value in options.items():
         words += [f"--{name}", str(value)]
     ended = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)  # what it complains of is seen
     if ended.returncode:
-        raise SystemExit(f"error: the client {kind} ended with {ended.returncode}; it was given {options}")
+        raise BenchError(f"the client {kind} ended with {ended.returncode}; it was given {options}")
     found = json.loads(ended.stdout)
     if failed := found.pop("failed"):
-        raise SystemExit(f"error: {failed:,} requests of the client {kind} failed, first {found['first_failure']}")
+        raise BenchError(f"{failed:,} requests of the client {kind} failed, first {found['first_failure']}")
     del found["first_failure"]
     return {name: float(value) for name, value in found.items()}
 
@@ -160,7 +164,7 @@ def jobs(full: bool) -> Values:
             seen = _watched(process, Path(folder))
         if process.returncode:
             sys.stderr.write(said.read_text(errors="replace"))
-            raise SystemExit(f"error: the run with jobs ended with {process.returncode}")
+            raise BenchError(f"the run with jobs ended with {process.returncode}")
         [journal] = Path(folder).glob("*/journal.jsonl")
         with journal.open() as lines:
             ended = from_iso(json.loads(lines.readline())["started_at"]) / SECOND + seconds
@@ -294,12 +298,19 @@ def main() -> int:
     _have_files()
     code = 0
     for name in names:
-        if name == "soak":
-            code = soaked(options.minutes, options.agents)
-            continue
-        rounds = measured(options.rounds, lambda name=name: PARTS[name](options.full), lambda: Watch(WINDOW))
-        tell(f"fleet-{name}", rows(rounds.found, options.full), rounds.share, rounds.spoilt)
+        try:
+            code |= soaked(options.minutes, options.agents) if name == "soak" else part(name, options)
+        except BenchError as error:
+            sys.stderr.write(f"error: {name}: {error}\n")  # the other parts have something to tell
+            code = 1
     return code
+
+
+def part(name: str, options: argparse.Namespace) -> int:
+    """One part measured and told. Its exit code: what is missed is no failure."""
+    rounds = measured(options.rounds, lambda: PARTS[name](options.full), lambda: Watch(WINDOW))
+    tell(f"fleet-{name}", rows(rounds.found, options.full), rounds.share, rounds.spoilt)
+    return 0
 
 
 def rows(found: Sequence[Values], full: bool) -> list[Figure]:

@@ -95,7 +95,8 @@ def measured(
     """
     found: list[T] = []
     shares: list[float] = []
-    while len(found) < rounds + AGAIN and sum(map(is_quiet, shares)) < rounds:
+    wanted = max(rounds, 1)
+    while len(found) < wanted + AGAIN and sum(map(is_quiet, shares)) < wanted:
         with watch() as seen:
             found.append(measure())
         shares.append(seen.share)

@@ -172,12 +172,25 @@ def test_a_bench_whose_requests_failed_fails_and_names_the_first(monkeypatch) ->
     told = json.dumps({"us": 30.0, "failed": 2, "first_failure": "heartbeat: 503"})
     monkeypatch.setattr(fleet.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0, stdout=told))
 
-    with pytest.raises(SystemExit, match="2 requests of the client ours failed, first heartbeat: 503"):
+    with pytest.raises(fleet.BenchError, match="2 requests of the client ours failed, first heartbeat: 503"):
         fleet.client("ours", "http://127.0.0.1:1")
 
 
+def test_a_part_that_fails_keeps_no_other_from_telling(monkeypatch, capsys) -> None:
+    def failing(*_: object) -> None:
+        raise fleet.BenchError("3 requests failed")
+
+    monkeypatch.setitem(fleet.PARTS, "million", failing)
+    monkeypatch.setattr(fleet, "soaked", lambda *_: 0)
+    monkeypatch.setattr(fleet, "_have_files", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["fleet", "--only", "million,soak"])
+
+    assert fleet.main() == 1
+    assert capsys.readouterr().err == "error: million: 3 requests failed\n"
+
+
 def test_a_client_that_this_machine_cannot_hold_says_so_and_ends_the_bench(capfd) -> None:
-    with pytest.raises(SystemExit, match="the client tasks ended with 1"):
+    with pytest.raises(fleet.BenchError, match="the client tasks ended with 1"):
         fleet.client("tasks", "http://127.0.0.1:1", agents=10**10, connections=10**10)
 
     assert "open files and this process may have" in capfd.readouterr().err
