@@ -46,6 +46,8 @@ from agent_sim.settings import ServerSettings
 BODY_SECONDS: Final = 60.0
 """How long the body of a request may take to arrive; our choice."""
 
+_TURNS: Final = 8
+
 SWEPT_AT_ONCE: Final = 100
 """Runs that time out or are forgotten in one turn of the loop: for these a heartbeat waits a few milliseconds."""
 
@@ -235,7 +237,7 @@ class Desk:
 
     async def _what_was_put_off(self) -> None:
         """See most of it done, a little in each turn of the loop, before somebody has all of it done at once."""
-        while True:
+        for _ in range(_TURNS):  # not for as long as there is more: agents may bring as much in each turn
             async with self.turn:
                 if not self.committer.settle_some():
                     return

@@ -35,6 +35,7 @@ class FakeStore:
     dirty: bool = False
     commits: int = 0
     failure: Exception | None = None
+    put_off: int = 0
 
     def commit(self) -> None:
         self.dirty = False
@@ -43,7 +44,8 @@ class FakeStore:
         self.commits += 1
 
     def settle_some(self) -> bool:
-        return False
+        self.put_off -= 1
+        return self.put_off >= 0
 
 
 @dataclass

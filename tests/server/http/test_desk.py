@@ -89,6 +89,18 @@ async def test_what_was_answered_before_a_storm_does_not_wait_for_it():
     assert (commits, store.commits) == (1, 2)
 
 
+@pytest.mark.parametrize(("put_off", "left"), [(0, -1), (3, -1), (1000, 992)])
+async def test_what_was_put_off_is_done_bit_by_bit_before_a_sweep_that_comes_however_much_it_is(put_off, left):
+    desk, core, store = slow_desk()
+    store.put_off = put_off
+    between = asyncio.create_task(desk.ask(TAKE, WHO))
+
+    await desk.sweep()
+    await between
+    assert (core.done, store.put_off) == (["Configure", "sweep"] if put_off else ["sweep", "Configure"], left)
+    await desk.close()
+
+
 async def test_a_storm_that_nobody_waits_for_any_more_ends_before_anything_else():
     desk, core, store = slow_desk()
     storm = asyncio.create_task(desk.ask_at_length(STORM, WHO))
