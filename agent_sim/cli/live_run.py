@@ -108,6 +108,8 @@ class LiveRun:
         seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
         seen.excused = self._excused
         cast.enter(scheduler, seen.of, self._operator_kind(), None if self.crew is None else self.crew.mine)
+        if self.plan.faults or not self.plan.server.auto_approve:
+            cast.know_by_name()  # now, and not when the first is asked for
         if self.crew is not None:
             self._listen(self.crew, cast)
         jobs.enter(scheduler, self._ended)
@@ -128,7 +130,7 @@ class LiveRun:
             for task in (*helpers, storms):
                 task.cancel()
             await asyncio.wait({*helpers, storms, driving})
-        for task in (driving, *helpers):
+        for task in (driving, storms, *helpers):
             if not task.cancelled():
                 task.result()  # a bug in one of them is one of the run
         return drained

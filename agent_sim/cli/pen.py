@@ -31,8 +31,14 @@ class Pen:
             self.settle()
 
     def settle(self) -> None:
-        """Tell what was kept back. Raises what listeners raise."""
+        """Tell what was kept back. Raises the first of what listeners raise, when all has been told."""
         fresh, self._fresh = self._fresh, []
+        wrong: Exception | None = None
         for hear in self._listeners:
             for line in fresh:
-                hear(line)
+                try:
+                    hear(line)
+                except Exception as error:  # noqa: BLE001  # one line is to cost no other
+                    wrong = wrong or error
+        if wrong is not None:
+            raise wrong

@@ -5,6 +5,7 @@ Wires transports to agents by what the plan says of each; it decides nothing abo
 
 import asyncio
 import ssl
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -154,7 +155,7 @@ def check(
     """Raise UsageError, with the numbers and the mend, if the connections that the plan wants cannot be had here.
 
     `host` is where the agents' HTTP goes, `is_ours` true if the server is of this run, `beats_per_second` what the
-    agents ask over HTTP at the least.
+    agents ask over HTTP if the server has them ask as often as the scenario says; what that takes is only remarked.
     """
     wires = Counter(member.wire for member in planned.members)
     gateways = planned.transport.mqtt.gateways
@@ -164,18 +165,19 @@ def check(
         return
     kinds = {member.auth for member in planned.members if member.wire == "http"}
     closes = limits.mode == "per_request" and not guard.is_loopback(host)
-    check_limits(
-        Wants(
-            wires["http"],
-            limits.mode,
-            limits.limit,
-            besides=through_brokers,
-            sources=sources(host, limits) if kinds <= {"basic", "none"} else 1,
-            processes=processes,
-            is_shareable=not is_ours and not through_brokers,
-            per_second=beats_per_second if closes else 0.0,
-        )
+    wanted = Wants(
+        wires["http"],
+        limits.mode,
+        limits.limit,
+        besides=through_brokers,
+        sources=sources(host, limits) if kinds <= {"basic", "none"} else 1,
+        processes=processes,
+        is_shareable=not is_ours and not through_brokers,
+        per_second=beats_per_second if closes else 0.0,
+        seconds=(planned.stop - planned.start) / SECOND,  # of a run without an end more than anything is kept
     )
+    for doubt in check_limits(wanted):
+        sys.stderr.write(f"remark: {doubt}\n")
 
 
 def described(planned: Plan, limits: Connections) -> str:

@@ -69,6 +69,7 @@ class Cast(Generic[Handle]):
     ) -> None:
         """Put only agents on the stage."""
         self._stage, self._numbers = stage, mine
+        vars(self).pop("_agents", None)
         for number in mine:
             member = self._plan.members[number]
             who, start = member.identity, member.online
@@ -77,9 +78,13 @@ class Cast(Generic[Handle]):
 
     @cached_property
     def _agents(self) -> dict[str, Handle]:
-        """By machine; made for whoever first asks for one, which in most runs nobody does."""
+        """By machine; made for whoever first asks for one, which in many runs nobody does."""
         numbers = zip(self._numbers, self._entered, strict=True)
         return {self._name(self._plan.members[number].identity): handle for number, handle in numbers}
+
+    def know_by_name(self) -> None:
+        """Be ready to be asked for agents by their machines' names, which takes some seconds of a million."""
+        _ = self._agents
 
     def tell(self, machine: str, event: agent_events.Event) -> None:
         """Give one agent an event from outside."""

@@ -28,6 +28,7 @@ LOOPBACK_SOURCES: Final = 8
 """Addresses of 127.0.0.0/8 that many connections to this machine are made from: each has all local ports once more."""
 MOST_PROCESSES: Final = 64
 """That a fleet can be shared out to."""
+_WIDEN: Final = 'widen it, as with `sysctl -w net.ipv4.ip_local_port_range="1024 65535"`'
 _WAY_OUT: Final[Mapping[ConnectionMode, str]] = {
     "per_agent": "or use fewer agents, or connections: {mode: shared}",
     "shared": "or lower the connections' limit",
@@ -52,7 +53,8 @@ class Wants:
 
     `limit` is that of each process; `besides` counts connections of other agents, through a broker; `sources` the
     addresses that they are made from. `is_shareable` is true if each process holds only its own, false if one has all
-    in the end, as our own server has. `per_second` are those to other machines that we close, at least.
+    in the end, as our own server has. `per_second` are those to other machines that we close, about, and `seconds` for
+    how long.
     """
 
     agents: int
@@ -63,6 +65,7 @@ class Wants:
     processes: int = 1
     is_shareable: bool = False
     per_second: float = 0.0
+    seconds: float = math.inf
 
     @property
     def at_once(self) -> int:
@@ -84,11 +87,16 @@ class Wants:
         return f"{self.agents} agents with connections {self.mode}{also} need"
 
 
-def check_limits(wants: Wants) -> None:
-    """Raise UsageError, with the numbers and the mend, if these connections cannot be had here."""
-    problems = shortages(wants, this_machine())
+def check_limits(wants: Wants) -> list[str]:
+    """What there may be too little of here, a sentence each.
+
+    Raises UsageError, with the numbers and the mend, if these connections cannot be had.
+    """
+    machine = this_machine()
+    problems = shortages(wants, machine)
     if problems:
         raise UsageError("\n".join(problems))
+    return doubts(wants, machine)
 
 
 def sources(host: str, how: Connections) -> int:
@@ -131,21 +139,32 @@ def _share_out(wants: Wants, machine: Machine) -> str:
 
 
 def _too_few_ports(wants: Wants, machine: Machine) -> Iterator[str]:
-    at_once = wants.at_once // wants.sources + _SPARE_PORTS
-    held = math.ceil(wants.per_second * machine.held_seconds)
-    if at_once + held <= machine.local_ports:
+    ports = _ports_at_once(wants)
+    if ports <= machine.local_ports:
         return
     each = f" at each of {wants.sources} addresses" if wants.sources > 1 else ""
-    has = f"{_PORT_RANGE} has {machine.local_ports}"
-    widen = 'widen it, as with `sysctl -w net.ipv4.ip_local_port_range="1024 65535"`'
-    if at_once > machine.local_ports:
-        yield f"{wants} {at_once} local ports{each} and {has}: {widen}, {_way_out(wants)}"
-        return
-    yield (
-        f"{wants} {at_once + held} local ports, for their heartbeats close {wants.per_second:.0f} connections a second "
-        f"and the system keeps the port of each for {machine.held_seconds} s, and {has}: {widen}, or use connections: "
-        f"{{mode: shared}}, fewer agents or a longer heartbeat, or have ports used again: `sysctl -w {_SYSCTL}=1`"
-    )
+    yield f"{wants} {ports} local ports{each} and {_PORT_RANGE} has {machine.local_ports}: {_WIDEN}, {_way_out(wants)}"
+
+
+def _ports_at_once(wants: Wants) -> int:
+    return wants.at_once // wants.sources + _SPARE_PORTS
+
+
+def doubts(wants: Wants, machine: Machine) -> list[str]:
+    """What `machine` may have too little of, if the server has agents beat as often as the scenario says."""
+    held = math.ceil(wants.per_second * min(machine.held_seconds, wants.seconds))
+    ports = _ports_at_once(wants) + held
+    if not held or ports <= machine.local_ports:
+        return []
+    return [
+        (
+            f"{wants} {ports} local ports, if the server has them beat as often as the scenario says: for that they close "
+            f"{wants.per_second:.0f} connections a second, the system keeps the port of each for {machine.held_seconds} s, "
+            f"and {_PORT_RANGE} has {machine.local_ports}. Without enough, connects take ever longer: {_WIDEN}, or use "
+            f"connections: {{mode: shared}}, fewer agents or a longer heartbeat, or have ports used again: `sysctl -w "
+            f"{_SYSCTL}=1`"
+        )
+    ]
 
 
 def _way_out(wants: Wants) -> str:

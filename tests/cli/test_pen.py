@@ -55,12 +55,21 @@ def test_what_a_listener_writes_while_it_listens_is_told_later():
     assert told == ["phase 1", "phase 2", "phase 3"]
 
 
-def test_who_writes_hears_what_went_wrong_with_a_listener():
+def test_a_line_that_a_listener_refuses_costs_no_other_and_is_told_to_who_writes():
+    heard, others = [], []
+
     def hear(each: PhaseStarted) -> None:
-        raise OSError("no space left")
+        if each.phase in ("phase 2", "phase 4"):
+            raise OSError(f"{each.phase}: no space left")
+        heard.append(each.phase)
 
-    pen = Pen(hear)
-    pen.write(line(1))
+    pen = Pen(hear, lambda each: others.append(each.phase))
+    for number in range(1, 6):
+        pen.write(line(number))
 
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OSError, match="phase 2: no space left"):
         pen.settle()
+    assert heard == ["phase 1", "phase 3", "phase 5"]
+    assert others == [f"phase {number}" for number in range(1, 6)]
+    pen.settle()  # nothing is left
+    assert len(others) == 5

@@ -65,10 +65,13 @@ def test_a_connection_for_each_agent_needs_files_where_it_is_held(tmp_path, targ
 
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("mode", ["", ", transport: {connections: {mode: per_request}}"])
-def test_connections_that_are_closed_each_second_leave_no_ports_at_a_distance(tmp_path, mode):
-    with pytest.raises(UsageError, match="need 61100 local ports, for their heartbeats close 1000 connections a sec"):
-        outlined(options(ELSEWHERE), loaded(LAB % mode, tmp_path))
-
+def test_connections_that_are_closed_each_second_may_leave_no_ports_at_a_distance(tmp_path, capsys, mode):
     outlined(options("http://127.0.0.1:1"), loaded(LAB % mode, tmp_path))
     outlined(options(ELSEWHERE), loaded(LAB % ", transport: {connections: {mode: shared}}", tmp_path))
     outlined(options(ELSEWHERE), loaded((LAB % mode).replace("1s", "2s"), tmp_path))
+    assert capsys.readouterr().err == ""
+
+    outlined(options(ELSEWHERE), loaded(LAB % mode, tmp_path))
+    said = capsys.readouterr().err
+    assert said.startswith("remark: 1000 agents with connections per_request need 61100 local ports, if the server")
+    assert said.count("\n") == 1
