@@ -25,7 +25,7 @@ _SEEN: Final = "agent_seen"
 _LAST_SEEN: Final = "last_seen"
 _MOST_LATER: Final = 10_000
 _MOST_BEHIND: Final = 6_000  # the more, the more of them come to one; nobody is to wait for all of them,
-_IN_A_TURN: Final = 500  # so that they are run in turns of some milliseconds, one with each commit
+_IN_A_TURN: Final = 1_000  # so that they are run in turns of some milliseconds, one with each commit or more
 _MOST_BYTES: Final = 1 << 20  # of them as they are written down: some bring whole logs along
 
 
@@ -257,10 +257,12 @@ class SqliteStore:
         except sqlite3.Error:
             self._lose()
             raise
+        brought = len(self._later)
         self._behind += self._later
         self._nothing_later()
         self._committed = self._connection.total_changes
-        self.settle_some(_MOST_BEHIND)
+        for _ in range(1 + brought // _IN_A_TURN):  # as much as it brought, or what is behind would grow for ever
+            self.settle_some(_MOST_BEHIND)
 
     def _write_down(self) -> None:
         self._begun()

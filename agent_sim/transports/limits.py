@@ -158,11 +158,11 @@ def doubts(wants: Wants, machine: Machine) -> list[str]:
         return []
     return [
         (
-            f"{wants} {ports} local ports, if the server has them beat as often as the scenario says: for that they close "
-            f"{wants.per_second:.0f} connections a second, the system keeps the port of each for {machine.held_seconds} s, "
-            f"and {_PORT_RANGE} has {machine.local_ports}. Without enough, connects take ever longer: {_WIDEN}, or use "
-            f"connections: {{mode: shared}}, fewer agents or a longer heartbeat, or have ports used again: `sysctl -w "
-            f"{_SYSCTL}=1`"
+            f"{wants} {ports} local ports, if the server has them beat as often as the scenario says: for that they "
+            f"close {wants.per_second:.0f} connections a second, the system keeps the port of each for "
+            f"{machine.held_seconds} s, and {_PORT_RANGE} has {machine.local_ports}. Without enough, connects take "
+            f"ever longer: {_WIDEN}, or use connections: {{mode: shared}}, fewer agents or a longer heartbeat, "
+            f"or have ports used again: `sysctl -w {_SYSCTL}=1`"
         )
     ]
 

@@ -435,6 +435,24 @@ def test_what_is_much_does_not_stay_in_memory(tmp_path, times, kind):
     assert noted(store) == [kind] * min(times, 100)
 
 
+@pytest.mark.parametrize("brought", [1, 30, 300])
+def test_what_is_behind_stays_bounded_however_much_each_commit_brings(tmp_path, monkeypatch, brought):
+    monkeypatch.setattr("agent_sim.server.store._MOST_BEHIND", 120)
+    monkeypatch.setattr("agent_sim.server.store._IN_A_TURN", 20)
+    store = reopened(tmp_path / "sim.db")
+
+    most = 0
+    for _ in range(1500 // brought + 10):
+        for number in range(brought):
+            store.later("transition_add", noting(f"k{number}"))
+        store.commit()
+        in_turns = sum(rows.count("(") for turn in store._turns for _, rows, _ in turn)
+        most = max(most, len(store._behind) + in_turns)
+
+    assert most <= 2 * (120 + brought)
+    store.close()
+
+
 def test_whenever_a_server_dies_its_next_one_knows_what_was_answered_and_nothing_twice(tmp_path, monkeypatch):
     """What was put off goes to its tables in many turns here, and agents take and complete jobs between any two."""
     monkeypatch.setattr("agent_sim.server.store._MOST_BEHIND", 12)
