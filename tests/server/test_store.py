@@ -442,9 +442,9 @@ def test_what_is_behind_stays_bounded_however_much_each_commit_brings(tmp_path, 
     store = reopened(tmp_path / "sim.db")
 
     most = 0
-    for _ in range(1500 // brought + 10):
+    for commit in range(1500 // brought + 10):
         for number in range(brought):
-            store.later("transition_add", noting(f"k{number}"))
+            store.later("job_update", (f"job-{commit}-{number}", "running", 0, 0))
         store.commit()
         in_turns = sum(rows.count("(") for turn in store._turns for _, rows, _ in turn)
         most = max(most, len(store._behind) + in_turns)
