@@ -108,7 +108,7 @@ class LiveRun:
         seen = AgentKinds(self.ways, self._ended, self._write, self._elapsed, troubles if self.plan.faults else None)
         seen.excused = self._excused
         cast.enter(scheduler, seen.of, self._operator_kind(), None if self.crew is None else self.crew.mine)
-        if self.plan.faults or not self.plan.server.auto_approve:
+        if self.plan.faults or self.ways.mqtt is not None or not self.plan.server.auto_approve:
             cast.know_by_name()  # now, and not when the first is asked for
         if self.crew is not None:
             self._listen(self.crew, cast)
