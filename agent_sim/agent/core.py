@@ -233,7 +233,7 @@ class Agent:
 
     def _next_beat(self) -> AgentRequest:
         self.heartbeat_at = NEVER
-        self.beat = AgentRequest(HEARTBEAT, self._stock.beat(self._papers)[0])
+        self.beat = AgentRequest(HEARTBEAT, self._stock.beat(self._papers))
         return self.beat
 
     def _registration(self) -> Register:
@@ -318,7 +318,7 @@ class Agent:
             return
         span = self.interval
         if stock.jitter:  # never sooner than told (agent-protocol 8.2.7): jitter only ever adds
-            span = round(span * (1 + stock.jitter * unit(stock.beat_key(self._papers), "heartbeat", now)))
+            span = round(span * (1 + stock.drawn_jitter(number_of(self._papers), now)))
         self.heartbeat_at = now + (span if clock is RIGHT else clock.lasts(span))
 
     def _on_the_grid(self, now: Instant) -> Instant:

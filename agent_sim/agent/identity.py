@@ -6,16 +6,16 @@ little more than its number.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from functools import lru_cache
+from typing import Final
 
 from agent_sim.agent.inventory import Contents
 from agent_sim.agent.papers import Papers, number_of, token_of
-from agent_sim.draws import NO_KEY, Key, sub
-from agent_sim.instants import MINUTE, Span
+from agent_sim.draws import Key, seed, sub, swift
+from agent_sim.instants import MINUTE, Instant, Span
 from agent_sim.protocol.agent import DEFAULT_PLATFORM, NO_TENANT, Heartbeat, pack_version
 from agent_sim.values import value
 
-Beat: TypeAlias = tuple[Heartbeat, Key]
 _MOST_BEATS: Final = 2048
 
 
@@ -40,28 +40,24 @@ class Stock:
     platform: int = DEFAULT_PLATFORM
     aligned: bool = False  # beats fall on multiples of the interval, as everybody's do
     labels: Mapping[str, str] = field(default_factory=dict)
-    beats: dict[Papers, Beat] = field(default_factory=dict, init=False, repr=False, compare=False)
+    beats: dict[Papers, Heartbeat] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def beat(self, kept: Papers) -> Beat:
-        """What the heartbeats of an agent with these papers are made of; it must have a session.
+    def beat(self, kept: Papers) -> Heartbeat:
+        """The heartbeat of an agent with these papers; it must have a session.
 
         Remembered for some thousand: in a large fleet an agent is to cost little while it waits, and remembering one
-        instead of another would cost more than it saves. The key is there only if there is jitter to draw and it is
-        remembered: see `beat_key`.
+        instead of another would cost more than it saves.
         """
         found = self.beats.get(kept)
         if found is None:
-            number = number_of(kept)
-            says = Heartbeat(self.platform, NO_TENANT, self.machine(number), token_of(kept) or "")
-            if len(self.beats) >= _MOST_BEATS:
-                return says, NO_KEY
-            found = self.beats[kept] = says, self.key(number) if self.jitter else NO_KEY
+            found = Heartbeat(self.platform, NO_TENANT, self.machine(number_of(kept)), token_of(kept) or "")
+            if len(self.beats) < _MOST_BEATS:
+                self.beats[kept] = found
         return found
 
-    def beat_key(self, kept: Papers) -> Key:
-        """What the jitter of an agent with these papers is drawn by, with no heartbeat made for it."""
-        found = self.beats.get(kept)
-        return self.key(number_of(kept)) if found is None else found[1]
+    def drawn_jitter(self, number: int, now: Instant) -> float:
+        """How much longer than told an agent waits with its next heartbeat, as a share; 0.0 without jitter."""
+        return self.jitter * swift(_beats_by(self.root, self.life), number, now) if self.jitter else 0.0
 
     def forget_beat(self, kept: Papers) -> None:
         """The session of these papers is over."""
@@ -75,6 +71,11 @@ class Stock:
         """What every chance in an agent's life depends on."""
         found = sub(self.root, number)
         return sub(found, self.life) if self.life else found
+
+
+@lru_cache(maxsize=1024)
+def _beats_by(root: Key, life: str) -> int:
+    return seed(root, life, "heartbeat")
 
 
 @value

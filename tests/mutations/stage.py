@@ -222,7 +222,7 @@ DEEDS = {
         (80.5, unschedule_what_waits),
         (100.5, unschedule_what_waits),
         (110.0, acknowledge_failures),
-        (122.0, disapprove_half),
+        (124.0, disapprove_half),
         (140.0, approve_all),
         (RESTART / SECOND, restart),
         (220.0, acknowledge_again),
