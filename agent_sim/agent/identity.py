@@ -6,7 +6,6 @@ little more than its number.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from agent_sim.agent.inventory import Contents
@@ -41,6 +40,10 @@ class Stock:
     aligned: bool = False  # beats fall on multiples of the interval, as everybody's do
     labels: Mapping[str, str] = field(default_factory=dict)
     beats: dict[Papers, Heartbeat] = field(default_factory=dict, init=False, repr=False, compare=False)
+    beats_by: int = field(init=False, repr=False, compare=False)  # what draws when they come
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "beats_by", seed(self.root, self.life, "heartbeat"))
 
     def beat(self, kept: Papers) -> Heartbeat:
         """The heartbeat of an agent with these papers; it must have a session.
@@ -57,7 +60,7 @@ class Stock:
 
     def drawn_jitter(self, number: int, now: Instant) -> float:
         """How much longer than told an agent waits with its next heartbeat, as a share; 0.0 without jitter."""
-        return self.jitter * swift(_beats_by(self.root, self.life), number, now) if self.jitter else 0.0
+        return self.jitter * swift(self.beats_by, number, now) if self.jitter else 0.0
 
     def forget_beat(self, kept: Papers) -> None:
         """The session of these papers is over."""
@@ -71,11 +74,6 @@ class Stock:
         """What every chance in an agent's life depends on."""
         found = sub(self.root, number)
         return sub(found, self.life) if self.life else found
-
-
-@lru_cache(maxsize=1024)
-def _beats_by(root: Key, life: str) -> int:
-    return seed(root, life, "heartbeat")
 
 
 @value

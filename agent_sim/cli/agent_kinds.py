@@ -69,11 +69,11 @@ class AgentKinds:
         faults: tuple[str, ...],
     ) -> None:
         operation = lines.operation_of(request)
-        if isinstance(outcome, TransportError):
+        if type(outcome) is AgentReply:
+            self.ended(operation, outcome.status, wire, waited, faults)
+        elif isinstance(outcome, TransportError):
             self.ended(operation, outcome, wire, waited, faults)
             self._failed(agent, operation, outcome)
-        else:
-            self.ended(operation, outcome.status, wire, waited, faults)
 
     def _ended_at_broker(
         self,

@@ -39,6 +39,9 @@ _AT_ONCE: Final = 256
 _AT_ONE_TIME: Final = 32
 """Of those, how many are told the same time: they take half a millisecond together."""
 
+_LAGS_AT_ONCE: Final = 512
+"""Cores' lags that are put into their buckets together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Request, Reply, Event]):
@@ -113,8 +116,8 @@ class _Role:
 class Scheduler:
     """Runs cores until told to stop; `clock` gives the time, and nobody else does.
 
-    `scale` is how many seconds of that clock pass in one that is waited. `late` counts how late each core was woken, in
-    microseconds after its tick: who waits for others that wake in the same turn is late as well.
+    `scale` is how many seconds of that clock pass in one that is waited. Who waits for others that wake in the same
+    turn is `late` as well.
     """
 
     def __init__(self, clock: Callable[[], Instant], scale: float = 1.0) -> None:
@@ -130,7 +133,22 @@ class Scheduler:
         self._in_flight = 0
         self._stopped = False
         self._told: Told = self._heard  # bound once
-        self.late = Histogram()
+        self._late, self._lags = Histogram(), list[int]()  # and those that are in no bucket yet
+
+    @property
+    def late(self) -> Histogram:
+        """How late each core was woken, in microseconds after its tick, since this was last begun anew."""
+        self._settle_lags()
+        return self._late
+
+    @late.setter
+    def late(self, begun: Histogram) -> None:
+        self._lags.clear()
+        self._late = begun
+
+    def _settle_lags(self) -> None:
+        self._late.record_all(self._lags)
+        self._lags.clear()
 
     def add(self, core: Core[Event, Request], kind: Kind[Request, Reply, Event], settle: Settle) -> Actor:
         """Take on a core; returns a handle for `tell`. `settle` is called after each event, with the core."""
@@ -189,24 +207,24 @@ class Scheduler:
         self._set_timer()
 
     def _wake_all_due(self) -> None:
-        now, woken, tick = self._clock(), self._woken, self._wheel.tick
+        now, woken, tick, late = self._clock(), self._woken, self._wheel.tick, self._lags.append
         if self._wheel.next_due() <= now:
             due = self._wheel.due(now)
             self._wakes += len(due)
             woken.extend(due)
         left = min(len(woken), _AT_ONCE)
         while left:
-            late = []
             for _ in range(min(left, _AT_ONE_TIME)):
                 actor = woken.popleft()
                 planned = actor.planned
                 if planned <= now:  # else it thought better of it
                     actor.planned = NEVER
-                    late.append((now + -planned // tick * tick) // 1000)
+                    late((now + -planned // tick * tick) // 1000)
                     self._follow(actor, actor.core.handle(actor.role.woken, now), now)
-            self.late.record_all(late)
             left -= min(left, _AT_ONE_TIME)
             now = self._clock()
+        if len(self._lags) >= _LAGS_AT_ONCE:
+            self._settle_lags()
 
     def _set_timer(self) -> None:
         loop = asyncio.get_running_loop()
