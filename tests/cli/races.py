@@ -90,7 +90,7 @@ def work_meets_busy_agent(patch):
 
 BUGS = {
     reschedule_meets_run: 3,
-    session_replaced_during_run: 3,
+    session_replaced_during_run: 8,
     acknowledge_meets_retry: 1,
     timeout_meets_completion: 1,
     work_meets_busy_agent: 3,

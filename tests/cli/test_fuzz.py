@@ -114,7 +114,8 @@ def test_a_case_says_only_what_differs_from_the_defaults(race):
 
 def test_every_case_is_a_scenario_that_fails_when_it_is_replayed(race, tmp_path, monkeypatch):
     session_replaced_during_run(monkeypatch)
-    ended = run("fuzz", race, "--runs", "6", "--seed", "3", "--out", tmp_path / "fuzz")
+    seed = BUGS[session_replaced_during_run]
+    ended = run("fuzz", race, "--runs", "6", "--seed", seed, "--out", tmp_path / "fuzz")
     cases = sorted((tmp_path / "fuzz" / "race").iterdir())
 
     assert ended.exit_code == 1
